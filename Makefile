@@ -1,0 +1,51 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+#
+#   make demo    set up once, then play a street with failing sensors through the node; see out/demo/
+#   make test    set up once, then lint, type-check and run every test
+#   make help    everything else
+
+VENV   ?= .venv
+PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.10 python3,$(shell command -v $(name) 2>/dev/null)))
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.PHONY: help setup demo test lint benchmark train clean
+.DEFAULT_GOAL := help
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
+
+setup: $(READY)  ## make the virtual environment (VENV=.venv, PYTHON=python3.x)
+
+$(READY): setup.py constraints.txt scripts/system_libraries.sh
+	@test -n "$(PYTHON)" || { echo 'error: no Python found; install Python 3.10, 3.11 or 3.12' >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' || \
+	  { echo "error: $(PYTHON) is $$($(PYTHON) -V); use Python 3.10 to 3.12: make PYTHON=python3.11" >&2; exit 1; }
+	@./scripts/system_libraries.sh
+	@$(PYTHON) -m venv $(VENV) || \
+	  { echo 'error: cannot make a virtual environment; install the package python3-venv' >&2; exit 1; }
+	@echo 'setting up $(VENV): torch, then ROS 2, Open3D and the rest (some minutes, once)'
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt torch
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[torch,ros,sim,train,test]'
+	@touch $@
+
+demo: $(READY)  ## the main job: four sensors in, label images out, while sensors fail
+	@$(BIN)/python -m anymodal_seg_ros.demo --out out/demo
+
+lint: $(READY)  ## ruff and mypy
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+test: lint  ## lint, type-check and run every test
+	@$(BIN)/python -m pytest
+
+benchmark: $(READY)  ## print the speeds that the README quotes
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+train: $(READY)  ## simulate streets and train the default bundle (two cores: under two hours)
+	@$(BIN)/python -m anymodal_seg_ros.sim dataset --out out/streets
+	@$(BIN)/python -m training.train --config config/training/default.yaml --data out/streets --out out/train
+
+clean:  ## remove what make made, except the virtual environment
+	@rm -rf out build install log .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,34 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The errors this package raises on purpose; everything else is a defect."""
+
+
+class AnymodalError(Exception):
+    """Base of every error a user can cause. The message names the value and what is allowed."""
+
+
+class ConfigError(AnymodalError):
+    """A parameter, YAML file or command line is wrong. Raised at start-up."""
+
+
+class BadMessageError(AnymodalError):
+    """A sensor message cannot be used. Counted, reported and dropped; never ends the node.
+
+    ``field`` names the offending message field, for example ``'step'``.
+    """
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f'{field}: {problem}')
+        self.field = field
+
+
+class BundleError(AnymodalError):
+    """A bundle folder is incomplete, oversized, inconsistent or tampered with."""
+
+
+class BagError(AnymodalError):
+    """A recording cannot be opened, read or written."""
+
+
+class MissingDependencyError(AnymodalError):
+    """An optional library is needed for what was asked. The message says how to install it."""
