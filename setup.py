@@ -76,6 +76,7 @@ setup(
             f'segmentation_node = {PACKAGE}.ros.segmentation_node:main',
             f'fault_injector_node = {PACKAGE}.ros.fault_injector_node:main',
             f'bag_player_node = {PACKAGE}.ros.bag_player_node:main',
+            f'bag_recorder_node = {PACKAGE}.ros.bag_recorder_node:main',
             f'segment_bag = {PACKAGE}.segment_bag:main',
             f'simulate_street = {PACKAGE}.sim.__main__:main',
         ],

@@ -1,0 +1,110 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Writing rosbag2 recordings that ``ros2 bag`` reads. Layer: bags."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import apsw
+from rosbags.interfaces import (
+    Qos,
+    QosDurability,
+    QosHistory,
+    QosLiveliness,
+    QosReliability,
+    QosTime,
+)
+from rosbags.rosbag2 import StoragePlugin, Writer, WriterError
+from rosbags.serde import SerdeError
+from rosbags.typesys import TypesysError
+
+from anymodal_seg_ros.bags.reading import default_typestore, to_cdr
+from anymodal_seg_ros.errors import BagError, ConfigError
+
+if TYPE_CHECKING:
+    from rosbags.interfaces import Connection
+
+STORAGES: Mapping[str, StoragePlugin] = {
+    'mcap': StoragePlugin.MCAP,
+    'sqlite3': StoragePlugin.SQLITE3,
+}
+LATCHED_TOPICS = frozenset({'/tf_static'})
+"""Recorded as transient local, so that players offer them to late subscribers."""
+
+_FOREVER = QosTime(2147483647, 4294967295)
+
+
+def _qos(latched: bool) -> Qos:
+    durability = QosDurability.TRANSIENT_LOCAL if latched else QosDurability.VOLATILE
+    return Qos(QosHistory.KEEP_LAST, 10, QosReliability.RELIABLE, durability, _FOREVER,
+               _FOREVER, QosLiveliness.AUTOMATIC, _FOREVER, False)
+
+
+class BagWriter:
+    """A new recording; use as a context manager, which completes the file on leaving.
+
+    When the body raises, what was written until then is completed too, so that it can be read.
+
+    Raises:
+        ConfigError: ``storage`` is neither ``'mcap'`` nor ``'sqlite3'``.
+        BagError: on entering, if ``path`` exists or cannot be created.
+    """
+
+    def __init__(self, path: Path | str, storage: str = 'mcap') -> None:
+        if storage not in STORAGES:
+            raise ConfigError(f'storage {storage!r} is unknown; allowed: {", ".join(STORAGES)}')
+        self.path = Path(path)
+        self._storage = STORAGES[storage]
+        self._writer: Writer | None = None
+        self._connections: dict[tuple[str, str], Connection] = {}
+
+    def __enter__(self) -> BagWriter:
+        with self._failure_as_bag_error():
+            writer = Writer(self.path, version=9, storage_plugin=self._storage)
+            writer.open()
+        self._writer = writer
+        return self
+
+    def __exit__(self, exc_type: type[BaseException] | None, exc: BaseException | None,
+                 traceback: TracebackType | None) -> None:
+        writer, self._writer = self._writer, None
+        self._connections.clear()
+        if writer is not None:
+            with self._failure_as_bag_error():
+                writer.close()
+
+    def write(self, topic: str, message: Any, stamp_ns: int) -> None:  # noqa: ANN401
+        """Add a message made by this package's builders or read from a recording.
+
+        ``stamp_ns`` is the recorded (arrival) time.
+        """
+        cdr = to_cdr(message)
+        self.write_cdr(topic, message.__msgtype__, cdr, stamp_ns)
+
+    def write_cdr(self, topic: str, msgtype: str, cdr: bytes | memoryview,
+                  stamp_ns: int) -> None:
+        """Add a serialized message as it is; BagError for a type without known definition."""
+        if self._writer is None:
+            raise BagError(f'{self.path}: the recording is not open for writing')
+        with self._failure_as_bag_error():
+            connection = self._connections.get((topic, msgtype))
+            if connection is None:
+                connection = self._writer.add_connection(
+                    topic, msgtype, typestore=default_typestore(),
+                    offered_qos_profiles=[_qos(topic in LATCHED_TOPICS)])
+                self._connections[topic, msgtype] = connection
+            self._writer.write(connection, stamp_ns, cdr)
+
+    @contextmanager
+    def _failure_as_bag_error(self) -> Generator[None, None, None]:
+        try:
+            yield
+        except (WriterError, SerdeError, TypesysError, OSError, LookupError, ValueError, TypeError,
+                AttributeError, OverflowError, apsw.Error) as error:
+            text = ' '.join(str(error).split()) or type(error).__name__
+            raise BagError(f'{self.path}: cannot be written: {text}') from None

@@ -1,0 +1,66 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a sensor fault is: one row of the table of faults. Corruption layer, numpy only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from anymodal_seg_ros.errors import ConfigError
+
+Data: TypeAlias = npt.NDArray[Any]
+ContentFunction: TypeAlias = Callable[[Data, float, np.random.Generator], Data]
+
+ALL_MODALITIES = ('rgb', 'depth', 'lidar', 'event')
+
+
+def check_severity(severity: float) -> float:
+    """Returns ``severity`` as a float; raises ConfigError outside (0, 1]."""
+    if isinstance(severity, bool) or not isinstance(severity, (int, float)):
+        raise ConfigError(f'severity must be a number in (0, 1], not {severity!r}')
+    if not 0.0 < severity <= 1.0:
+        raise ConfigError(f'severity {severity!r} is not in (0, 1]')
+    return float(severity)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One way in which a sensor fails."""
+
+    kind: str
+    """``'content'`` changes what was measured, ``'stream'`` when and whether it arrives,
+    ``'bytes'`` the raw payload of a message."""
+    description: str
+    severity: str
+    """What a severity in (0, 1] means."""
+    modalities: tuple[str, ...]
+    functions: Mapping[str, ContentFunction] = field(default_factory=dict)
+    """Modality to function, for the kinds ``'content'`` and ``'bytes'``."""
+    is_static: bool = False
+    """True where the same place stays affected while the fault lasts (dirt on a lens), so that
+    every sample must be given a generator of the same seed."""
+
+    def apply(self, data: Data, severity: float, rng: np.random.Generator, modality: str) -> Data:
+        """A corrupted copy of ``data``; the input is left as it was.
+
+        Args:
+            data: in the form of ``Sample.data`` for a content fault (same dtype comes back, and
+                the same shape for images); uint8 [N] for a bytes fault.
+            severity: in (0, 1].
+            rng: the only source of chance; equal generators give equal results.
+            modality: one of ``modalities``; the forms of two modalities can look alike.
+
+        Raises:
+            ConfigError: a stream fault, a modality it does not apply to, or a bad severity.
+        """
+        function = self.functions.get(modality)
+        if function is None:
+            allowed = ', '.join(self.functions) or 'none: it acts on the stream'
+            raise ConfigError(f'fault {self.description!r} has no content for {modality!r}; '
+                              f'allowed: {allowed}')
+        return function(data, check_severity(severity), rng)

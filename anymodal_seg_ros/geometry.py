@@ -1,0 +1,370 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Camera models, rigid transforms and projection with a z-buffer. numpy only.
+
+Frames follow REP-103: an optical frame has x right, y down, z forward; a body or LiDAR frame has
+x forward, y left, z up. ``camera_T_lidar`` is a float64 [4, 4] that takes LiDAR points to the
+camera's optical frame. Pixel (0, 0) is the centre of the top left pixel.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from anymodal_seg_ros.errors import BadMessageError, ConfigError
+from anymodal_seg_ros.lens import (
+    DISTORTION_LENGTHS,
+    Float64Array,
+    distort,
+    undistort,
+    valid_radius,
+)
+
+Float32Array = npt.NDArray[np.float32]
+BoolArray = npt.NDArray[np.bool_]
+
+MAX_IMAGE_SIDE_PX = 16384
+_MIN_Z_M = 1e-6
+optical_T_body: Float64Array = np.array([  # noqa: N816
+    [0.0, -1.0, 0.0, 0.0],
+    [0.0, 0.0, -1.0, 0.0],
+    [1.0, 0.0, 0.0, 0.0],
+    [0.0, 0.0, 0.0, 1.0],
+])
+"""Takes points of a body frame (x forward, z up) to an optical frame at the same place."""
+optical_T_body.setflags(write=False)
+
+
+class CameraInfoMessage(Protocol):
+    """What is read of a ``sensor_msgs/CameraInfo``, from rclpy or rosbags."""
+
+    width: int
+    height: int
+    distortion_model: str
+    d: Any
+    k: Any
+    p: Any
+    binning_x: int
+    binning_y: int
+    roi: Any
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class CameraModel:
+    """A pinhole or fisheye camera with the distortion models of ``sensor_msgs/CameraInfo``.
+
+    ``K`` is float64 [3, 3] in pixels of an image of ``width_px`` x ``height_px``; ``D`` holds the
+    coefficients in OpenCV's order: k1 k2 p1 p2 [k3] for ``plumb_bob``, k1 k2 p1 p2 k3 k4 k5 k6
+    for ``rational_polynomial``, k1 k2 k3 k4 for ``equidistant``. An empty ``D`` means none.
+
+    Raises:
+        ConfigError: a size, ``K``, ``D`` or the model's name cannot be used.
+    """
+
+    width_px: int
+    height_px: int
+    K: Float64Array
+    distortion_model: str = 'plumb_bob'
+    D: Float64Array = field(default_factory=lambda: np.zeros(5))
+
+    def __post_init__(self) -> None:
+        K = _frozen(self.K)
+        D = _frozen(self.D).reshape(-1)
+        problem = _camera_problem(self.width_px, self.height_px, K, self.distortion_model, D)
+        if problem is not None:
+            raise ConfigError(f'camera {problem[0]}: {problem[1]}')
+        if D.size == 0:
+            D = _frozen(np.zeros(DISTORTION_LENGTHS[self.distortion_model][-1]))
+        object.__setattr__(self, 'K', K)
+        object.__setattr__(self, 'D', D)
+
+    @classmethod
+    def from_fov(cls, width_px: int, height_px: int, horizontal_fov_deg: float) -> CameraModel:
+        """An undistorted camera with square pixels whose axis meets the image centre."""
+        if not 0.0 < horizontal_fov_deg < 180.0:
+            raise ConfigError(f'horizontal_fov_deg is {horizontal_fov_deg}; '
+                              'allowed is more than 0 and less than 180')
+        focal_px = width_px / (2.0 * math.tan(math.radians(horizontal_fov_deg) / 2.0))
+        K = np.array([[focal_px, 0.0, (width_px - 1) / 2.0],
+                      [0.0, focal_px, (height_px - 1) / 2.0],
+                      [0.0, 0.0, 1.0]])
+        return cls(width_px=width_px, height_px=height_px, K=K)
+
+    @classmethod
+    def from_camera_info(cls, msg: CameraInfoMessage, *, rectified: bool = False) -> CameraModel:
+        """The camera of the image that ``msg`` (a ``sensor_msgs/CameraInfo``) goes with.
+
+        Region of interest and binning are applied. ``rectified`` takes the projection matrix
+        ``p`` without distortion, for images that have been rectified already.
+
+        Raises:
+            BadMessageError: uncalibrated (``k[0]`` is 0), not finite, or of absurd size.
+        """
+        width_px, height_px = int(msg.width), int(msg.height)
+        model = msg.distortion_model or 'plumb_bob'
+        D = np.asarray(msg.d, dtype=np.float64).reshape(-1)
+        K_field = 'p' if rectified else 'k'
+        K = np.asarray(getattr(msg, K_field), dtype=np.float64)
+        if K.size != (12 if rectified else 9):
+            raise BadMessageError(K_field, f'{K.size} values; {12 if rectified else 9} are needed')
+        K = K.reshape(3, -1)[:, :3]
+        if rectified:
+            model, D = 'plumb_bob', np.zeros(0)
+        problem = _camera_problem(width_px, height_px, K, model, D)
+        if problem is not None:
+            raise BadMessageError(K_field if problem[0] == 'K' else problem[0].lower(), problem[1])
+        full = cls(width_px=width_px, height_px=height_px, K=K, distortion_model=model, D=D)
+        return _binned_region(full, msg)
+
+    def resized(self, width_px: int, height_px: int) -> CameraModel:
+        """The same view in an image of another size (pixel areas correspond exactly)."""
+        scale_x, scale_y = width_px / self.width_px, height_px / self.height_px
+        K = self.K.copy()
+        K[0] *= scale_x
+        K[1] *= scale_y
+        K[0, 2] = (self.K[0, 2] + 0.5) * scale_x - 0.5
+        K[1, 2] = (self.K[1, 2] + 0.5) * scale_y - 0.5
+        return replace(self, width_px=width_px, height_px=height_px, K=K)
+
+    def project(self, points_camera: npt.NDArray[Any]) -> tuple[Float64Array, BoolArray]:
+        """Pixels of points [N, 3] (metres, optical frame) and whether the camera sees them.
+
+        Returns ``uv`` float64 [N, 2], NaN where there is no projection (behind the camera, or so
+        far off axis that the distortion polynomial would fold it back), and ``in_view`` bool [N],
+        True where ``uv`` lies in the image.
+        """
+        points = np.asarray(points_camera)
+        uv = np.full((len(points), 2), np.nan)
+        with np.errstate(invalid='ignore'):
+            front = np.flatnonzero(points[:, 2] > _MIN_Z_M)
+        xyz = points[front].astype(np.float64, copy=False)
+        xy = xyz[:, :2] / xyz[:, 2:]
+        distorted = any(self.D)
+        fisheye = self.distortion_model == 'equidistant'
+        if distorted or fisheye:
+            with np.errstate(over='ignore', invalid='ignore'):
+                limit = valid_radius(self.distortion_model, tuple(self.D.tolist()))
+                near = xy[:, 0] ** 2 + xy[:, 1] ** 2 <= limit * limit
+            front, xy = front[near], xy[near]
+            xy = distort(xy, self.distortion_model, self.D)
+        pixels = xy @ self.K[:2, :2].T
+        pixels += self.K[:2, 2]
+        uv[front] = pixels
+        in_view = np.zeros(len(points), dtype=bool)
+        u, v = pixels[:, 0], pixels[:, 1]
+        in_view[front] = ((u >= -0.5) & (u < self.width_px - 0.5)
+                          & (v >= -0.5) & (v < self.height_px - 0.5))
+        return uv, in_view
+
+    def ray_directions(self) -> Float64Array:
+        """Undistorted directions float64 [H, W, 3] through the pixel centres, with z = 1.
+
+        NaN for pixels which the lens model does not reach.
+        """
+        u, v = np.meshgrid(np.arange(self.width_px, dtype=np.float64),
+                           np.arange(self.height_px, dtype=np.float64))
+        y = (v - self.K[1, 2]) / self.K[1, 1]
+        x = (u - self.K[0, 2] - self.K[0, 1] * y) / self.K[0, 0]
+        xy = np.stack([x, y], axis=-1).reshape(-1, 2)
+        if any(self.D) or self.distortion_model == 'equidistant':
+            xy = undistort(xy, self.distortion_model, self.D)
+        rays = np.ones((self.height_px, self.width_px, 3))
+        rays[..., :2] = xy.reshape(self.height_px, self.width_px, 2)
+        rays[np.isnan(rays[..., 0])] = np.nan
+        return rays
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Rig:
+    """Where the sensors sit: intrinsics and the transforms to the reference camera.
+
+    ``camera`` is the reference (RGB) camera on whose plane everything is encoded. ``cameras`` has
+    the cameras of other camera-like sensors where they differ from it, ``camera_T`` the float64
+    [4, 4] that takes each sensor's points to the reference camera's optical frame; a sensor
+    without entry sits in the reference camera itself, except that a LiDAR must have one.
+    ``base_z_m`` is the camera's height above ground, ``up_camera`` the unit vector against
+    gravity in the optical frame.
+
+    Raises:
+        ConfigError: a transform is not rigid, or ``base_z_m`` or ``up_camera`` is unusable.
+    """
+
+    camera: CameraModel
+    cameras: Mapping[str, CameraModel] = field(default_factory=dict)
+    camera_T: Mapping[str, Float64Array] = field(default_factory=dict)  # noqa: N815
+    camera_frame: str = 'camera_optical_frame'
+    base_z_m: float = 1.6
+    up_camera: Float64Array = field(default_factory=lambda: np.array([0.0, -1.0, 0.0]))
+
+    def __post_init__(self) -> None:
+        transforms = {name: _frozen(matrix) for name, matrix in self.camera_T.items()}
+        for name, matrix in transforms.items():
+            if not _is_rigid(matrix):
+                raise ConfigError(f'camera_T[{name!r}] is {matrix.tolist()}; '
+                                  'a rigid transform, finite [4, 4], is needed')
+        if not (math.isfinite(self.base_z_m) and abs(self.base_z_m) <= 1000.0):
+            raise ConfigError(f'base_z_m is {self.base_z_m}; allowed is -1000 to 1000')
+        up = _frozen(self.up_camera)
+        if up.shape != (3,) or not abs(float(np.linalg.norm(up)) - 1.0) < 1e-3:
+            raise ConfigError(f'up_camera is {up.tolist()}; a unit vector of 3 is needed')
+        object.__setattr__(self, 'camera_T', transforms)
+        object.__setattr__(self, 'cameras', dict(self.cameras))
+        object.__setattr__(self, 'up_camera', up)
+
+    def camera_of(self, name: str) -> CameraModel:
+        """The camera of sensor ``name``: its own, else the reference camera."""
+        return self.cameras.get(name, self.camera)
+
+    def extrinsic(self, name: str) -> Float64Array:
+        """``camera_T`` of sensor ``name``, identity where it has none."""
+        matrix = self.camera_T.get(name)
+        return np.eye(4) if matrix is None else matrix
+
+    def with_camera(self, name: str, model: CameraModel) -> Rig:
+        """A copy in which sensor ``name`` has this camera; ``rgb`` is the reference camera."""
+        if name == 'rgb':
+            return replace(self, camera=model)
+        return replace(self, cameras={**self.cameras, name: model})
+
+    def with_extrinsic(self, name: str, camera_T_sensor: npt.NDArray[Any]) -> Rig:
+        """A copy in which sensor ``name`` has this transform to the reference camera."""
+        return replace(self, camera_T={**self.camera_T, name: camera_T_sensor})
+
+
+def transform_points(b_T_a: npt.NDArray[Any], points: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Points [N, 3] of frame a in frame b; float32 stays float32, all else becomes float64."""
+    dtype = np.float32 if points.dtype == np.float32 else np.float64
+    matrix = np.asarray(b_T_a, dtype=dtype)
+    moved: npt.NDArray[Any] = np.matmul(points.astype(dtype, copy=False), matrix[:3, :3].T)
+    moved += matrix[:3, 3]
+    return moved
+
+
+def invert_transform(a_T_b: npt.NDArray[Any]) -> Float64Array:
+    """``b_T_a`` of a rigid ``a_T_b`` [4, 4]."""
+    matrix = np.asarray(a_T_b, dtype=np.float64)
+    inverse = np.eye(4)
+    inverse[:3, :3] = matrix[:3, :3].T
+    inverse[:3, 3] = -matrix[:3, :3].T @ matrix[:3, 3]
+    return inverse
+
+
+def transform_from_quaternion(xyz: npt.ArrayLike, xyzw: npt.ArrayLike) -> Float64Array:
+    """A float64 [4, 4] from a translation in metres and a quaternion (normalised here).
+
+    Raises:
+        ConfigError: a value is not finite or the quaternion is zero.
+    """
+    translation = np.asarray(xyz, dtype=np.float64)
+    quaternion = np.asarray(xyzw, dtype=np.float64)
+    norm = float(np.linalg.norm(quaternion))
+    finite = np.isfinite(translation).all() and math.isfinite(norm)
+    if translation.shape != (3,) or quaternion.shape != (4,) or not finite or norm < 1e-6:
+        raise ConfigError(f'transform xyz {translation.tolist()}, xyzw {quaternion.tolist()}; '
+                          'three and four finite values are needed, the quaternion not zero')
+    x, y, z, w = quaternion / norm
+    matrix = np.eye(4)
+    matrix[:3, :3] = [
+        [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+        [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+        [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+    ]
+    matrix[:3, 3] = translation
+    return matrix
+
+
+def rotation_from_rpy(roll_rad: float, pitch_rad: float, yaw_rad: float) -> Float64Array:
+    """Rotation [3, 3] of fixed-axis roll, pitch, yaw (REP-103: Rz(yaw) Ry(pitch) Rx(roll))."""
+    cr, sr = math.cos(roll_rad), math.sin(roll_rad)
+    cp, sp = math.cos(pitch_rad), math.sin(pitch_rad)
+    cy, sy = math.cos(yaw_rad), math.sin(yaw_rad)
+    return np.array([
+        [cy * cp, cy * sp * sr - sy * cr, cy * sp * cr + sy * sr],
+        [sy * cp, sy * sp * sr + cy * cr, sy * sp * cr - cy * sr],
+        [-sp, cp * sr, cp * cr],
+    ])
+
+
+def rasterize_nearest(uv: npt.NDArray[Any], depth_m: npt.NDArray[Any], values: npt.NDArray[Any],
+                      shape_hw: tuple[int, int], fill: float) -> Float32Array:
+    """Draw values [N, C] at pixels ``uv`` [N, 2]; where several meet, the nearest wins.
+
+    A point belongs to pixel floor(u + 0.5), floor(v + 0.5). Points outside the image or with a
+    ``uv`` or ``depth_m`` [N] that is not finite are left out; of equally near ones any may win.
+    Returns float32 [H, W, C] with ``fill`` where no point lies.
+    """
+    height, width = shape_hw
+    image = np.full((height * width, values.shape[1]), fill, dtype=np.float32)
+    columns, rows = np.floor(uv[:, 0] + 0.5), np.floor(uv[:, 1] + 0.5)
+    with np.errstate(invalid='ignore'):
+        inside = ((columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
+                  & np.isfinite(depth_m))
+    kept = np.flatnonzero(inside)
+    pixels = rows[kept].astype(np.intp) * width + columns[kept].astype(np.intp)
+    depth = depth_m[kept]
+    nearest = np.full(height * width, np.inf, dtype=depth.dtype)
+    np.minimum.at(nearest, pixels, depth)
+    wins = depth == nearest[pixels]
+    image[pixels[wins]] = values[kept[wins]]
+    return image.reshape(height, width, -1)
+
+
+def _frozen(values: npt.NDArray[Any]) -> Float64Array:
+    array = np.array(values, dtype=np.float64)
+    array.setflags(write=False)
+    return array
+
+
+def _is_rigid(matrix: Float64Array) -> bool:
+    if matrix.shape != (4, 4) or not np.isfinite(matrix).all():
+        return False
+    rotation = matrix[:3, :3]
+    return (np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-3)
+            and float(np.linalg.det(rotation)) > 0.0
+            and np.array_equal(matrix[3], (0.0, 0.0, 0.0, 1.0)))
+
+
+def _camera_problem(width_px: int, height_px: int, K: Float64Array, model: str,
+                    D: Float64Array) -> tuple[str, str] | None:
+    """(field, what is wrong and what is allowed), None for a usable camera."""
+    for name, side_px in (('width', width_px), ('height', height_px)):
+        if not 1 <= side_px <= MAX_IMAGE_SIDE_PX:
+            return name, f'{side_px}; allowed is 1 to {MAX_IMAGE_SIDE_PX}'
+    if K.shape != (3, 3) or not np.isfinite(K).all():
+        return 'K', f'{K.tolist()}; a finite [3, 3] is needed'
+    if K[0, 0] <= 0.0 or K[1, 1] <= 0.0 or not np.array_equal(K[2], (0.0, 0.0, 1.0)):
+        return 'K', f'{K.tolist()}; focal lengths above 0 and a last row 0 0 1 are needed'
+    lengths = DISTORTION_LENGTHS.get(model)
+    if lengths is None:
+        return 'distortion_model', f'{model!r}; allowed are {", ".join(DISTORTION_LENGTHS)}'
+    if D.size not in (0, *lengths):
+        return 'D', f'{D.size} values; {model} has {" or ".join(map(str, lengths))}, or none'
+    if not np.isfinite(D).all():
+        return 'D', f'{D.tolist()}; finite values are needed'
+    return None
+
+
+def _binned_region(full: CameraModel, msg: CameraInfoMessage) -> CameraModel:
+    roi = msg.roi
+    left, top = int(roi.x_offset), int(roi.y_offset)
+    width_px = int(roi.width) or full.width_px - left
+    height_px = int(roi.height) or full.height_px - top
+    if left + width_px > full.width_px or top + height_px > full.height_px \
+            or min(width_px, height_px) < 1:
+        raise BadMessageError('roi', f'{width_px}x{height_px} at ({left}, {top}); it must lie '
+                                     f'in the image of {full.width_px}x{full.height_px}')
+    binning = max(int(msg.binning_x), 1), max(int(msg.binning_y), 1)
+    if binning[0] > width_px or binning[1] > height_px:
+        raise BadMessageError('binning_x', f'{binning[0]}x{binning[1]}; '
+                                           f'the image has only {width_px}x{height_px} pixels')
+    K = full.K.copy()
+    K[:2, 2] -= (left, top)
+    region = replace(full, width_px=width_px - width_px % binning[0],
+                     height_px=height_px - height_px % binning[1], K=K)
+    return region.resized(region.width_px // binning[0], region.height_px // binning[1])

@@ -1,0 +1,51 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Running a bundle. A backend is a file in this folder and a row in ``BACKENDS``.
+
+Rows name module and class, so that a backend's library is imported only when it is asked for.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import cast
+
+from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.inference.segmenter import Segmenter, modality_subsets
+
+BACKENDS = {
+    'torch': ('anymodal_seg_ros.inference.torch_backend', 'TorchSegmenter'),
+}
+
+
+def build_segmenter(
+    bundle_path: str | Path,
+    backend: str = 'torch',
+    device: str = 'auto',
+    precision: str = 'auto',
+    num_threads: int = 0,
+) -> Segmenter:
+    """Load a bundle folder into a backend.
+
+    Args:
+        bundle_path: folder with ``bundle.json`` and ``weights.safetensors``.
+        backend: a row of ``BACKENDS``.
+        device: 'auto', 'cpu', 'cuda' or 'cuda:<index>'.
+        precision: 'auto' (the fastest that the device has natively), 'fp32', 'bf16' or 'fp16'.
+        num_threads: CPU threads for the network; 0 leaves the library's choice.
+
+    Raises:
+        ConfigError: an argument that is not allowed, or a device that is not there.
+        BundleError: the bundle is missing or damaged.
+    """
+    if backend not in BACKENDS:
+        raise ConfigError(f'backend {backend!r}; allowed: {", ".join(BACKENDS)}')
+    module, name = BACKENDS[backend]
+    segmenter = getattr(import_module(module), name).from_bundle(
+        bundle_path, device=device, precision=precision, num_threads=num_threads
+    )
+    return cast(Segmenter, segmenter)
+
+
+__all__ = ['BACKENDS', 'Segmenter', 'build_segmenter', 'modality_subsets']

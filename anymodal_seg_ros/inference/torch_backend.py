@@ -1,0 +1,198 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""PyTorch backend, CPU and CUDA. Layer: inference; torch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from anymodal_seg_ros.bundle import Bundle, load_bundle
+from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.inference.segmenter import Labels, check_predict_input, modality_subsets
+from anymodal_seg_ros.models import MSegFormer, build_model
+from anymodal_seg_ros.models.mit import MIN_INPUT_PX
+
+PRECISIONS = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
+MAX_THREADS = 256
+
+
+def resolve_device(name: str) -> torch.device:
+    """'auto' (CUDA when there is one), 'cpu', 'cuda' or 'cuda:<index>'; else ConfigError."""
+    if name == 'auto':
+        return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
+    match = re.fullmatch(r'cpu|cuda(?::(\d+))?', name)
+    if match is None:
+        raise ConfigError(f'device {name!r}; allowed: auto, cpu, cuda, cuda:<index>')
+    if name == 'cpu':
+        return torch.device('cpu')
+    if not torch.cuda.is_available():
+        raise ConfigError(f'device {name!r}: this PyTorch finds no CUDA GPU; allowed: auto, cpu')
+    if match[1] and int(match[1]) >= torch.cuda.device_count():
+        last = torch.cuda.device_count() - 1
+        raise ConfigError(f'device {name!r}; allowed: cuda:0 to cuda:{last}, auto, cpu')
+    return torch.device(name)
+
+
+def resolve_precision(name: str, device: torch.device) -> torch.dtype:
+    """The dtype the network runs in; 'auto' is the fastest that the device has natively.
+
+    Raises:
+        ConfigError: unknown, or one the device would only emulate slowly.
+    """
+    if name == 'auto':
+        return _fastest_precision(device)
+    if name not in PRECISIONS:
+        raise ConfigError(f'precision {name!r}; allowed: auto, {", ".join(PRECISIONS)}')
+    if name == 'fp16' and device.type == 'cpu':
+        raise ConfigError("precision 'fp16' needs CUDA; allowed on a CPU: auto, fp32, bf16")
+    return PRECISIONS[name]
+
+
+def _fastest_precision(device: torch.device) -> torch.dtype:
+    if device.type == 'cuda':
+        native = torch.cuda.get_device_capability(device) >= (8, 0)
+        return torch.bfloat16 if native else torch.float16
+    return torch.bfloat16 if has_native_bfloat16() else torch.float32
+
+
+def has_native_bfloat16() -> bool:
+    """Whether this CPU multiplies bfloat16 in hardware (AVX512-BF16, AMX or Arm BF16)."""
+    # oneDNN also says yes to plain AVX512, where it emulates and is slower than float32.
+    flags = _cpu_flags()
+    return bool(flags & {'avx512_bf16', 'amx_bf16', 'bf16'})
+
+
+def _cpu_flags() -> frozenset[str]:
+    try:
+        text = Path('/proc/cpuinfo').read_text(encoding='utf-8')
+    except OSError:
+        return frozenset()
+    match = re.search(r'^(?:flags|Features)\s*:(.*)$', text, re.MULTILINE)
+    return frozenset(match[1].split()) if match else frozenset()
+
+
+class TorchSegmenter:
+    """Runs a bundle's network with PyTorch; see ``Segmenter``."""
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        state_dict: Mapping[str, Tensor],
+        *,
+        device: str = 'auto',
+        precision: str = 'auto',
+        num_threads: int = 0,
+    ) -> None:
+        """Build the network once and for all.
+
+        Args:
+            bundle: what was loaded.
+            state_dict: its weights.
+            device: 'auto', 'cpu', 'cuda' or 'cuda:<index>'.
+            precision: 'auto', 'fp32', 'bf16' or 'fp16'. Half precisions hold weights and maps;
+                normalisation and the logits' softmax stay float32.
+            num_threads: CPU threads of PyTorch in this process; 0 leaves them as they are.
+
+        Raises:
+            ConfigError: an argument that is not allowed, or a device that is not there.
+        """
+        if isinstance(num_threads, bool) or not 0 <= num_threads <= MAX_THREADS:
+            raise ConfigError(f'num_threads {num_threads!r}; allowed: 0 to {MAX_THREADS}')
+        self._bundle = bundle
+        self._device = resolve_device(device)
+        self._dtype = resolve_precision(precision, self._device)
+        if num_threads > 0:
+            torch.set_num_threads(num_threads)
+        self._model = self._build(bundle, state_dict)
+
+    @classmethod
+    def from_bundle(
+        cls, path: str | Path, *, device: str, precision: str, num_threads: int
+    ) -> TorchSegmenter:
+        """Load a bundle folder; raises BundleError or ConfigError."""
+        bundle, state_dict = load_bundle(path)
+        return cls(
+            bundle, state_dict, device=device, precision=precision, num_threads=num_threads
+        )
+
+    def _build(self, bundle: Bundle, state_dict: Mapping[str, Tensor]) -> MSegFormer:
+        model = build_model(bundle.model_name, bundle.model_config)
+        model.load_state_dict(dict(state_dict), strict=True)
+        model.eval().requires_grad_(False)
+        # Folded in float32; only the product is rounded.
+        model.fold_head()
+        model.encoder.to(dtype=self._dtype)
+        model.head.to(dtype=self._dtype)
+        for parameter in model.parameters():
+            if parameter.ndim == 4:
+                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+        return model.to(self._device)
+
+    @property
+    def bundle(self) -> Bundle:
+        """What was loaded."""
+        return self._bundle
+
+    @property
+    def description(self) -> str:
+        """Backend, device and precision in words."""
+        name = next(name for name, dtype in PRECISIONS.items() if dtype == self._dtype)
+        threads = f', {torch.get_num_threads()} threads' if self._device.type == 'cpu' else ''
+        return f'torch {torch.__version__} on {self._device}, {name}{threads}'
+
+    @torch.inference_mode()
+    def predict(
+        self, images: Mapping[str, npt.NDArray[np.uint8]], out_hw: tuple[int, int]
+    ) -> tuple[Labels, Labels]:
+        """See ``Segmenter.predict``."""
+        check_predict_input(images, out_hw, self._bundle.modalities, MIN_INPUT_PX)
+        tensors = {modality: self._to_device(image) for modality, image in images.items()}
+        logits_BKhw = self._model.forward_logits_stride4(tensors)
+        labels_HW, confidence_HW = answer_at(logits_BKhw, out_hw)
+        return labels_HW.cpu().numpy(), confidence_HW.cpu().numpy()
+
+    def warm_up(self, size_hw: tuple[int, int], out_hw: tuple[int, int]) -> None:
+        """See ``Segmenter.warm_up``."""
+        blank = np.zeros((*size_hw, 3), np.uint8)
+        for subset in modality_subsets(self._bundle.modalities):
+            self.predict(dict.fromkeys(subset, blank), out_hw)
+
+    def _to_device(self, image: npt.NDArray[np.uint8]) -> Tensor:
+        # A read-only array (a view of a message) cannot be wrapped without a warning.
+        contiguous = np.require(image, requirements=['C', 'W'])
+        return torch.from_numpy(contiguous).to(self._device).permute(2, 0, 1)[None]
+
+
+def answer_at(logits_BKhw: Tensor, out_hw: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Labels and confidence uint8 [H, W] of a batch of one, from logits at stride 4.
+
+    Labels are the argmax of the logits upsampled bilinearly to ``out_hw`` in one step. The
+    confidence is the largest softmax probability at the network's input size, or at ``out_hw``
+    where that is smaller, and is upsampled from there: a softmax at 512x512 takes as long as a
+    sensor does, and at a quarter of the pixels it looks the same.
+    """
+    # Classes last: the maximum over them then reads memory in order.
+    logits_BKhw = logits_BKhw.float().contiguous(memory_format=torch.channels_last)
+    logits_BKHW = _upsample(logits_BKhw, out_hw)
+    top_BHW, labels_BHW = logits_BKHW.max(dim=1)
+    inner_hw = (min(out_hw[0], 4 * logits_BKhw.shape[2]), min(out_hw[1], 4 * logits_BKhw.shape[3]))
+    if inner_hw != tuple(out_hw):
+        logits_BKHW = _upsample(logits_BKhw, inner_hw)
+        top_BHW = logits_BKHW.amax(dim=1)
+    confidence_BHW = (top_BHW - logits_BKHW.logsumexp(dim=1)).exp()
+    confidence_BHW = _upsample(confidence_BHW[:, None], out_hw)[:, 0]
+    return labels_BHW[0].to(torch.uint8), (confidence_BHW[0] * 255.0).round().to(torch.uint8)
+
+
+def _upsample(x_BCHW: Tensor, size_hw: tuple[int, int]) -> Tensor:
+    if tuple(x_BCHW.shape[2:]) == tuple(size_hw):
+        return x_BCHW
+    return F.interpolate(x_BCHW, size=size_hw, mode='bilinear', align_corners=False)

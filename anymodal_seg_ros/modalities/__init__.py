@@ -1,0 +1,26 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a sensor is, one file each: its messages decoded, its data encoded. numpy and OpenCV."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from anymodal_seg_ros.modalities.base import Encoder, Modality, Settings
+from anymodal_seg_ros.modalities.depth import DEPTH, DepthEncoder
+from anymodal_seg_ros.modalities.event import EVENT, EventEncoder, EventWindow
+from anymodal_seg_ros.modalities.lidar import LIDAR, LidarEncoder
+from anymodal_seg_ros.modalities.plane import network_size
+from anymodal_seg_ros.modalities.rgb import RGB, RgbEncoder
+
+MODALITIES: Mapping[str, Modality] = {
+    'rgb': RGB,
+    'depth': DEPTH,
+    'lidar': LIDAR,
+    'event': EVENT,
+}
+
+__all__ = [
+    'MODALITIES', 'DepthEncoder', 'Encoder', 'EventEncoder', 'EventWindow', 'LidarEncoder',
+    'Modality', 'RgbEncoder', 'Settings', 'network_size',
+]

@@ -1,0 +1,132 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What every modality has in common: a decoder, an encoder and its settings. numpy only."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.geometry import Rig
+
+Uint8Array = npt.NDArray[np.uint8]
+Float32Array = npt.NDArray[np.float32]
+Settings = dict[str, Any]
+
+
+class Encoder(Protocol):
+    """Turns one sensor's data into the network's input on the reference camera's plane.
+
+    Implementations are frozen keyword-only dataclasses whose init fields are the settings, plain
+    JSON values validated in ``__post_init__`` with ``ConfigError``. They hold no state that
+    changes an answer, and may be called from one thread at a time.
+    """
+
+    channel_names: ClassVar[tuple[str, str, str]]
+
+    def encode(self, data: npt.NDArray[Any], rig: Rig, size_hw: tuple[int, int]) -> Uint8Array:
+        """Data in ``Sample.data``'s form to uint8 [h, w, 3] at network size ``size_hw``.
+
+        All three channels are 0 where depth, LiDAR and events have nothing.
+        """
+
+    def settings(self) -> Settings:
+        """The settings that build this encoder again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Modality:
+    """One kind of sensor: how its messages are decoded and its data encoded."""
+
+    name: str
+    is_camera_plane: bool
+    """Whether it measures along a camera's pixels, so that it can lead a sample set."""
+    message_types: tuple[str, ...]
+    decode: Callable[[Any], npt.NDArray[Any]]
+    """A message of one of ``message_types`` (rclpy's or rosbags') to ``Sample.data``'s form;
+    raises ``BadMessageError``. The result may share the message's memory: do not write to it."""
+    encoder_type: Callable[..., Encoder]
+
+    def build_encoder(self, settings: Mapping[str, Any]) -> Encoder:
+        """An encoder from plain JSON settings; what is left out has its default.
+
+        Raises:
+            ConfigError: an unknown key, or a value that is not allowed.
+        """
+        allowed = self.default_settings()
+        unknown = sorted(set(settings) - set(allowed))
+        if unknown:
+            raise ConfigError(f'unknown setting {unknown[0]!r} of the {self.name} encoder; '
+                              f'allowed are {", ".join(allowed) or "none"}')
+        return self.encoder_type(**settings)
+
+    def default_settings(self) -> Settings:
+        """The encoder's settings as plain JSON."""
+        return self.encoder_type().settings()
+
+
+def settings_of(encoder: Any) -> Settings:  # noqa: ANN401 - any dataclass
+    """The init fields of an encoder, which are its settings."""
+    return {item.name: getattr(encoder, item.name) for item in fields(encoder) if item.init}
+
+
+def check_number(name: str, value: object, lowest: float, highest: float) -> None:
+    """Raise ConfigError unless ``value`` is a finite number within [lowest, highest]."""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not math.isfinite(value) or not lowest <= value <= highest:  # type: ignore[arg-type, operator]
+        raise ConfigError(f'{name} is {value!r}; allowed is {lowest:g} to {highest:g}')
+
+
+def check_range(low_name: str, low: float, high_name: str, high: float, lowest: float,
+                highest: float) -> None:
+    """Raise ConfigError unless lowest <= low < high <= highest."""
+    check_number(low_name, low, lowest, highest)
+    check_number(high_name, high, lowest, highest)
+    if low >= high:
+        raise ConfigError(f'{high_name} is {high!r}; allowed is more than {low_name}, {low!r}')
+
+
+def check_choice(name: str, value: object, allowed: tuple[str, ...]) -> None:
+    """Raise ConfigError unless ``value`` is one of ``allowed``."""
+    if value not in allowed:
+        raise ConfigError(f'{name} is {value!r}; allowed are {", ".join(allowed)}')
+
+
+def linear_level(value: Float32Array, low: float, high: float) -> Float32Array:
+    """1..255 (still float32, rounded) for low..high; 0 stays free for "no return"."""
+    scaled = (value - np.float32(low)) * np.float32(254.0 / (high - low))
+    level: Float32Array = np.rint(np.clip(scaled, 0.0, 254.0) + np.float32(1.0))
+    return level
+
+
+def logarithmic_level(value: Float32Array, low: float, high: float) -> Float32Array:
+    """As :func:`linear_level`, of the logarithm: equal steps are equal ratios."""
+    clipped = np.clip(value, np.float32(low), np.float32(high))
+    return linear_level(np.log(clipped), math.log(low), math.log(high))
+
+
+Value = TypeVar('Value')
+
+
+class LastBuilt(Generic[Value]):
+    """Keeps what was computed for the latest rig and sizes; a rig rarely changes.
+
+    Rigs are immutable, so identity is enough to know one again.
+    """
+
+    def __init__(self) -> None:
+        self._entry: tuple[Rig, tuple[int, ...], Value] | None = None
+
+    def get(self, rig: Rig, sizes: tuple[int, ...], build: Callable[[], Value]) -> Value:
+        """The kept value where ``rig`` and ``sizes`` are the latest ones, else ``build()``."""
+        entry = self._entry
+        if entry is None or entry[0] is not rig or entry[1] != sizes:
+            entry = (rig, sizes, build())
+            self._entry = entry
+        return entry[2]

@@ -1,0 +1,267 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Event cameras: batches of events or ready-made frames, and a sliding window. numpy only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from anymodal_seg_ros.errors import BadMessageError, ConfigError
+from anymodal_seg_ros.geometry import Rig
+from anymodal_seg_ros.modalities.base import (
+    LastBuilt,
+    Modality,
+    Settings,
+    Uint8Array,
+    check_choice,
+    check_number,
+    settings_of,
+)
+from anymodal_seg_ros.modalities.clouds import PointCloudMessage, cloud_points, required_field
+from anymodal_seg_ros.modalities.images import decode_color
+from anymodal_seg_ros.modalities.plane import (
+    nearest_indices,
+    resize_nearest,
+    shares_camera_view,
+)
+from anymodal_seg_ros.samples import EVENT_DTYPE
+
+Int64Array = npt.NDArray[np.int64]
+POLARITY_FIELDS = ('pol', 'p', 'polarity')
+TIME_FIELDS = ('t', 'ts', 'time', 'timestamp')
+MAX_WINDOW_EVENTS = 4_000_000
+_NS_PER_S = 1_000_000_000
+_ABSOLUTE_WITHIN_NS = 10 * _NS_PER_S
+_LONGEST_BATCH_NS = 3600 * _NS_PER_S
+_LARGEST_TIME_NS = 4 * 10**18
+# No time in ns or s is so small; the bits of an int64 up to 4e18, read as float64, are.
+_LARGEST_REINTERPRETED = 1e-30
+
+
+def decode_events(msg: Any) -> npt.NDArray[Any]:  # noqa: ANN401 - PointCloud2 or Image
+    """Events [N] of ``EVENT_DTYPE`` from a PointCloud2, or a frame uint8 [H, W, 3] from an Image.
+
+    Fields are x, y, t and pol (or p, polarity). Times are ns, or seconds where a float field has
+    fractions. Times that are farther than 10 s from the header's stamp count from some other
+    zero: they are moved so that the newest has the header's stamp. Two defects of recorded CARLA
+    data are put right: int64 times declared as float64, and rows stored as 65536 - y.
+
+    Raises:
+        BadMessageError: the message contradicts itself, or a field is missing or out of range.
+    """
+    if not hasattr(msg, 'fields'):
+        return decode_color(msg)
+    points = cloud_points(msg)
+    x_name, y_name = (required_field(points, (axis,), 'iuf') for axis in 'xy')
+    t_name = required_field(points, TIME_FIELDS, 'iuf')
+    polarity_name = required_field(points, POLARITY_FIELDS, 'iuf')
+    points = points.reshape(-1) if points.flags.c_contiguous else points.ravel()
+    events = np.empty(points.size, dtype=EVENT_DTYPE)
+    if not points.size:
+        return events
+    events['x'] = _pixel_coordinates(points[x_name], 'x')
+    y = _pixel_coordinates(points[y_name], 'y')
+    events['y'] = np.where(y >= 32768, 65536 - y, y)
+    events['t_ns'] = _absolute_ns(_time_ns(points[t_name]), _stamp_ns(msg))
+    events['polarity'] = points[polarity_name] > 0
+    return events
+
+
+class EventWindow:
+    """The events of the last ``window_ns``, fed batch by batch.
+
+    Not thread-safe. Memory is bounded: at most ``MAX_WINDOW_EVENTS`` events are kept, the newest.
+
+    Raises:
+        ConfigError: ``window_ns`` is not positive.
+    """
+
+    def __init__(self, window_ns: int) -> None:
+        if window_ns < 1:
+            raise ConfigError(f'window_ns is {window_ns}; allowed is 1 and more')
+        self.window_ns = window_ns
+        self._events = np.zeros(0, dtype=EVENT_DTYPE)
+
+    def push(self, events: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Add a batch; returns all events newer than the newest minus ``window_ns``, by time.
+
+        A batch that lies wholly more than a window before the newest event means that time began
+        anew; what came before it is forgotten.
+        """
+        if not events.size:
+            return self._events
+        newest_ns = int(events['t_ns'].max())
+        if self._events.size and newest_ns < int(self._events['t_ns'][-1]) - self.window_ns:
+            self.reset()
+        merged = np.concatenate([self._events, events])
+        t_ns = merged['t_ns']
+        if (np.diff(t_ns) < 0).any():
+            merged = merged[np.argsort(t_ns, kind='stable')]
+            t_ns = merged['t_ns']
+        first = int(np.searchsorted(t_ns, int(t_ns[-1]) - self.window_ns, side='right'))
+        first = max(first, merged.size - MAX_WINDOW_EVENTS)
+        self._events = merged[first:].copy()
+        self._events.setflags(write=False)
+        return self._events
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self._events = np.zeros(0, dtype=EVENT_DTYPE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventEncoder:
+    """Counts of positive and of negative events, and recency, on the reference camera's plane.
+
+    Only the ``window_ms`` before the newest event count. ``count_clip`` events of one polarity at
+    a pixel are 255. Recency falls linearly from 255 (the newest event) to 1 (the window's
+    start). An event camera of its own lens or attitude is warped as if all it sees were far
+    away; its offset from the reference camera is not corrected, for events have no depth. In
+    ready-made frames ``frame_positive`` names the colour of positive events, the other of red and
+    blue being negative, and recency is 255 where there was any.
+    """
+
+    window_ms: float = 50.0
+    count_clip: int = 4
+    frame_positive: str = 'red'
+    channel_names: ClassVar[tuple[str, str, str]] = ('positive', 'negative', 'recency')
+    _pixels: LastBuilt[npt.NDArray[np.int32]] = field(init=False, repr=False, compare=False,
+                                                      default_factory=LastBuilt)
+
+    def __post_init__(self) -> None:
+        check_number('window_ms', self.window_ms, 0.001, 10000.0)
+        check_number('count_clip', self.count_clip, 1, 65535)
+        check_choice('frame_positive', self.frame_positive, ('red', 'blue'))
+
+    def encode(self, data: npt.NDArray[Any], rig: Rig, size_hw: tuple[int, int]) -> Uint8Array:
+        """Events [N] of ``EVENT_DTYPE`` or a frame uint8 [H, W, 3] to uint8 [h, w, 3]."""
+        if data.dtype.names is None:
+            return self._encode_frame(data, rig, size_hw)
+        camera = rig.camera_of('event')
+        image = np.zeros((*size_hw, 3), dtype=np.uint8)
+        x, y = data['x'], data['y']
+        pixel_of = self._pixel_of(rig, (camera.height_px, camera.width_px), size_hw)
+        on_sensor = (x < camera.width_px) & (y < camera.height_px)
+        if not on_sensor.all():
+            data, x, y = data[on_sensor], x[on_sensor], y[on_sensor]
+        if not data.size:
+            return image
+        t_ns = data['t_ns']
+        age_ns = t_ns.max() - t_ns
+        pixel = pixel_of[y.astype(np.int32) * np.int32(camera.width_px) + x]
+        window_ns = self.window_ms * 1e6
+        used = (pixel >= 0) & (age_ns < window_ns)
+        pixel, age_ns, positive = pixel[used], age_ns[used], data['polarity'][used]
+        num_pixels = size_hw[0] * size_hw[1]
+        for channel, pixels in ((0, pixel[positive]), (1, pixel[~positive])):
+            image[..., channel] = self._count_level(pixels, num_pixels).reshape(size_hw)
+        level = np.rint(255.0 - age_ns * (254.0 / window_ns)).astype(np.uint8)
+        recency = np.zeros(num_pixels, dtype=np.uint8)
+        np.maximum.at(recency, pixel, level)
+        image[..., 2] = recency.reshape(size_hw)
+        return image
+
+    def settings(self) -> Settings:
+        """window_ms, count_clip and frame_positive."""
+        return settings_of(self)
+
+    def _count_level(self, pixels: npt.NDArray[np.int32], num_pixels: int) -> Uint8Array:
+        counts = np.minimum(np.bincount(pixels, minlength=num_pixels), self.count_clip)
+        return np.rint(counts * (255.0 / self.count_clip)).astype(np.uint8)
+
+    def _pixel_of(self, rig: Rig, image_hw: tuple[int, int], size_hw: tuple[int, int]
+                  ) -> npt.NDArray[np.int32]:
+        return self._pixels.get(rig, (*image_hw, *size_hw),
+                                lambda: _network_pixels(rig, image_hw, size_hw))
+
+    def _encode_frame(self, frame: npt.NDArray[Any], rig: Rig,
+                      size_hw: tuple[int, int]) -> Uint8Array:
+        if shares_camera_view(rig, 'event'):
+            drawn = resize_nearest(frame, size_hw)
+        else:
+            image_hw = (frame.shape[0], frame.shape[1])
+            pixel_of = self._pixel_of(rig, image_hw, size_hw)
+            lit = np.flatnonzero((frame[..., 0] | frame[..., 2]).reshape(-1))
+            lit = lit[pixel_of[lit] >= 0]
+            drawn = np.zeros((size_hw[0] * size_hw[1], 3), dtype=np.uint8)
+            np.maximum.at(drawn, pixel_of[lit], frame.reshape(-1, 3)[lit])
+            drawn = drawn.reshape(*size_hw, 3)
+        image = np.empty((*size_hw, 3), dtype=np.uint8)
+        positive = 0 if self.frame_positive == 'red' else 2
+        image[..., 0] = drawn[..., positive]
+        image[..., 1] = drawn[..., 2 - positive]
+        image[..., 2] = np.where((image[..., 0] | image[..., 1]) > 0, 255, 0)
+        return image
+
+
+EVENT = Modality(
+    name='event',
+    is_camera_plane=True,
+    message_types=('sensor_msgs/msg/PointCloud2', 'sensor_msgs/msg/Image',
+                   'sensor_msgs/msg/CompressedImage'),
+    decode=decode_events,
+    encoder_type=EventEncoder,
+)
+
+
+def _network_pixels(rig: Rig, image_hw: tuple[int, int],
+                    size_hw: tuple[int, int]) -> npt.NDArray[np.int32]:
+    """For each pixel of the event camera the flat network pixel it falls on, -1 for none."""
+    height, width = size_hw
+    if shares_camera_view(rig, 'event'):
+        rows = nearest_indices(height, image_hw[0])
+        columns = nearest_indices(width, image_hw[1])
+        return (rows[:, None] * width + columns).astype(np.int32).reshape(-1)
+    own = rig.camera_of('event').resized(image_hw[1], image_hw[0])
+    rays = own.ray_directions().reshape(-1, 3) @ rig.extrinsic('event')[:3, :3].T
+    uv, in_view = rig.camera.resized(width, height).project(rays)
+    pixels = np.full(len(rays), -1, dtype=np.int32)
+    column, row = np.floor(uv[in_view] + 0.5).astype(np.int32).T
+    pixels[in_view] = row * width + column
+    return pixels
+
+
+def _pixel_coordinates(values: npt.NDArray[Any], name: str) -> npt.NDArray[np.int32]:
+    lowest, highest = values.min(), values.max()
+    if not (lowest >= 0 and highest <= 65535):
+        raise BadMessageError(name, f'{lowest} to {highest}; allowed is 0 to 65535')
+    return values.astype(np.int32)
+
+
+def _time_ns(values: npt.NDArray[Any]) -> Int64Array:
+    if values.dtype.kind == 'f':
+        seconds = values.astype(np.float64)
+        magnitude = float(np.abs(seconds).max())
+        if values.dtype.itemsize == 8 and 0.0 < magnitude < _LARGEST_REINTERPRETED:
+            return _checked_ns(seconds.view(np.int64))
+        if not magnitude <= _LARGEST_TIME_NS:
+            raise BadMessageError('t', f'up to {magnitude}; a time in ns or s is needed')
+        if (seconds != np.floor(seconds)).any() and magnitude <= _LARGEST_TIME_NS / _NS_PER_S:
+            seconds = seconds * _NS_PER_S
+        return _checked_ns(np.rint(seconds).astype(np.int64))
+    if int(values.max()) > _LARGEST_TIME_NS:
+        raise BadMessageError('t', f'up to {values.max()}; a time in ns is needed')
+    return _checked_ns(values.astype(np.int64))
+
+
+def _checked_ns(t_ns: Int64Array) -> Int64Array:
+    oldest_ns, newest_ns = int(t_ns.min()), int(t_ns.max())
+    if max(-oldest_ns, newest_ns) > _LARGEST_TIME_NS \
+            or newest_ns - oldest_ns > _LONGEST_BATCH_NS:
+        raise BadMessageError('t', f'{oldest_ns} to {newest_ns} ns; allowed is a span of '
+                                   f'{_LONGEST_BATCH_NS} ns')
+    return t_ns
+
+
+def _absolute_ns(t_ns: Int64Array, stamp_ns: int) -> Int64Array:
+    offset_ns = stamp_ns - int(t_ns.max())
+    return t_ns if abs(offset_ns) <= _ABSOLUTE_WITHIN_NS else t_ns + offset_ns
+
+
+def _stamp_ns(msg: PointCloudMessage) -> int:
+    stamp = msg.header.stamp
+    return int(stamp.sec) * _NS_PER_S + int(stamp.nanosec)

@@ -1,0 +1,146 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""LiDAR scans as range, height and intensity in the camera's plane. numpy only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.geometry import Rig, rasterize_nearest, transform_points
+from anymodal_seg_ros.modalities.base import (
+    Float32Array,
+    Modality,
+    Settings,
+    Uint8Array,
+    check_number,
+    check_range,
+    linear_level,
+    logarithmic_level,
+    settings_of,
+)
+from anymodal_seg_ros.modalities.clouds import (
+    PointCloudMessage,
+    cloud_points,
+    first_field,
+    required_field,
+)
+from anymodal_seg_ros.modalities.plane import nearest_neighbour
+
+INTENSITY_FIELDS = ('intensity', 'reflectivity', 'intensities')
+_MIN_Z_M = 0.1
+# A float intensity above this cannot be a fraction with rounding errors: the sensor counts to 255.
+_LARGEST_FRACTION = 1.5
+
+
+def decode_lidar(msg: PointCloudMessage) -> Float32Array:
+    """float32 [N, 4]: x y z in metres in the sensor's frame and intensity in 0..1.
+
+    Points that are not finite or at range 0 are left out, so N may be 0. Intensity is a field
+    ``intensity`` or ``reflectivity``: integers are divided by their type's maximum, floats by
+    255 where any exceeds 1.5; 0 without such a field.
+
+    Raises:
+        BadMessageError: the message contradicts itself, or x, y, z are not all there as floats.
+    """
+    points = cloud_points(msg)
+    names = [required_field(points, (axis,), 'f') for axis in 'xyz']
+    points = points.reshape(-1) if points.flags.c_contiguous else points.ravel()
+    cloud = np.empty((points.size, 4), dtype=np.float32)
+    with np.errstate(over='ignore', invalid='ignore'):
+        for column, name in enumerate(names):
+            cloud[:, column] = points[name]
+        x, y, z = cloud[:, 0], cloud[:, 1], cloud[:, 2]
+        square_m2 = x * x + y * y + z * z
+        kept = np.isfinite(square_m2) & (square_m2 > 0.0)
+    name_or_none = first_field(points, INTENSITY_FIELDS)
+    cloud[:, 3] = 0.0 if name_or_none is None else _fraction(points[name_or_none])
+    return cloud if kept.all() else cloud[kept]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LidarEncoder:
+    """Range, height above ground and intensity of the nearest return at a pixel, 1..255 each.
+
+    Range is logarithmic, clipped to ``min_range_m``..``max_range_m``; height is clipped to
+    ``min_height_m``..``max_height_m``. Returns grow to ``dilation_px`` x ``dilation_px`` pixels
+    (odd; 1 = not), the nearest winning. All three channels are 0 where there is no return.
+    """
+
+    min_range_m: float = 1.0
+    max_range_m: float = 100.0
+    min_height_m: float = -1.0
+    max_height_m: float = 7.0
+    dilation_px: int = 3
+    channel_names: ClassVar[tuple[str, str, str]] = ('range', 'height', 'intensity')
+
+    def __post_init__(self) -> None:
+        check_range('min_range_m', self.min_range_m, 'max_range_m', self.max_range_m,
+                    0.01, 10000.0)
+        check_range('min_height_m', self.min_height_m, 'max_height_m', self.max_height_m,
+                    -1000.0, 1000.0)
+        check_number('dilation_px', self.dilation_px, 1, 15)
+        if self.dilation_px not in range(1, 16, 2):
+            raise ConfigError(f'dilation_px is {self.dilation_px!r}; allowed is an odd number '
+                              'from 1 to 15')
+
+    def encode(self, data: npt.NDArray[Any], rig: Rig, size_hw: tuple[int, int]) -> Uint8Array:
+        """float32 [N, 4] to uint8 [h, w, 3].
+
+        Raises:
+            ConfigError: ``rig`` does not say where the LiDAR is.
+        """
+        if 'lidar' not in rig.camera_T:
+            raise ConfigError("the rig has no camera_T['lidar']; the LiDAR's transform to the "
+                              'camera is needed')
+        image = np.zeros((*size_hw, 3), dtype=np.uint8)
+        points = transform_points(rig.camera_T['lidar'], data[:, :3])
+        front = np.flatnonzero(points[:, 2] > _MIN_Z_M)
+        points = points[front]
+        uv, in_view = rig.camera.resized(size_hw[1], size_hw[0]).project(points)
+        seen = np.flatnonzero(in_view)
+        if not seen.size:
+            return image
+        points, z_m = points[seen], points[seen, 2]
+        values = np.empty((len(seen), 4), dtype=np.float32)
+        range_m = np.sqrt(np.einsum('ij,ij->i', points, points))
+        height_m = points @ rig.up_camera.astype(np.float32) + np.float32(rig.base_z_m)
+        values[:, 0] = logarithmic_level(range_m, self.min_range_m, self.max_range_m)
+        values[:, 1] = linear_level(height_m, self.min_height_m, self.max_height_m)
+        values[:, 2] = linear_level(data[front[seen], 3], 0.0, 1.0)
+        values[:, 3] = z_m
+        drawn = rasterize_nearest(uv[seen], z_m, values, size_hw, 0.0)
+        image[...] = drawn[..., :3]
+        if self.dilation_px == 1:
+            return image
+        depth_m = np.where(drawn[..., 0] > 0.0, drawn[..., 3], np.float32(np.inf))
+        source = nearest_neighbour(depth_m, self.dilation_px)
+        return image.reshape(-1, 3)[source]
+
+    def settings(self) -> Settings:
+        """min_range_m, max_range_m, min_height_m, max_height_m and dilation_px."""
+        return settings_of(self)
+
+
+LIDAR = Modality(
+    name='lidar',
+    is_camera_plane=False,
+    message_types=('sensor_msgs/msg/PointCloud2',),
+    decode=decode_lidar,
+    encoder_type=LidarEncoder,
+)
+
+
+def _fraction(values: npt.NDArray[Any]) -> Float32Array:
+    if values.dtype.kind in 'iu':
+        fraction = values.astype(np.float32) / np.float32(np.iinfo(values.dtype).max)
+    else:
+        fraction = np.nan_to_num(values.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+        if fraction.max(initial=0.0) > _LARGEST_FRACTION:
+            fraction /= np.float32(255.0)
+    clipped: Float32Array = np.clip(fraction, 0.0, 1.0)
+    return clipped

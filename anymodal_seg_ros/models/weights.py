@@ -1,0 +1,182 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""ImageNet weights of MiT encoders from local files, strictly. Layer: models; torch only.
+
+Two layouts are read: the original one (``mit_b0.pth``) and that of Hugging Face
+(``nvidia/mit-b0``: a folder or file with ``model.safetensors`` or ``pytorch_model.bin``).
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.models.mit import MixTransformer
+
+HF_FILES = ('model.safetensors', 'pytorch_model.bin')
+
+READ_ERRORS = (
+    SafetensorError,
+    pickle.UnpicklingError,
+    struct.error,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""What the readers raise on bytes that are no weights: unpickling rubbish fails anywhere."""
+
+ORIGINAL_RULES = (
+    (r'patch_embed1\.(proj|norm)\.', r'stem.\1.'),
+    (r'patch_embed(\d)\.(proj|norm)\.', r'stages.\1.patch_embed.\2.'),
+    (r'block(\d)\.(\d+)\.norm(\d)\.', r'stages.\1.blocks.\2.norm\3.'),
+    (r'block(\d)\.(\d+)\.attn\.(q|kv|proj)\.', r'stages.\1.blocks.\2.attention.\3.'),
+    (r'block(\d)\.(\d+)\.attn\.sr\.', r'stages.\1.blocks.\2.attention.reduce.'),
+    (r'block(\d)\.(\d+)\.attn\.norm\.', r'stages.\1.blocks.\2.attention.reduce_norm.'),
+    (r'block(\d)\.(\d+)\.mlp\.(fc1|fc2)\.', r'stages.\1.blocks.\2.ffn.\3.'),
+    (r'block(\d)\.(\d+)\.mlp\.dwconv\.dwconv\.', r'stages.\1.blocks.\2.ffn.dwconv.'),
+    (r'norm(\d)\.', r'stages.\1.norm.'),
+)
+"""Full-prefix patterns of the original names; stages count from 1."""
+
+HF_RULES = (
+    (r'patch_embeddings\.0\.proj\.', 'stem.proj.'),
+    (r'patch_embeddings\.0\.layer_norm\.', 'stem.norm.'),
+    (r'patch_embeddings\.(\d)\.proj\.', r'stages.\1.patch_embed.proj.'),
+    (r'patch_embeddings\.(\d)\.layer_norm\.', r'stages.\1.patch_embed.norm.'),
+    (r'block\.(\d)\.(\d+)\.layer_norm_(\d)\.', r'stages.\1.blocks.\2.norm\3.'),
+    (r'block\.(\d)\.(\d+)\.attention\.self\.query\.', r'stages.\1.blocks.\2.attention.q.'),
+    (r'block\.(\d)\.(\d+)\.attention\.self\.(key|value)\.', r'stages.\1.blocks.\2.attention.\3.'),
+    (r'block\.(\d)\.(\d+)\.attention\.output\.dense\.', r'stages.\1.blocks.\2.attention.proj.'),
+    (r'block\.(\d)\.(\d+)\.attention\.self\.sr\.', r'stages.\1.blocks.\2.attention.reduce.'),
+    (
+        r'block\.(\d)\.(\d+)\.attention\.self\.layer_norm\.',
+        r'stages.\1.blocks.\2.attention.reduce_norm.',
+    ),
+    (r'block\.(\d)\.(\d+)\.mlp\.dense(1|2)\.', r'stages.\1.blocks.\2.ffn.fc\3.'),
+    (r'block\.(\d)\.(\d+)\.mlp\.dwconv\.dwconv\.', r'stages.\1.blocks.\2.ffn.dwconv.'),
+    (r'layer_norm\.(\d)\.', r'stages.\1.norm.'),
+)
+"""Full-prefix patterns of the Hugging Face names, below ``segformer.encoder.``; from 0."""
+
+ORIGINAL_CLASSIFIER = ('head.weight', 'head.bias')
+HF_CLASSIFIER = ('classifier.weight', 'classifier.bias')
+HF_PREFIX = 'segformer.encoder.'
+
+
+def load_encoder_weights(encoder: MixTransformer, path: str | Path) -> None:
+    """Load ImageNet weights into an encoder; every stem gets a copy of the file's one stem.
+
+    The ImageNet classifier is left out. Any other missing or unexpected name is an error.
+
+    Raises:
+        ConfigError: no such file, unreadable, or names or shapes that do not fit.
+    """
+    path = _weights_file(Path(path))
+    state = _read(path)
+    converted = _from_hugging_face(state) if _is_hugging_face(state) else _from_original(state)
+    wanted = encoder.state_dict()
+    loaded = {}
+    for name, value in converted.items():
+        if name.startswith('stem.'):
+            loaded.update({f'stems.{s}.{name[5:]}': value for s in encoder.stems})
+        else:
+            loaded[name] = value
+    _compare(path, wanted, loaded)
+    encoder.load_state_dict(loaded)
+
+
+def _weights_file(path: Path) -> Path:
+    if path.is_file():
+        return path
+    for name in HF_FILES:
+        if (path / name).is_file():
+            return path / name
+    raise ConfigError(
+        f'no encoder weights at {path}; allowed: a .pth, .bin or .safetensors file '
+        f'or a folder with {" or ".join(HF_FILES)}'
+    )
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    try:
+        if path.suffix == '.safetensors':
+            return load_file(path)
+        state = torch.load(path, map_location='cpu', weights_only=True)
+    except READ_ERRORS as error:
+        reason = str(error).partition('\n')[0]
+        raise ConfigError(f'encoder weights {path} cannot be read: {reason}') from None
+    if isinstance(state, dict) and isinstance(state.get('state_dict'), dict):
+        state = state['state_dict']
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise ConfigError(f'encoder weights {path}: not a table of names and tensors')
+    return state
+
+
+def _is_hugging_face(state: Mapping[str, Tensor]) -> bool:
+    return any('patch_embeddings.' in name for name in state)
+
+
+def _from_original(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {
+        _renamed(name, ORIGINAL_RULES, 1): value
+        for name, value in state.items()
+        if name not in ORIGINAL_CLASSIFIER
+    }
+
+
+def _from_hugging_face(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    converted = {
+        _renamed(name.removeprefix(HF_PREFIX), HF_RULES, 0): value
+        for name, value in state.items()
+        if name not in HF_CLASSIFIER
+    }
+    for name in [name for name in converted if '.attention.key.' in name]:
+        value_name = name.replace('.key.', '.value.')
+        if value_name in converted:
+            kv = torch.cat([converted.pop(name), converted.pop(value_name)])
+            converted[name.replace('.key.', '.kv.')] = kv
+    return converted
+
+
+def _renamed(name: str, rules: tuple[tuple[str, str], ...], first_stage: int) -> str:
+    """The encoder's own name, or the name as it is where no rule fits."""
+    for pattern, replacement in rules:
+        match = re.match(pattern, name)
+        if match:
+            renamed = match.expand(replacement) + name[match.end() :]
+            return re.sub(
+                r'^stages\.(\d)', lambda m: f'stages.{int(m[1]) - first_stage}', renamed
+            )
+    return name
+
+
+def _compare(path: Path, wanted: Mapping[str, Tensor], loaded: Mapping[str, Tensor]) -> None:
+    problems = []
+    missing, unexpected = sorted(set(wanted) - set(loaded)), sorted(set(loaded) - set(wanted))
+    if missing:
+        problems.append(f'missing {len(missing)}: {", ".join(missing[:5])}')
+    if unexpected:
+        problems.append(f'unexpected {len(unexpected)}: {", ".join(unexpected[:5])}')
+    if not problems:
+        problems = [
+            f'{name} is {tuple(loaded[name].shape)}, not {tuple(wanted[name].shape)}'
+            for name in wanted
+            if loaded[name].shape != wanted[name].shape
+        ][:5]
+    if problems:
+        raise ConfigError(f'encoder weights {path} do not fit: {"; ".join(problems)}')

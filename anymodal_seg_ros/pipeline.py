@@ -1,0 +1,153 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The way from samples to label images, without ROS: node, bag driver and evaluator share it.
+
+``push`` and ``poll`` belong to one thread (the one that receives), ``segment`` to another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.geometry import Rig
+from anymodal_seg_ros.health import DEFAULTS as HEALTH_DEFAULTS
+from anymodal_seg_ros.health import HealthConfig, HealthMonitor
+from anymodal_seg_ros.inference import Segmenter
+from anymodal_seg_ros.modalities import MODALITIES, EventWindow, network_size
+from anymodal_seg_ros.samples import Prediction, Sample, SampleSet
+from anymodal_seg_ros.sync import DEFAULT_INPUTS, InputConfig, SyncConfig, Synchronizer
+
+Images = dict[str, npt.NDArray[np.uint8]]
+
+
+class Pipeline:
+    """Health decides what is trusted, the synchronizer forms sets, the segmenter labels them.
+
+    Args:
+        segmenter: a loaded bundle; its modalities are the pipeline's inputs.
+        rig: cameras and extrinsics; replaced at any time through the ``rig`` attribute.
+        sync, inputs, health: settings; those not given take the components' defaults.
+
+    Raises:
+        ConfigError: settings for a modality that the bundle does not know.
+    """
+
+    def __init__(
+        self,
+        segmenter: Segmenter,
+        rig: Rig,
+        *,
+        sync: SyncConfig | None = None,
+        inputs: Mapping[str, InputConfig] | None = None,
+        health: Mapping[str, HealthConfig] | None = None,
+    ) -> None:
+        bundle = segmenter.bundle
+        self.modalities = tuple(bundle.encoders)
+        for name in (*(inputs or {}), *(health or {})):
+            if name not in self.modalities:
+                raise ConfigError(
+                    f'settings for {name!r}, but the bundle knows {", ".join(self.modalities)}'
+                )
+        self.segmenter = segmenter
+        self.rig = rig
+        self.encoders = {
+            name: MODALITIES[name].build_encoder(settings)
+            for name, settings in bundle.encoders.items()
+        }
+        self.health = HealthMonitor(
+            {name: (health or {}).get(name, HEALTH_DEFAULTS[name]) for name in self.modalities}
+        )
+        self.synchronizer = Synchronizer(
+            {name: (inputs or {}).get(name, DEFAULT_INPUTS[name]) for name in self.modalities},
+            sync or SyncConfig(),
+        )
+        self._events = (
+            EventWindow(int(bundle.encoders['event']['window_ms'] * 1e6))
+            if 'event' in bundle.encoders
+            else None
+        )
+        self._trusted: frozenset[str] | None = None
+
+    def push(self, sample: Sample, now_ns: int) -> list[SampleSet]:
+        """Take a decoded sample; returns the sets that are ready because of it."""
+        withheld = self.health.observe(sample, now_ns)
+        sets = self._update_trust(now_ns)
+        if withheld:
+            return sets
+        if self._events is not None and sample.modality == 'event' and sample.data.ndim == 1:
+            sample = replace(sample, data=self._events.push(sample.data))
+        return sets + self.synchronizer.add(sample, now_ns)
+
+    def reject(self, modality: str, reason: str, now_ns: int) -> list[SampleSet]:
+        """Count a message that could not be decoded; returns sets that need not wait for it."""
+        self.health.reject(modality, reason, now_ns)
+        return self._update_trust(now_ns)
+
+    def poll(self, now_ns: int, steady_ns: int | None = None) -> list[SampleSet]:
+        """Let time pass: judge ages, close sets whose deadline has come.
+
+        ``steady_ns`` is a clock that never stops; with it a paused simulation is told from dead
+        sensors.
+        """
+        self.health.tick(now_ns, steady_ns)
+        return self._update_trust(now_ns) + self.synchronizer.expire(now_ns)
+
+    def next_deadline(self) -> int | None:
+        """The time at which ``poll`` has a set to close, or None while no set is open."""
+        return self.synchronizer.next_deadline()
+
+    def set_enabled(self, modality: str, enabled: bool, now_ns: int) -> list[SampleSet]:
+        """Switch a sensor off or on by the user's will."""
+        self.health.set_enabled(modality, enabled, now_ns)
+        return self._update_trust(now_ns)
+
+    def flush(self, now_ns: int) -> list[SampleSet]:
+        """Close every open set now, at the end of a recording."""
+        return self.synchronizer.flush(now_ns)
+
+    def reset(self, now_ns: int, reason: str) -> None:
+        """Forget all samples and statistics, after the clock jumped or a recording restarted."""
+        self.synchronizer.reset(reason)
+        self.health.reset(now_ns)
+        self._trusted = None
+        if self._events is not None:
+            self._events.reset()
+
+    def encode(self, sample_set: SampleSet) -> Images:
+        """Camera-plane images at network size, uint8 [h, w, 3], of the sensors in the set."""
+        rig = self.rig
+        size_hw = network_size(self.output_hw(), self.segmenter.bundle.short_side_px)
+        return {
+            name: self.encoders[name].encode(sample.data, rig, size_hw)
+            for name, sample in sample_set.samples.items()
+        }
+
+    def predict(self, sample_set: SampleSet, images: Images) -> Prediction:
+        """Labels at camera resolution from encoded images."""
+        labels, confidence = self.segmenter.predict(images, self.output_hw())
+        return Prediction(
+            stamp_ns=sample_set.stamp_ns,
+            labels=labels,
+            confidence=confidence,
+            used=tuple(sorted(images)),
+        )
+
+    def segment(self, sample_set: SampleSet) -> Prediction:
+        """``encode`` and ``predict`` in one step."""
+        return self.predict(sample_set, self.encode(sample_set))
+
+    def output_hw(self) -> tuple[int, int]:
+        """Height and width of the label image: those of the reference camera."""
+        return self.rig.camera.height_px, self.rig.camera.width_px
+
+    def _update_trust(self, now_ns: int) -> list[SampleSet]:
+        trusted = self.health.trusted()
+        if trusted == self._trusted:
+            return []
+        self._trusted = trusted
+        return self.synchronizer.set_trusted(trusted, now_ns)

@@ -1,0 +1,291 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Replay of a recording without rosbag2: serialized bytes to publishers, and /clock. Layer: ros.
+
+Three threads: one reads ahead, one publishes at the recorded pace, the executor answers
+parameter requests and notices the end.
+"""
+
+from __future__ import annotations
+
+import queue
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.clock import Clock, ClockType
+from rclpy.exceptions import InvalidHandle
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rosgraph_msgs.msg import Clock as ClockMessage
+
+from anymodal_seg_ros.bags import BagInfo, BagMessage, bag_info, read_bag
+from anymodal_seg_ros.errors import BagError, ConfigError
+from anymodal_seg_ros.ros.conversions import ns_to_stamp
+from anymodal_seg_ros.ros.declaration import Spec, declare
+from anymodal_seg_ros.ros.lifetime import EXIT_FAILED, Finished, run_node
+from anymodal_seg_ros.ros.message_types import message_class
+
+NS_PER_S = 1_000_000_000
+END_POLL_S = 0.05
+SUBSCRIBER_POLL_S = 0.02
+JOIN_TIMEOUT_S = 2.0
+CLOCK_LEAD_S = 0.2
+"""Wall time for which /clock stands at the start before the first message, so that subscribers
+know the time when that arrives."""
+
+PARAMETERS = (
+    Spec(name='bag', default='', text='rosbag2 folder, .mcap or .db3 file to play'),
+    Spec(name='rate', default=1.0, low=0.01, high=100.0, text='Recorded seconds per second'),
+    Spec(name='loop', default=False,
+         text='Start again at the end; /clock jumps back to the start with it'),
+    Spec(name='start_offset_s', default=0.0, low=0.0, high=1e9,
+         text='Seconds of the recording to skip; latched topics are played all the same'),
+    Spec(name='finish_delay_s', default=0.0, low=0.0, high=3600.0,
+         text='Recorded seconds for which /clock runs on after the last message'),
+    Spec(name='wait_for_subscribers_s', default=0.0, low=0.0, high=3600.0,
+         text='How long to wait, before starting, until wait_for_topics have a subscriber'),
+    Spec(name='clock_rate_hz', default=100.0, low=100.0, high=1000.0,
+         text='Messages on /clock per second of wall time, besides one with every message'),
+    Spec(name='reliability', default='reliable', choices=('reliable', 'best_effort'),
+         text='QoS reliability of the played topics'),
+    Spec(name='depth', default=10, low=1, high=10000, text='QoS depth of the played topics'),
+    Spec(name='prefetch', default=64, low=1, high=10000,
+         text='Messages that are read ahead and kept in memory'),
+)
+TOPIC_LISTS = {
+    'topics': ([''], 'Recorded topics to play; empty means all'),
+    'exclude_topics': (['/clock'], 'Recorded topics not to play'),
+    'latched_topics': (['/tf_static'], 'Recorded topics to offer to late subscribers'),
+    'wait_for_topics': ([''], 'Recorded topics that need a subscriber before the start; '
+                              'empty means all that are played and not latched'),
+}
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Entry point; 0 at the end of the recording, 2 for a bad parameter or recording."""
+    return run_node(BagPlayer, args)
+
+
+class BagPlayer(Node):
+    """Plays as soon as it is built; raises ``Finished`` out of a timer when the end is reached.
+
+    Raises:
+        ConfigError: a parameter is refused.
+        BagError: the recording cannot be opened or has nothing to play.
+    """
+
+    def __init__(self) -> None:
+        super().__init__('bag_player')
+        self._settings = declare(self, PARAMETERS, ())
+        self._lists = {name: self._topic_list(name) for name in TOPIC_LISTS}
+        if not self._settings['bag']:
+            raise ConfigError("bag is ''; the path of a recording is needed")
+        self._path: str = self._settings['bag']
+        self._info = bag_info(self._path)
+        self._topics = self._playable_topics(self._info)
+        self._clock_publisher = self.create_publisher(ClockMessage, '/clock', 10)
+        self._publishers_by_topic = {topic: self._publisher_for(topic) for topic in self._topics}
+        self._stop = threading.Event()
+        self._done = threading.Event()
+        self._exit_code = EXIT_FAILED
+        self._clock_ns = 0
+        self._num_published = 0
+        self._max_lateness_s = 0.0
+        self.create_timer(END_POLL_S, self._end_when_done,
+                          clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self._player = threading.Thread(target=self._play, name='bag_player', daemon=True)
+        self._player.start()
+
+    def destroy_node(self) -> None:
+        self._stop.set()
+        self._player.join(JOIN_TIMEOUT_S)
+        super().destroy_node()
+
+    def _topic_list(self, name: str) -> frozenset[str]:
+        default, text = TOPIC_LISTS[name]
+        descriptor = ParameterDescriptor(name=name, description=text, read_only=True)
+        values = self.declare_parameter(name, default, descriptor).value
+        return frozenset(value for value in values if value)
+
+    def _playable_topics(self, info: BagInfo) -> tuple[str, ...]:
+        for name in ('topics', 'wait_for_topics'):
+            unknown = sorted(self._lists[name] - set(info.topics))
+            if unknown:
+                raise ConfigError(f'{name} has {", ".join(unknown)}; recorded are '
+                                  f'{", ".join(info.topics) or "none"}')
+        wanted = [topic for topic in info.topics
+                  if (not self._lists['topics'] or topic in self._lists['topics'])
+                  and topic not in self._lists['exclude_topics']]
+        missing = [topic for topic in wanted if message_class(info.types[topic]) is None]
+        if missing:
+            self.get_logger().warning('not played, for their message types are not installed: '
+                                      + ', '.join(f'{t} ({info.types[t]})' for t in missing))
+        playable = tuple(topic for topic in wanted if topic not in missing)
+        if not any(info.counts[topic] for topic in playable):
+            raise BagError(f'{self._path}: nothing to play')
+        return playable
+
+    def _publisher_for(self, topic: str) -> Publisher[Any]:
+        latched = topic in self._lists['latched_topics']
+        reliable = latched or self._settings['reliability'] == 'reliable'
+        profile = QoSProfile(
+            history=HistoryPolicy.KEEP_LAST, depth=self._settings['depth'],
+            reliability=(ReliabilityPolicy.RELIABLE if reliable
+                         else ReliabilityPolicy.BEST_EFFORT),
+            durability=(DurabilityPolicy.TRANSIENT_LOCAL if latched
+                        else DurabilityPolicy.VOLATILE))
+        return self.create_publisher(message_class(self._info.types[topic]), topic, profile)
+
+    def _end_when_done(self) -> None:
+        if self._done.is_set():
+            raise Finished(self._exit_code)
+
+    def _play(self) -> None:
+        try:
+            self._wait_for_subscribers()
+            while not self._stop.is_set():
+                self._play_once()
+                if not self._settings['loop']:
+                    break
+            self._exit_code = 0
+        except BagError as error:
+            self.get_logger().error(str(error))
+        except (InvalidHandle, RuntimeError):
+            # Publishing fails so when ROS was shut down from outside.
+            if self.context.ok():
+                raise
+            self._exit_code = 0
+        finally:
+            self.get_logger().info(
+                f'played {self._num_published} messages of {self._path}, at most '
+                f'{self._max_lateness_s * 1e3:.1f} ms late')
+            self._done.set()
+
+    def _wait_for_subscribers(self) -> None:
+        deadline = time.monotonic() + self._settings['wait_for_subscribers_s']
+        played = set(self._topics)
+        awaited = (self._lists['wait_for_topics'] & played
+                   or played - self._lists['latched_topics'])
+        while not self._stop.is_set() and self._settings['wait_for_subscribers_s']:
+            lonely = [topic for topic in sorted(awaited)
+                      if not self._publishers_by_topic[topic].get_subscription_count()]
+            if not lonely:
+                return
+            if time.monotonic() >= deadline:
+                self.get_logger().warning('starting without a subscriber of ' + ', '.join(lonely))
+                return
+            self._stop.wait(SUBSCRIBER_POLL_S)
+
+    def _play_once(self) -> None:
+        """Publish the recording once; the reader thread ends with it."""
+        start_ns = self._info.start_ns + round(self._settings['start_offset_s'] * NS_PER_S)
+        self._clock_ns = start_ns
+        self._play_latched_before(start_ns)
+        ahead = _ReadAhead(self._path, self._topics, self._settings)
+        timeline = _Timeline(start_ns, time.monotonic() + CLOCK_LEAD_S, self._settings['rate'])
+        try:
+            self._run_clock_until(timeline, start_ns)
+            for message in ahead:
+                if not self._run_clock_until(timeline, message.recorded_ns):
+                    return
+                lateness_s = time.monotonic() - timeline.wall_s(message.recorded_ns)
+                self._max_lateness_s = max(self._max_lateness_s, lateness_s)
+                self._publish_clock(message.recorded_ns)
+                self._publishers_by_topic[message.topic].publish(message.cdr)
+                self._num_published += 1
+        finally:
+            ahead.stop()
+        delay_ns = round(self._settings['finish_delay_s'] * NS_PER_S)
+        self._run_clock_until(timeline, max(self._clock_ns, start_ns) + delay_ns)
+
+    def _play_latched_before(self, start_ns: int) -> None:
+        latched = [t for t in self._topics if t in self._lists['latched_topics']]
+        if not latched or start_ns == self._info.start_ns:
+            return
+        for message in read_bag(self._path, latched):
+            if message.recorded_ns >= start_ns:
+                return
+            self._publishers_by_topic[message.topic].publish(message.cdr)
+            self._num_published += 1
+
+    def _run_clock_until(self, timeline: _Timeline, target_ns: int) -> bool:
+        """Wait for the moment of ``target_ns`` with /clock running; False when to stop."""
+        period_s = 1.0 / self._settings['clock_rate_hz']
+        while True:
+            now_s = time.monotonic()
+            remaining_s = timeline.wall_s(target_ns) - now_s
+            if remaining_s <= 0:
+                return not self._stop.is_set()
+            self._publish_clock(timeline.recorded_ns(now_s))
+            if self._stop.wait(min(remaining_s, period_s)):
+                return False
+
+    def _publish_clock(self, time_ns: int) -> None:
+        self._clock_ns = max(self._clock_ns, time_ns)
+        self._clock_publisher.publish(ClockMessage(clock=ns_to_stamp(self._clock_ns)))
+
+
+class _Timeline:
+    """Recorded time against the steady clock."""
+
+    def __init__(self, start_ns: int, start_s: float, rate: float) -> None:
+        self._start_ns = start_ns
+        self._start_s = start_s
+        self._rate = rate
+
+    def wall_s(self, recorded_ns: int) -> float:
+        return self._start_s + (recorded_ns - self._start_ns) / NS_PER_S / self._rate
+
+    def recorded_ns(self, wall_s: float) -> int:
+        return self._start_ns + round((wall_s - self._start_s) * self._rate * NS_PER_S)
+
+
+class _ReadAhead:
+    """Iterates over a recording that another thread reads; raises its BagError at the end."""
+
+    def __init__(self, path: str, topics: Sequence[str], settings: dict[str, Any]) -> None:
+        self._queue: queue.Queue[BagMessage | BagError | None] = queue.Queue(settings['prefetch'])
+        self._stopped = threading.Event()
+        self._reader = read_bag(path, topics, settings['start_offset_s'])
+        self._thread = threading.Thread(target=self._read, name='bag_reader', daemon=True)
+        self._thread.start()
+
+    def __iter__(self) -> _ReadAhead:
+        return self
+
+    def __next__(self) -> BagMessage:
+        item = self._queue.get()
+        if item is None:
+            raise StopIteration
+        if isinstance(item, BagError):
+            raise item
+        return item
+
+    def stop(self) -> None:
+        """End the thread, also where it waits for room in the queue."""
+        self._stopped.set()
+        while self._thread.is_alive():
+            try:
+                self._queue.get_nowait()
+            except queue.Empty:
+                self._thread.join(0.01)
+
+    def _read(self) -> None:
+        try:
+            for message in self._reader:
+                self._queue.put(message)
+                if self._stopped.is_set():
+                    return
+        except BagError as error:
+            self._queue.put(error)
+        else:
+            self._queue.put(None)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

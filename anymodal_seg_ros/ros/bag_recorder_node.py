@@ -1,0 +1,90 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Records topics to a recording without rosbag2: bytes go to disk as they arrive. Layer: ros."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+
+from anymodal_seg_ros.bags import BagWriter
+from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.ros.declaration import Spec, declare
+from anymodal_seg_ros.ros.lifetime import run_node
+from anymodal_seg_ros.ros.message_types import message_class
+
+PARAMETERS = (
+    Spec(name='bag', default='', text='Folder of the new recording; it must not exist'),
+    Spec(name='storage', default='mcap', choices=('mcap', 'sqlite3'), text='Storage format'),
+    Spec(name='topics', default=[''],
+         text="What to record, each as 'topic type', for example '/label sensor_msgs/msg/Image'"),
+    Spec(name='latched_topics', default=[''],
+         text='Those of them that are offered to late subscribers (transient local)'),
+    Spec(name='depth', default=100, low=1, high=10000, text='QoS depth of the subscriptions'),
+)
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Entry point; 0 after SIGINT or SIGTERM, which complete the recording."""
+    return run_node(BagRecorder, args)
+
+
+class BagRecorder(Node):
+    """Recorded time is the node's clock, so with ``use_sim_time`` it is the replay's.
+
+    Raises:
+        ConfigError: a topic is not given as ``'topic type'`` or its type is not installed.
+        BagError: the recording cannot be created.
+    """
+
+    def __init__(self) -> None:
+        super().__init__('bag_recorder')
+        settings = declare(self, PARAMETERS, ())
+        if not settings['bag']:
+            raise ConfigError("bag is ''; the path of the new recording is needed")
+        latched = frozenset(settings['latched_topics'])
+        wanted = [self._topic_and_type(entry) for entry in settings['topics'] if entry]
+        if not wanted:
+            raise ConfigError('topics is empty; name at least one topic and its type')
+        self._counts: Counter[str] = Counter()
+        self._writer = BagWriter(settings['bag'], settings['storage'])
+        self._writer.__enter__()
+        for topic, msgtype in wanted:
+            self.create_subscription(
+                message_class(msgtype), topic, self._callback(topic, msgtype),
+                _qos(settings['depth'], topic in latched), raw=True)
+
+    def destroy_node(self) -> None:
+        super().destroy_node()
+        self._writer.__exit__(None, None, None)
+        for topic, count in sorted(self._counts.items()):
+            self.get_logger().info(f'recorded {count} messages of {topic}')
+
+    def _topic_and_type(self, entry: str) -> tuple[str, str]:
+        topic, _, msgtype = entry.partition(' ')
+        if not msgtype:
+            raise ConfigError(f"topics has {entry!r}; 'topic type' is needed")
+        if message_class(msgtype) is None:
+            raise ConfigError(f'topics has {entry!r}, but {msgtype} is not installed')
+        return self.resolve_topic_name(topic), msgtype
+
+    def _callback(self, topic: str, msgtype: str) -> Callable[[bytes], None]:
+        def record(cdr: bytes) -> None:
+            self._writer.write_cdr(topic, msgtype, cdr, self.get_clock().now().nanoseconds)
+            self._counts[topic] += 1
+
+        return record
+
+
+def _qos(depth: int, latched: bool) -> QoSProfile:
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST, depth=depth, reliability=ReliabilityPolicy.RELIABLE,
+        durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,194 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Where the sensors sit, gathered from camera infos, tf2, parameters and a recording."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from rclpy.node import Node
+from rclpy.time import Time
+from sensor_msgs.msg import CameraInfo
+
+from anymodal_seg_ros.geometry import (
+    CameraModel,
+    Rig,
+    invert_transform,
+    transform_from_quaternion,
+)
+
+try:
+    import tf2_ros
+except ImportError:
+    tf2_ros = None
+
+Transform = npt.NDArray[np.float64]
+Lookup = Callable[[str, str], Transform | None]
+"""(target frame, source frame) -> target_T_source, or None while unknown."""
+
+BASE = 'base'
+"""Key of the vehicle's base frame (on the ground, z up) among the extrinsics."""
+_log = logging.getLogger(__name__)
+
+
+def tf_lookup(node: Node) -> Lookup | None:
+    """Latest transforms of ``/tf`` and ``/tf_static``, or None where tf2_ros is not installed."""
+    if tf2_ros is None:
+        return None
+    buffer = tf2_ros.Buffer(node=node)
+    # The listener lives as long as something refers to it.
+    buffer.listener = tf2_ros.TransformListener(buffer, node)
+
+    def lookup(target: str, source: str) -> Transform | None:
+        try:
+            found = buffer.lookup_transform(target, source, Time()).transform
+        except tf2_ros.TransformException:
+            return None
+        t, q = found.translation, found.rotation
+        return transform_from_quaternion((t.x, t.y, t.z), (q.x, q.y, q.z, q.w))
+
+    return lookup
+
+
+@dataclass
+class RigKeeper:
+    """The rig as it is known now, and where each part of it came from.
+
+    Extrinsics come from tf2, else from parameters, else from a recording; sensors in the
+    camera's own frame need none. Cameras come from their camera infos, else from parameters,
+    else from the recording; a depth or event camera without any is taken for the reference
+    camera.
+
+    Args:
+        camera_frame: the reference camera's frame until a message names another.
+        base_frame: the vehicle's frame on the ground, for heights above it.
+        lookup: tf2, or None.
+        extrinsics: ``camera_T_<sensor>`` by modality (and ``BASE``), from parameters.
+        cameras: camera models by modality (``rgb`` is the reference), from parameters.
+        recording: a rig read from a recording, or None.
+    """
+
+    camera_frame: str
+    base_frame: str = 'base_link'
+    lookup: Lookup | None = None
+    extrinsics: Mapping[str, Transform] = field(default_factory=dict)
+    cameras: Mapping[str, CameraModel] = field(default_factory=dict)
+    recording: Rig | None = None
+
+    def __post_init__(self) -> None:
+        self.sources: dict[str, str] = {}
+        """Where each sensor's pose came from, by modality."""
+        self.camera_sources: dict[str, str] = {}
+        """Where each camera's intrinsics came from, by modality."""
+        self._frames: dict[str, str] = {}
+        self._sizes: dict[str, tuple[int, int]] = {}
+        rig = self.recording or Rig(camera=CameraModel.from_fov(512, 512, 90.0))
+        known = dict.fromkeys(rig.cameras, 'recording')
+        if self.recording is not None:
+            known['rgb'] = 'recording'
+        for name, camera in self.cameras.items():
+            rig = rig.with_camera(name, camera)
+            known[name] = 'parameters'
+        self.camera_sources.update(known)
+        self.rig = replace(rig, camera_frame=self.camera_frame)
+        self.refresh()
+
+    def problem(self, modality: str) -> str:
+        """Why this sensor cannot be projected yet, as a reason code; ``''`` when it can."""
+        if modality == 'rgb':
+            return ''
+        if 'rgb' not in self.camera_sources:
+            return 'no_camera_info'
+        return '' if modality in self.sources else 'no_extrinsic'
+
+    def on_camera_info(self, modality: str, msg: CameraInfo) -> None:
+        """Take the intrinsics of ``msg``; raises BadMessageError when it has none."""
+        camera = CameraModel.from_camera_info(msg)
+        self.camera_sources[modality] = 'camera_info'
+        if not _same_camera(self.rig.camera_of(modality), camera):
+            self.rig = self.rig.with_camera(modality, camera)
+            # Cameras that were guessed from the reference camera have to be guessed again.
+            self._sizes.clear()
+        self._see_frame(modality, msg.header.frame_id)
+
+    def on_sample(self, modality: str, frame_id: str, data: npt.NDArray[Any]) -> None:
+        """Learn a sensor's frame, and the image size of a camera without intrinsics."""
+        self._see_frame(modality, frame_id)
+        if modality == 'lidar' or data.ndim < 2 or modality in self.camera_sources:
+            return
+        size = (data.shape[1], data.shape[0])
+        if self._sizes.get(modality) == size:
+            return
+        self._sizes[modality] = size
+        known = self.rig.camera_of(modality)
+        if size != (known.width_px, known.height_px):
+            guess = (CameraModel.from_fov(*size, 90.0) if modality == 'rgb'
+                     else self.rig.camera.resized(*size))
+            self.rig = self.rig.with_camera(modality, guess)
+
+    def refresh(self) -> None:
+        """Look every pose up again: tf trees grow and change while a node runs."""
+        for modality, frame in list(self._frames.items()):
+            if modality != 'rgb':
+                self._resolve(modality, frame)
+        for modality in ('depth', 'lidar', 'event'):
+            if modality not in self._frames:
+                self._resolve(modality, '')
+        self._resolve_base()
+
+    def _see_frame(self, modality: str, frame_id: str) -> None:
+        if not frame_id or self._frames.get(modality) == frame_id:
+            return
+        self._frames[modality] = frame_id
+        if modality == 'rgb' and frame_id != self.rig.camera_frame:
+            self.rig = replace(self.rig, camera_frame=frame_id)
+            self.refresh()
+        elif modality != 'rgb':
+            self._resolve(modality, frame_id)
+
+    def _find(self, key: str, frame: str) -> tuple[Transform | None, str]:
+        if self.lookup is not None and frame:
+            found = self.lookup(self.rig.camera_frame, frame)
+            if found is not None:
+                return found, 'tf'
+        if key in self.extrinsics:
+            return self.extrinsics[key], 'parameters'
+        if self.recording is not None and key in self.recording.camera_T:
+            return self.recording.camera_T[key], 'recording'
+        if frame and frame == self.rig.camera_frame:
+            return np.eye(4), 'same frame'
+        return None, ''
+
+    def _resolve(self, modality: str, frame: str) -> None:
+        found, source = self._find(modality, frame)
+        if found is None:
+            return
+        if self.sources.get(modality) != source:
+            _log.info('pose of %s relative to the camera: %s', modality, source)
+        self.sources[modality] = source
+        if not np.array_equal(self.rig.camera_T.get(modality, np.zeros(0)), found):
+            self.rig = self.rig.with_extrinsic(modality, found)
+
+    def _resolve_base(self) -> None:
+        found, source = self._find(BASE, self.base_frame)
+        if found is not None:
+            height_m = float(invert_transform(found)[2, 3])
+            self.sources[BASE] = source
+            if height_m != self.rig.base_z_m or (found[:3, 2] != self.rig.up_camera).any():
+                self.rig = replace(self.rig, base_z_m=height_m, up_camera=found[:3, 2])
+        elif self.recording is not None:
+            self.sources[BASE] = 'recording'
+
+
+def _same_camera(a: CameraModel, b: CameraModel) -> bool:
+    return (
+        (a.width_px, a.height_px) == (b.width_px, b.height_px)
+        and a.distortion_model == b.distortion_model
+        and np.array_equal(a.K, b.K)
+        and np.array_equal(a.D, b.D)
+    )

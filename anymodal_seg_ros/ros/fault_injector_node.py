@@ -1,0 +1,232 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A relay between sensor drivers and their consumers that makes sensors fail. Layer: ros.
+
+Messages pass as serialized bytes; only one that a fault changes is decoded.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from itertools import count
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor, SetParametersResult
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.publisher import Publisher
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+
+from anymodal_seg_ros.bags import FaultRelay, FaultTransition, Relayed
+from anymodal_seg_ros.corruption import FAULTS, FaultSchedule, ScheduledFault
+from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.modalities import MODALITIES
+from anymodal_seg_ros.ros.conversions import header
+from anymodal_seg_ros.ros.declaration import Spec, declare
+from anymodal_seg_ros.ros.lifetime import run_node
+from anymodal_seg_ros.ros.message_types import message_class
+
+RELEASE_PERIOD_S = 0.005
+STATE_DEPTH = 100
+TOPICS = {
+    'rgb': 'camera/image',
+    'depth': 'depth/image',
+    'lidar': 'lidar/points',
+    'event': 'events',
+}
+INFO_TOPICS = {'rgb': 'camera/camera_info', 'depth': 'depth/camera_info'}
+INPUT_PREFIX = 'raw/'
+# Other compressed depth and event forms cannot be written back after a fault changed them.
+TYPES = {
+    'rgb': MODALITIES['rgb'].message_types,
+    'depth': ('sensor_msgs/msg/Image',),
+    'lidar': MODALITIES['lidar'].message_types,
+    'event': MODALITIES['event'].message_types,
+}
+
+
+def _topic_specs() -> Iterable[Spec]:
+    for modality, topic in TOPICS.items():
+        yield Spec(name=f'inputs.{modality}', default=INPUT_PREFIX + topic,
+                   text=f'Topic of the {modality} sensor')
+        yield Spec(name=f'outputs.{modality}', default=topic,
+                   text=f'Topic on which {modality} is passed on')
+        yield Spec(name=f'types.{modality}', default=TYPES[modality][0], choices=TYPES[modality],
+                   text=f'Message type of {modality}')
+    for modality, topic in INFO_TOPICS.items():
+        yield Spec(name=f'inputs.{modality}_info', default=INPUT_PREFIX + topic,
+                   text=f'CameraInfo topic of the {modality} sensor')
+        yield Spec(name=f'outputs.{modality}_info', default=topic,
+                   text=f'Topic on which the CameraInfo of {modality} is passed on; it is silent '
+                        'while its camera is dropped')
+
+
+PARAMETERS = (
+    Spec(name='faults_file', default='', text='YAML schedule of faults; empty means none'),
+    Spec(name='start_stamp_ns', default=-1,
+         text='Zero of the schedule, as a header stamp; -1 means the first stamp that arrives'),
+    Spec(name='reliability', default='reliable', choices=('reliable', 'best_effort'),
+         text='QoS reliability of all relayed topics, in and out'),
+    Spec(name='depth', default=10, low=1, high=10000, text='QoS depth of all relayed topics'),
+    *_topic_specs(),
+)
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Entry point; 2 for a bad parameter or schedule."""
+    return run_node(FaultInjector, args)
+
+
+class FaultInjector(Node):
+    """See the module. Publishes ``~/state``, one status for each fault that begins or ends.
+
+    Raises:
+        ConfigError: a parameter or the schedule is refused.
+    """
+
+    def __init__(self) -> None:
+        super().__init__('fault_injector')
+        settings = declare(self, PARAMETERS, ('inputs', 'outputs', 'types'))
+        start_stamp_ns = settings['start_stamp_ns']
+        schedule = (FaultSchedule.from_yaml(settings['faults_file'])
+                    if settings['faults_file'] else FaultSchedule())
+        self._relay = FaultRelay(schedule, None if start_stamp_ns < 0 else start_stamp_ns)
+        self._held: list[tuple[int, int, Publisher[Any], bytes]] = []
+        self._order = count()
+        self._state = self.create_publisher(DiagnosticArray, '~/state', QoSProfile(
+            history=HistoryPolicy.KEEP_LAST, depth=STATE_DEPTH,
+            reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL))
+        self._live = self._declare_live()
+        self._relay.set_live(live_faults(self._live))
+        self.add_on_set_parameters_callback(self._set_live)
+        self._release_timer = self.create_timer(RELEASE_PERIOD_S, self._release,
+                                                clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self._release_timer.cancel()
+        self._connect(settings)
+        for fault in schedule.faults:
+            self.get_logger().info(f'{fault.name}: {fault.fault} of {fault.modality} from '
+                                   f'{fault.start_s} s to {fault.end_s} s, '
+                                   f'severity {fault.severity}')
+
+    def _connect(self, settings: dict[str, Any]) -> None:
+        profile = QoSProfile(
+            history=HistoryPolicy.KEEP_LAST, depth=settings['depth'],
+            reliability=(ReliabilityPolicy.RELIABLE if settings['reliability'] == 'reliable'
+                         else ReliabilityPolicy.BEST_EFFORT),
+            durability=DurabilityPolicy.VOLATILE)
+        routes = [(modality, modality, settings[f'types.{modality}']) for modality in TOPICS]
+        routes += [(f'{m}_info', m, 'sensor_msgs/msg/CameraInfo') for m in INFO_TOPICS]
+        for key, modality, msgtype in routes:
+            source, target = settings[f'inputs.{key}'], settings[f'outputs.{key}']
+            if self.resolve_topic_name(source) == self.resolve_topic_name(target):
+                raise ConfigError(f'inputs.{key} and outputs.{key} are both {target!r}; '
+                                  'two different topics are needed')
+            publisher = self.create_publisher(message_class(msgtype), target, profile)
+            callback = (self._info_callback(modality, publisher) if key != modality
+                        else self._sensor_callback(modality, msgtype, publisher))
+            self.create_subscription(message_class(msgtype), source, callback, profile, raw=True)
+
+    def _sensor_callback(self, modality: str, msgtype: str,
+                         publisher: Publisher[Any]) -> Callable[[bytes], None]:
+        def on_message(cdr: bytes) -> None:
+            relayed = self._relay.relay(modality, msgtype, cdr)
+            self._report()
+            self._pass_on(relayed, publisher)
+        return on_message
+
+    def _info_callback(self, modality: str,
+                       publisher: Publisher[Any]) -> Callable[[bytes], None]:
+        def on_message(cdr: bytes) -> None:
+            self._pass_on(self._relay.relay_info(modality, cdr), publisher)
+        return on_message
+
+    def _pass_on(self, relayed: list[Relayed], publisher: Publisher[Any]) -> None:
+        for item in relayed:
+            if item.delay_ns <= 0:
+                publisher.publish(item.cdr)
+                continue
+            due_ns = self.get_clock().now().nanoseconds + item.delay_ns
+            heapq.heappush(self._held, (due_ns, next(self._order), publisher, item.cdr))
+            self._release_timer.reset()
+
+    def _release(self) -> None:
+        """Publish what has been held back long enough in the node's clock."""
+        now_ns = self.get_clock().now().nanoseconds
+        while self._held and self._held[0][0] <= now_ns:
+            _, _, publisher, cdr = heapq.heappop(self._held)
+            publisher.publish(cdr)
+        if not self._held:
+            self._release_timer.cancel()
+
+    def _report(self) -> None:
+        stamp_ns = self._relay.newest_stamp_ns
+        if stamp_ns is None:
+            stamp_ns = self.get_clock().now().nanoseconds
+        for transition in self._relay.update(stamp_ns):
+            self._state.publish(state_message(transition))
+            word = 'begins' if transition.active else 'ends'
+            self.get_logger().info(f'{transition.fault.name} {word}')
+
+    def _declare_live(self) -> dict[str, tuple[str, float]]:
+        live = {}
+        for modality in TOPICS:
+            allowed = [name for name, row in FAULTS.items() if modality in row.modalities]
+            text = f'Fault of {modality} from now on, empty for none'
+            fault = self.declare_parameter(
+                f'live.{modality}.fault', '', ParameterDescriptor(
+                    description=text,
+                    additional_constraints='empty or one of ' + ', '.join(allowed))).value
+            span = FloatingPointRange(from_value=0.0, to_value=1.0, step=0.0)
+            severity = self.declare_parameter(
+                f'live.{modality}.severity', 1.0, ParameterDescriptor(
+                    description='Severity of that fault, above 0',
+                    floating_point_range=[span])).value
+            live[modality] = (fault, severity)
+        return live
+
+    def _set_live(self, parameters: list[Parameter[Any]]) -> SetParametersResult:
+        live = dict(self._live)
+        for parameter in parameters:
+            area, _, rest = parameter.name.partition('.')
+            if area == 'live':
+                modality, _, key = rest.partition('.')
+                fault, severity = live[modality]
+                live[modality] = ((parameter.value, severity) if key == 'fault'
+                                  else (fault, parameter.value))
+        try:
+            faults = live_faults(live)
+        except ConfigError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        self._live = live
+        self._relay.set_live(faults)
+        self._report()
+        return SetParametersResult(successful=True)
+
+
+def live_faults(live: dict[str, tuple[str, float]]) -> list[ScheduledFault]:
+    """The faults of modality to (fault, severity); raises ConfigError for what is not allowed."""
+    return [ScheduledFault(name=f'live_{modality}_{fault}', modality=modality, fault=fault,
+                           start_s=0.0, end_s=math.inf, severity=severity)
+            for modality, (fault, severity) in live.items() if fault]
+
+
+def state_message(transition: FaultTransition) -> DiagnosticArray:
+    """One status: WARN while the fault is active, OK when it has ended."""
+    fault = transition.fault
+    values = {'modality': fault.modality, 'fault': fault.fault,
+              'severity': f'{fault.severity:g}', 'active': str(transition.active).lower()}
+    status = DiagnosticStatus(
+        level=DiagnosticStatus.WARN if transition.active else DiagnosticStatus.OK,
+        name=fault.name, message=f'{fault.fault} of {fault.modality}',
+        hardware_id='fault_injector',
+        values=[KeyValue(key=key, value=value) for key, value in values.items()])
+    return DiagnosticArray(header=header(transition.stamp_ns, ''), status=[status])
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,182 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The node's subscriptions: which message type on which topic, with which quality of service."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from rclpy.qos_overriding_options import QoSOverridingOptions, QoSPolicyKind
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
+
+from anymodal_seg_ros.ros.conversions import RosMessage
+from anymodal_seg_ros.ros.declaration import overrides
+from anymodal_seg_ros.ros.qos import fallback_qos, has_best_effort_publisher, input_qos
+
+OnMessage = Callable[[str, RosMessage], None]
+TOPICS: Mapping[str, str] = {
+    'rgb': 'camera/image',
+    'depth': 'depth/image',
+    'lidar': 'lidar/points',
+    'event': 'events',
+}
+CAMERA_INFO_TOPICS: Mapping[str, str] = {
+    'rgb': 'camera/camera_info',
+    'depth': 'depth/camera_info',
+    'event': 'events/camera_info',
+}
+TRANSPORTS: Mapping[str, Mapping[str, tuple[type[Any], str]]] = {
+    'rgb': {'raw': (Image, ''), 'compressed': (CompressedImage, '/compressed')},
+    'depth': {'raw': (Image, ''), 'compressed': (CompressedImage, '/compressedDepth')},
+    'lidar': {'raw': (PointCloud2, '')},
+    'event': {'cloud': (PointCloud2, ''), 'frame': (Image, '')},
+}
+"""By modality: the forms it may come in, with message type and topic suffix."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputQos:
+    """Quality of service of one input, by name as in ``qos.QOS_NAMES``."""
+
+    name: str
+    depth: int
+
+
+class Input:
+    """One subscription that can be switched off and on, and that adapts to its publishers.
+
+    With ``BEST_AVAILABLE`` it asks for every message, and for what arrives once a publisher
+    appears that cannot give that. ``adapt`` is to be called now and then.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        modality: str,
+        topic: str,
+        message_type: type[Any],
+        qos: InputQos,
+        on_message: OnMessage,
+    ) -> None:
+        self.modality = modality
+        self.topic = topic
+        self.events: Counter[str] = Counter()
+        """Transport events: ``messages_lost`` and ``incompatible_qos``."""
+        self.qos_in_use = qos.name
+        self._node = node
+        self._type = message_type
+        self._qos = qos
+        self._on_message = on_message
+        self._subscription: Subscription | None = None
+        self._declared = False
+        self._wants_fallback = False
+
+    @property
+    def active(self) -> bool:
+        return self._subscription is not None
+
+    def set_active(self, active: bool) -> None:
+        if active == self.active:
+            return
+        if active:
+            self._subscribe()
+        elif self._subscription is not None:
+            self._node.destroy_subscription(self._subscription)
+            self._subscription = None
+
+    def adapt(self) -> None:
+        """Subscribe anew where a publisher turned out to offer less than was asked for."""
+        if self._wants_fallback and self.active:
+            self._wants_fallback = False
+            self.set_active(False)
+            self.set_active(True)
+
+    def num_publishers(self) -> int:
+        return int(self._node.count_publishers(self.topic))
+
+    def _profile(self) -> QoSProfile:
+        if self._adapts() and has_best_effort_publisher(self._node, self.topic):
+            self.qos_in_use = 'BEST_EFFORT'
+            return fallback_qos(self._qos.depth)
+        self.qos_in_use = 'RELIABLE' if self._adapts() else self._qos.name
+        return input_qos(self._qos.name, self._qos.depth)
+
+    def _adapts(self) -> bool:
+        """Not where the user named a reliability in ``qos_overrides``."""
+        override = f'qos_overrides.{self.topic}.subscription.reliability'
+        return self._qos.name == 'BEST_AVAILABLE' and override not in overrides(self._node)
+
+    def _subscribe(self) -> None:
+        kinds = [QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH]
+        if not (self._declared and self._adapts()):
+            kinds.append(QoSPolicyKind.RELIABILITY)
+        self._declared = True
+        options = QoSOverridingOptions(kinds)
+        callbacks = SubscriptionEventCallbacks(
+            incompatible_qos=self._on_incompatible, message_lost=self._on_lost
+        )
+        try:
+            self._subscription = self._create(callbacks, options)
+        except UnsupportedEventTypeError:
+            self._subscription = self._create(None, options)
+
+    def _create(
+        self, callbacks: SubscriptionEventCallbacks | None, options: QoSOverridingOptions
+    ) -> Subscription:
+        return self._node.create_subscription(
+            self._type,
+            self.topic,
+            self._receive,
+            self._profile(),
+            event_callbacks=callbacks,
+            qos_overriding_options=options,
+        )
+
+    def _receive(self, msg: RosMessage) -> None:
+        self._on_message(self.modality, msg)
+
+    def _on_lost(self, info: Any) -> None:  # noqa: ANN401 - not the same type in all releases
+        self.events['messages_lost'] += info.total_count_change
+
+    def _on_incompatible(self, info: Any) -> None:  # noqa: ANN401
+        self.events['incompatible_qos'] += 1
+        self._wants_fallback = self._adapts() and self.qos_in_use != 'BEST_EFFORT'
+        if not self._wants_fallback:
+            self._node.get_logger().warning(
+                f'a publisher on {self.topic} offers less than the QoS {self.qos_in_use} '
+                f'asks for; set inputs.{self.modality}.qos'
+            )
+
+
+def build_inputs(
+    node: Node,
+    forms: Mapping[str, str],
+    qos: Mapping[str, InputQos],
+    on_message: OnMessage,
+) -> dict[str, Input]:
+    """One input for each modality of ``forms`` (modality to a key of ``TRANSPORTS``)."""
+    inputs = {}
+    for modality, form in forms.items():
+        message_type, suffix = TRANSPORTS[modality][form]
+        topic = node.resolve_topic_name(TOPICS[modality]) + suffix
+        inputs[modality] = Input(node, modality, topic, message_type, qos[modality], on_message)
+    return inputs
+
+
+def build_camera_info_inputs(
+    node: Node, modalities: tuple[str, ...], on_message: OnMessage
+) -> list[Input]:
+    """One camera info input for each camera-like modality."""
+    qos = InputQos(name='BEST_AVAILABLE', depth=2)
+    return [
+        Input(node, name, node.resolve_topic_name(topic), CameraInfo, qos, on_message)
+        for name, topic in CAMERA_INFO_TOPICS.items()
+        if name in modalities
+    ]

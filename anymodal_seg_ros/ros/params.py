@@ -1,0 +1,245 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The parameters of ``segmentation_node``: one table, and the settings made from its values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.geometry import CameraModel, transform_from_quaternion
+from anymodal_seg_ros.health import DEFAULTS as HEALTH_DEFAULTS
+from anymodal_seg_ros.health import HealthConfig
+from anymodal_seg_ros.inference import BACKENDS
+from anymodal_seg_ros.resources import resource_path
+from anymodal_seg_ros.ros.declaration import Spec
+from anymodal_seg_ros.ros.extrinsics import BASE
+from anymodal_seg_ros.ros.inputs import CAMERA_INFO_TOPICS, TOPICS, TRANSPORTS, InputQos
+from anymodal_seg_ros.ros.qos import QOS_NAMES
+from anymodal_seg_ros.sync import DEFAULT_INPUTS, InputConfig, SyncConfig
+
+AREAS = ('inputs', 'camera', 'cameras', 'extrinsics', 'sync', 'health', 'model', 'output',
+         'diagnostics')
+"""Prefixes of this node's parameters; a misspelt name below one of them is an error."""
+NO_POSE = [0.0] * 7
+_DEFAULT_DEPTH = {'event': 10}
+
+SYNC_FIELDS: Mapping[str, tuple[str, float, float]] = {
+    'max_wait_s': ('A set goes out at the latest this long after its reference arrived', 1e-3, 5),
+    'max_silence_s': ('A reference silent for longer hands over to another sensor', 1e-3, 60),
+    'max_misses': ('After this many missing samples in a row none is waited for', 1, 1000),
+    'arrival_margin_s': ('A sample is overdue this long after its learnt arrival', 0, 5),
+    'max_future_s': ('A stamp farther ahead of the clock is dropped', 0, 60),
+    'max_past_s': ('A stamp farther behind the clock is dropped', 1e-3, 3600),
+    'reset_jump_s': ('Time running back by more than this is a restart', 1e-3, 3600),
+}
+INPUT_FIELDS: Mapping[str, tuple[str, float, float]] = {
+    'tolerance_s': ('Greatest distance between its stamp and the set\'s', 0, 10),
+    'max_age_s': ('An older sample may serve while it is younger than this; 0 = never', 0, 60),
+}
+HEALTH_FIELDS: Mapping[str, tuple[str, float, float]] = {
+    'grace_s': ('Silence after the start before it counts as never received', 0, 3600),
+    'expected_rate_hz': ('Nominal rate; 0 = learn it', 0, 10000),
+    'timeout_periods': ('Lost after this many periods without a message', 1, 1000),
+    'timeout_floor_s': ('Never lost before this long without a message', 1e-3, 3600),
+    'max_latency_s': ('Latency above the usual from which samples are withheld', 1e-3, 3600),
+    'stale_s': ('Latency from which a sample is stale, whatever is usual', 1e-3, 3600),
+    'future_s': ('How far a stamp may lie ahead of the clock', 1e-3, 3600),
+    'probation_s': ('Least time of good samples before trust returns', 0, 3600),
+    'probation_max_s': ('Longest probation of a sensor that keeps failing', 0, 3600),
+    'event_silence_s': ('Few events for this long are silence', 1e-3, 3600),
+    'scan_min_points': ('A scan with fewer points is empty', 0, 10_000_000),
+}
+
+
+def _config_specs(
+    prefix: str, config: object, fields: Mapping[str, tuple[str, float, float]]
+) -> Iterable[Spec]:
+    for name, (text, low, high) in fields.items():
+        default = getattr(config, name)
+        yield Spec(name=f'{prefix}.{name}', default=default, text=text, low=low, high=high,
+                   dynamic=True)
+
+
+def _camera_specs(prefix: str, what: str) -> Iterable[Spec]:
+    text = f'of {what} while no camera info has come; 0 = not given'
+    yield Spec(name=f'{prefix}.width_px', default=0, text=f'Image width {text}', low=0, high=16384)
+    yield Spec(name=f'{prefix}.height_px', default=0, text=f'Image height {text}',
+               low=0, high=16384)
+    yield Spec(name=f'{prefix}.horizontal_fov_deg', default=0.0,
+               text=f'Horizontal field of view {text}', low=0.0, high=179.0)
+
+
+def _input_specs(modality: str) -> Iterable[Spec]:
+    prefix = f'inputs.{modality}'
+    yield Spec(name=f'{prefix}.enabled', default=True, dynamic=True,
+               text=f'Whether {modality} is used; may change at run time')
+    forms = tuple(TRANSPORTS[modality])
+    if len(forms) > 1:
+        name = 'type' if modality == 'event' else 'transport'
+        yield Spec(name=f'{prefix}.{name}', default=forms[0], choices=forms,
+                   text=f'Form of the messages on {TOPICS[modality]}')
+    yield Spec(name=f'{prefix}.qos', default='BEST_AVAILABLE', choices=QOS_NAMES,
+               text='Quality of service; BEST_AVAILABLE is reliable unless a publisher is not')
+    yield Spec(name=f'{prefix}.qos_depth', default=_DEFAULT_DEPTH.get(modality, 2),
+               text='Messages kept while the node is busy', low=1, high=1000)
+    yield from _config_specs(prefix, DEFAULT_INPUTS[modality], INPUT_FIELDS)
+
+
+def _health_specs(modality: str) -> Iterable[Spec]:
+    config = HEALTH_DEFAULTS[modality]
+    yield from _config_specs(f'health.{modality}', config, HEALTH_FIELDS)
+    yield Spec(name=f'health.{modality}.skip_checks', default=sorted(config.skip_checks) or [''],
+               text='Reason codes of content checks that are off', dynamic=True)
+
+
+def parameter_specs() -> list[Spec]:
+    """Every parameter of the node, in the order of the parameter file."""
+    specs = [
+        Spec(name='bundle', default='',
+             text='Folder of the bundle to run; empty = the default one'),
+        Spec(name='model.backend', default='torch', choices=tuple(BACKENDS),
+             text='What executes the network'),
+        Spec(name='model.device', default='auto', text='auto, cpu, cuda or cuda:<index>'),
+        Spec(name='model.precision', default='auto', choices=('auto', 'fp32', 'fp16', 'bf16'),
+             text='Arithmetic of the network; auto = what suits the device'),
+        Spec(name='model.num_threads', default=0, low=0, high=1024,
+             text='CPU threads of the network; 0 = the library\'s choice'),
+        Spec(name='model.warm_up', default=True,
+             text='Run every combination of sensors once before subscribing'),
+        Spec(name='camera.frame_id', default='camera_optical_frame',
+             text='Frame of the label images until a camera message names it'),
+        Spec(name='extrinsics_bag', default='',
+             text='Recording whose /tf_static and camera infos serve where nothing else does'),
+        Spec(name='base_frame', default='base_link',
+             text='Frame of the vehicle on the ground, for heights above it'),
+        Spec(name='output.overlay_alpha', default=0.5, low=0.0, high=1.0, dynamic=True,
+             text='Opacity of the label colours in ~/overlay'),
+        Spec(name='diagnostics.rate_hz', default=1.0, low=0.1, high=50.0,
+             text='Least rate of /diagnostics; every change is published at once'),
+        Spec(name='diagnostics.tick_hz', default=20.0, low=5.0, high=100.0,
+             text='How often silent sensors are looked for'),
+        Spec(name='diagnostics.hardware_id', default='',
+             text='hardware_id of the diagnostics; empty = name of the machine'),
+        Spec(name='clock_jump_s', default=5.0, low=0.1, high=3600.0,
+             text='A clock that leaps ahead by more than this restarts everything learnt'),
+    ]
+    specs += _camera_specs('camera', 'the reference camera')
+    specs += _config_specs('sync', SyncConfig(), SYNC_FIELDS)
+    for modality in TOPICS:
+        specs += _input_specs(modality)
+        specs += _health_specs(modality)
+    for modality in CAMERA_INFO_TOPICS:
+        if modality != 'rgb':
+            specs += _camera_specs(f'cameras.{modality}', f'the {modality} camera')
+    specs += [
+        Spec(name=f'extrinsics.{key}', default=list(NO_POSE), fixed_length=True,
+             text=f'Pose of {what} in the camera\'s optical frame: x y z in metres and quaternion '
+                  'x y z w; all zero = not given')
+        for key, what in (('depth', 'the depth camera'), ('lidar', 'the LiDAR'),
+                          ('event', 'the event camera'), (BASE, 'the base frame'))
+    ]
+    return specs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Settings:
+    """What the parameters mean. Raises ConfigError (from the parts) for what cannot be."""
+
+    bundle_path: Path
+    sync: SyncConfig
+    inputs: Mapping[str, InputConfig]
+    health: Mapping[str, HealthConfig]
+    enabled: Mapping[str, bool]
+    forms: Mapping[str, str]
+    """Modality to a key of ``inputs.TRANSPORTS``."""
+    qos: Mapping[str, InputQos]
+    cameras: Mapping[str, CameraModel]
+    """Only cameras that are given; ``rgb`` is the reference camera."""
+    extrinsics: Mapping[str, npt.NDArray[np.float64]]
+    overlay_alpha: float
+
+    def same_judgement(self, other: Settings) -> bool:
+        """Whether synchronizer and health are set the same way in both."""
+        return (self.sync, self.inputs, self.health) == (other.sync, other.inputs, other.health)
+
+
+def settings_from_values(values: Mapping[str, Any]) -> Settings:
+    """Settings from the values of all parameters.
+
+    Raises:
+        ConfigError: a value, or a combination of values, is not allowed.
+    """
+    return Settings(
+        bundle_path=_bundle_path(values['bundle']),
+        sync=_fill(SyncConfig(), 'sync', SYNC_FIELDS, values),
+        inputs={m: _fill(DEFAULT_INPUTS[m], f'inputs.{m}', INPUT_FIELDS, values) for m in TOPICS},
+        health={m: _health(m, values) for m in TOPICS},
+        enabled={m: values[f'inputs.{m}.enabled'] for m in TOPICS},
+        forms={m: _form(m, values) for m in TOPICS},
+        qos={
+            m: InputQos(name=values[f'inputs.{m}.qos'], depth=values[f'inputs.{m}.qos_depth'])
+            for m in TOPICS
+        },
+        cameras=_cameras(values),
+        extrinsics=_extrinsics(values),
+        overlay_alpha=values['output.overlay_alpha'],
+    )
+
+
+def _bundle_path(text: str) -> Path:
+    return Path(text).expanduser() if text else resource_path('bundles') / 'default'
+
+
+def _fill(config: Any, prefix: str, fields: Iterable[str], values: Mapping[str, Any]) -> Any:  # noqa: ANN401
+    given = {name: values[f'{prefix}.{name}'] for name in fields}
+    try:
+        return replace(config, **given)
+    except ConfigError as error:
+        raise ConfigError(f'{prefix}.{error}') from None
+
+
+def _health(modality: str, values: Mapping[str, Any]) -> HealthConfig:
+    prefix = f'health.{modality}'
+    config: HealthConfig = _fill(HEALTH_DEFAULTS[modality], prefix, HEALTH_FIELDS, values)
+    skipped = frozenset(filter(None, values[f'{prefix}.skip_checks']))
+    return replace(config, skip_checks=skipped)
+
+
+def _form(modality: str, values: Mapping[str, Any]) -> str:
+    name = 'type' if modality == 'event' else 'transport'
+    form: str = values.get(f'inputs.{modality}.{name}', 'raw')
+    return form
+
+
+def _cameras(values: Mapping[str, Any]) -> dict[str, CameraModel]:
+    cameras = {}
+    for modality in CAMERA_INFO_TOPICS:
+        prefix = 'camera' if modality == 'rgb' else f'cameras.{modality}'
+        size = (values[f'{prefix}.width_px'], values[f'{prefix}.height_px'])
+        fov_deg = values[f'{prefix}.horizontal_fov_deg']
+        if not any((*size, fov_deg)):
+            continue
+        if not all((*size, fov_deg)):
+            raise ConfigError(f'{prefix}: width_px, height_px and horizontal_fov_deg are '
+                              f'{(*size, fov_deg)}; all three or none must be given')
+        cameras[modality] = CameraModel.from_fov(*size, fov_deg)
+    return cameras
+
+
+def _extrinsics(values: Mapping[str, Any]) -> dict[str, npt.NDArray[np.float64]]:
+    extrinsics = {}
+    for key in ('depth', 'lidar', 'event', BASE):
+        pose = list(values[f'extrinsics.{key}'])
+        if pose != NO_POSE:
+            try:
+                extrinsics[key] = transform_from_quaternion(pose[:3], pose[3:])
+            except ConfigError as error:
+                raise ConfigError(f'extrinsics.{key}: {error}') from None
+    return extrinsics

@@ -1,0 +1,398 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The node ``anymodal_seg``: sensor topics in, label images out.
+
+The executor's thread receives messages, judges them and forms sets; one thread of its own runs
+the network on the newest set; nothing waits for the network.
+"""
+
+from __future__ import annotations
+
+import platform
+import sys
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import cv2
+from diagnostic_msgs.msg import DiagnosticArray
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.clock import Clock, ClockType, JumpThreshold, TimeJump
+from rclpy.duration import Duration
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from anymodal_seg_ros.bags import read_rig
+from anymodal_seg_ros.errors import BadMessageError, ConfigError
+from anymodal_seg_ros.inference import build_segmenter
+from anymodal_seg_ros.modalities import network_size
+from anymodal_seg_ros.pipeline import Pipeline
+from anymodal_seg_ros.ros.conversions import NS_PER_S, RosMessage, decode_sample, header
+from anymodal_seg_ros.ros.declaration import declare
+from anymodal_seg_ros.ros.diagnostics import (
+    InferenceStats,
+    fusion_info,
+    modality_status,
+    synchronization_status,
+)
+from anymodal_seg_ros.ros.extrinsics import RigKeeper, tf_lookup
+from anymodal_seg_ros.ros.inputs import build_camera_info_inputs, build_inputs
+from anymodal_seg_ros.ros.lifetime import run_node
+from anymodal_seg_ros.ros.outputs import Labelled, OutputPublishers
+from anymodal_seg_ros.ros.params import AREAS, parameter_specs, settings_from_values
+from anymodal_seg_ros.ros.worker import LatestWorker
+from anymodal_seg_ros.samples import HealthReport, SampleSet
+
+NODE_NAME = 'anymodal_seg'
+DECODE_ERRORS = (ValueError, TypeError, OverflowError, MemoryError, cv2.error)
+"""What a decoder may raise by accident for data nobody thought of; counted like the rest."""
+REMEMBERED_ARRIVALS = 512
+PAUSED_AFTER_NS = NS_PER_S // 2
+STOP_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Work:
+    """A set on its way to the inference thread, with what was known when it was formed."""
+
+    samples: SampleSet
+    reports: Mapping[str, HealthReport]
+    last_arrival_steady_ns: int
+    pipeline: Pipeline
+    epoch: int
+
+
+class SegmentationNode(Node):
+    """See the module. Raises ConfigError or BundleError for what it cannot start with."""
+
+    def __init__(self, **node_options: object) -> None:
+        super().__init__(NODE_NAME, **node_options)
+        self._values = declare(self, parameter_specs(), AREAS)
+        self._settings = settings_from_values(self._values)
+        self._hardware_id = self._values['diagnostics.hardware_id'] or platform.node()
+        self._segmenter = build_segmenter(
+            self._settings.bundle_path,
+            **{name: self._values[f'model.{name}']
+               for name in ('backend', 'device', 'precision', 'num_threads')},
+        )
+        self._steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._rig = self._build_rig()
+        self._pipeline = self._build_pipeline()
+        self._stats = InferenceStats()
+        self._epoch = 0
+        self._arrivals: OrderedDict[tuple[str, int], int] = OrderedDict()
+        self._reported: set[tuple[str, str]] = set()
+        self._bad_camera_infos: Counter[str] = Counter()
+        self._clock_seen = (0, self._steady_ns())
+        self._last_diagnostics_ns = 0
+        self._last_stamp_ns = self._floor_ns = 0
+        self._outputs = OutputPublishers(
+            self, self._segmenter.bundle.label_space, self._rig.rig.camera_frame,
+            self._settings.overlay_alpha,
+        )
+        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
+        self._worker = LatestWorker[_Work]('inference', self._infer, self._on_failure)
+        self._warm_up()
+        self._worker.start()
+        self._start_receiving()
+        self.get_logger().info(
+            f'bundle {self._settings.bundle_path}: {", ".join(self._pipeline.modalities)}; ready'
+        )
+
+    def destroy_node(self) -> None:
+        """End the inference thread, then the node."""
+        if not self._worker.stop(STOP_TIMEOUT_S):
+            self.get_logger().warning(f'inference has not ended within {STOP_TIMEOUT_S} s')
+        super().destroy_node()
+
+    # Start-up
+
+    def _build_rig(self) -> RigKeeper:
+        recording = self._values['extrinsics_bag']
+        return RigKeeper(
+            camera_frame=self._values['camera.frame_id'],
+            base_frame=self._values['base_frame'],
+            lookup=tf_lookup(self),
+            extrinsics=self._settings.extrinsics,
+            cameras=self._settings.cameras,
+            recording=read_rig(recording) if recording else None,
+        )
+
+    def _build_pipeline(self) -> Pipeline:
+        known = self._segmenter.bundle.encoders
+        settings = self._settings
+        pipeline = Pipeline(
+            self._segmenter,
+            self._rig.rig,
+            sync=settings.sync,
+            inputs={name: settings.inputs[name] for name in known},
+            health={name: settings.health[name] for name in known},
+        )
+        for name in known:
+            if not settings.enabled[name]:
+                pipeline.set_enabled(name, False, self._now_ns())
+        return pipeline
+
+    def _warm_up(self) -> None:
+        if not self._values['model.warm_up']:
+            return
+        started = time.monotonic()
+        out_hw = self._pipeline.output_hw()
+        size_hw = network_size(out_hw, self._segmenter.bundle.short_side_px)
+        self._segmenter.warm_up(size_hw, out_hw)
+        self.get_logger().info(f'warmed up in {time.monotonic() - started:.1f} s')
+
+    def _start_receiving(self) -> None:
+        modalities = self._pipeline.modalities
+        forms = {name: self._settings.forms[name] for name in modalities}
+        self._camera_infos = build_camera_info_inputs(self, modalities, self._on_camera_info)
+        self._inputs = build_inputs(self, forms, self._settings.qos, self._on_message)
+        for camera_info in self._camera_infos:
+            camera_info.set_active(True)
+        for name, source in self._inputs.items():
+            source.set_active(self._settings.enabled[name])
+        self._jump_handle = self.get_clock().create_jump_callback(
+            JumpThreshold(
+                min_forward=Duration(seconds=self._values['clock_jump_s']),
+                min_backward=Duration(nanoseconds=-1),
+                on_clock_change=True,
+            ),
+            post_callback=self._on_clock_jump,
+        )
+        self._deadline_timer = self.create_timer(
+            1.0, self._on_deadline, clock=self._steady, autostart=False
+        )
+        self.create_timer(1.0 / self._values['diagnostics.tick_hz'], self._tick,
+                          clock=self._steady)
+        self.add_on_set_parameters_callback(self._on_parameters)
+
+    # The receiving thread
+
+    def _on_camera_info(self, modality: str, msg: RosMessage) -> None:
+        try:
+            self._rig.on_camera_info(modality, msg)
+        except BadMessageError as error:
+            self._bad_camera_infos[modality] += 1
+            self._report_bad(f'{modality} camera_info', error.field, str(error))
+        self._pipeline.rig = self._rig.rig
+
+    def _on_message(self, modality: str, msg: RosMessage) -> None:
+        now_ns = self._now_ns()
+        if now_ns == 0:
+            self._stats.count('before_clock')
+            return
+        try:
+            sample = decode_sample(modality, msg, now_ns)
+        except BadMessageError as error:
+            self._reject(modality, f'bad_{error.field}', str(error), now_ns)
+            return
+        except DECODE_ERRORS as error:
+            self._reject(modality, 'undecodable', repr(error), now_ns)
+            return
+        self._rig.on_sample(modality, sample.frame_id, sample.data)
+        self._pipeline.rig = self._rig.rig
+        problem = self._rig.problem(modality)
+        if problem:
+            self._reject(modality, problem, f'frame {sample.frame_id!r}: {problem}', now_ns)
+            return
+        self._arrivals[modality, sample.stamp_ns] = self._steady_ns()
+        if len(self._arrivals) > REMEMBERED_ARRIVALS:
+            self._arrivals.popitem(last=False)
+        self._forward(self._pipeline.push(sample, now_ns), now_ns)
+
+    def _reject(self, modality: str, reason: str, text: str, now_ns: int) -> None:
+        self._report_bad(modality, reason, text)
+        self._forward(self._pipeline.reject(modality, reason, now_ns), now_ns)
+
+    def _report_bad(self, source: str, reason: str, text: str) -> None:
+        """Log each kind of defect once; the diagnostics have the counts."""
+        if (source, reason) not in self._reported:
+            self._reported.add((source, reason))
+            self.get_logger().warning(f'{source}: dropped a message: {text}')
+
+    def _forward(self, sets: Sequence[SampleSet], now_ns: int) -> None:
+        """Hand sets to the inference thread and see to it that the next deadline is met."""
+        for samples in sets:
+            if samples.stamp_ns <= self._floor_ns:
+                self._stats.count('sets_discarded')
+                continue
+            self._last_stamp_ns = samples.stamp_ns
+            self._stats.count('sets_in')
+            arrived_ns = max(
+                self._arrivals.get((name, sample.stamp_ns), 0)
+                for name, sample in samples.samples.items()
+            )
+            work = _Work(samples, self._pipeline.health.reports(now_ns), arrived_ns,
+                         self._pipeline, self._epoch)
+            if self._worker.submit(work) is not None:
+                self._stats.count('sets_superseded')
+        self._arm(now_ns)
+
+    def _arm(self, now_ns: int) -> None:
+        deadline_ns = self._pipeline.next_deadline()
+        if deadline_ns is None:
+            self._deadline_timer.cancel()
+            return
+        # Simulated time may run faster than the steady clock: look more often.
+        longest_ns = 10_000_000 if self._uses_sim_time() else NS_PER_S
+        self._deadline_timer.timer_period_ns = min(max(deadline_ns - now_ns, 500_000), longest_ns)
+        self._deadline_timer.reset()
+
+    def _on_deadline(self) -> None:
+        now_ns = self._now_ns()
+        self._forward(self._pipeline.poll(now_ns, self._steady_ns()), now_ns)
+
+    def _tick(self) -> None:
+        now_ns, steady_ns = self._now_ns(), self._steady_ns()
+        if now_ns != self._clock_seen[0]:
+            self._clock_seen = (now_ns, steady_ns)
+        if now_ns:
+            self._forward(self._pipeline.poll(now_ns, steady_ns), now_ns)
+        transitions = self._pipeline.health.drain_transitions()
+        for change in transitions:
+            self.get_logger().info(
+                f'{change.modality}: {change.old.value} -> {change.new.value}'
+                f'{f" ({change.reason})" if change.reason else ""}'
+            )
+        if not transitions:
+            period_ns = NS_PER_S / self._values['diagnostics.rate_hz']
+            if steady_ns - self._last_diagnostics_ns < period_ns:
+                return
+            self._once_in_a_while()
+        self._last_diagnostics_ns = steady_ns
+        self._publish_diagnostics(now_ns, steady_ns)
+
+    def _once_in_a_while(self) -> None:
+        for source in (*self._inputs.values(), *self._camera_infos):
+            source.adapt()
+        self._rig.refresh()
+        self._pipeline.rig = self._rig.rig
+
+    def _on_clock_jump(self, jump: TimeJump) -> None:
+        self._restart(f'the clock jumped by {jump.delta.nanoseconds / NS_PER_S:.3f} s')
+
+    def _restart(self, reason: str) -> None:
+        self.get_logger().info(f'restart: {reason}')
+        self._epoch += 1
+        self._arrivals.clear()
+        if self._worker.discard() is not None:
+            self._stats.count('sets_discarded')
+        self._floor_ns = 0
+        self._pipeline.reset(self._now_ns(), reason)
+
+    def _on_parameters(self, parameters: Sequence[Parameter[Any]]) -> SetParametersResult:
+        given = {p.name: p.value for p in parameters if p.name in self._values}
+        specs = {spec.name: spec for spec in parameter_specs()}
+        values = {**self._values, **given}
+        try:
+            for name, value in given.items():
+                specs[name].check(value)
+            settings = settings_from_values(values)
+            before, self._settings = self._settings, settings
+        except ConfigError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        self._values = values
+        self._outputs.overlay_alpha = settings.overlay_alpha
+        now_ns = self._now_ns()
+        if not settings.same_judgement(before):
+            # A new synchronizer does not know which stamps have gone out already.
+            self._floor_ns = self._last_stamp_ns
+            self._epoch += 1
+            self._pipeline = self._build_pipeline()
+        for name, source in self._inputs.items():
+            if settings.enabled[name] != before.enabled[name]:
+                source.set_active(settings.enabled[name])
+                enabled = settings.enabled[name]
+                self._forward(self._pipeline.set_enabled(name, enabled, now_ns), now_ns)
+        return SetParametersResult(successful=True)
+
+    def _publish_diagnostics(self, now_ns: int, steady_ns: int) -> None:
+        statuses = [
+            modality_status(self.get_name(), self._hardware_id, report, self._input_values(name))
+            for name, report in self._pipeline.health.reports(now_ns).items()
+        ]
+        statuses.append(synchronization_status(
+            self.get_name(), self._hardware_id, self._pipeline.synchronizer.stats(),
+            self._clock_state(now_ns, steady_ns),
+        ))
+        statuses.append(self._stats.to_status(self.get_name(), self._hardware_id))
+        message = DiagnosticArray(header=header(now_ns, ''), status=statuses)
+        self._diagnostics.publish(message)
+
+    def _input_values(self, modality: str) -> dict[str, object]:
+        source = self._inputs[modality]
+        values: dict[str, object] = {
+            'topic': source.topic,
+            'publishers': source.num_publishers(),
+            'qos': source.qos_in_use,
+            'messages_lost': source.events['messages_lost'],
+            'incompatible_qos': source.events['incompatible_qos'],
+            'extrinsic_source': self._rig.sources.get(modality, 'none'),
+        }
+        if modality != 'lidar':
+            values['intrinsics_source'] = self._rig.camera_sources.get(modality, 'none')
+            values['num_rejected_camera_info'] = self._bad_camera_infos[modality]
+        if modality == 'rgb':
+            del values['extrinsic_source']
+        return values
+
+    def _clock_state(self, now_ns: int, steady_ns: int) -> str:
+        if now_ns == 0:
+            return 'not started'
+        return 'paused' if steady_ns - self._clock_seen[1] > PAUSED_AFTER_NS else 'running'
+
+    def _uses_sim_time(self) -> bool:
+        return bool(self.get_parameter('use_sim_time').value)
+
+    def _now_ns(self) -> int:
+        return int(self.get_clock().now().nanoseconds)
+
+    def _steady_ns(self) -> int:
+        return time.monotonic_ns()
+
+    # The inference thread
+
+    def _infer(self, work: _Work) -> None:
+        if work.epoch != self._epoch:
+            self._stats.count('sets_discarded')
+            return
+        times = [time.monotonic_ns()]
+        rig = work.pipeline.rig
+        images = work.pipeline.encode(work.samples)
+        times.append(time.monotonic_ns())
+        prediction = work.pipeline.predict(work.samples, images)
+        times.append(time.monotonic_ns())
+        if work.epoch != self._epoch:
+            self._stats.count('sets_discarded')
+            return
+        done = Labelled(prediction, work.samples, rig)
+        self._outputs.publish_label(done)
+        times.append(time.monotonic_ns())
+        latency_ms = (times[-1] - work.last_arrival_steady_ns) / 1e6
+        encode_ms, predict_ms, publish_ms = (
+            (after - before) / 1e6 for before, after in pairwise(times)
+        )
+        stages = {'encode': encode_ms, 'predict': predict_ms, 'publish': publish_ms,
+                  'latency': latency_ms}
+        sequence = self._stats.succeeded(stages)
+        self._outputs.publish_fusion_info(fusion_info(
+            work.samples, rig.camera_frame, work.reports, prediction.used, self._now_ns(),
+            {'sequence': sequence, **{f'{stage}_ms': value for stage, value in stages.items()}},
+        ))
+        self._outputs.publish_views(done)
+
+    def _on_failure(self, error: Exception) -> None:
+        text = self._stats.failed(error)
+        self.get_logger().error(f'inference failed: {text}', throttle_duration_sec=5.0)
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Entry point ``segmentation_node``; returns the exit code."""
+    return run_node(SegmentationNode, args)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,274 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A recording through the pipeline at full speed, without ROS. Layer: above pipeline and bags.
+
+Usage: ``python -m anymodal_seg_ros.segment_bag IN_BAG --out OUT_BAG``
+"""
+
+from __future__ import annotations
+
+import argparse
+import heapq
+import logging
+import math
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+
+import cv2
+from tqdm import tqdm  # type: ignore[import-untyped]
+
+from anymodal_seg_ros.bags import (
+    TOPICS,
+    BagMessage,
+    BagWriter,
+    FaultRelay,
+    bag_info,
+    diagnostics_message,
+    image_message,
+    read_bag,
+    read_rig,
+)
+from anymodal_seg_ros.corruption import FaultSchedule
+from anymodal_seg_ros.errors import AnymodalError, BadMessageError, BagError, ConfigError
+from anymodal_seg_ros.inference import build_segmenter
+from anymodal_seg_ros.labels import LabelSpace
+from anymodal_seg_ros.modalities import MODALITIES
+from anymodal_seg_ros.pipeline import Pipeline
+from anymodal_seg_ros.resources import resource_path
+from anymodal_seg_ros.samples import Prediction, Sample, SampleSet
+
+NS_PER_S = 1_000_000_000
+TICK_NS = 50_000_000
+"""Silent sensors are looked for this often in recorded time, as the node does."""
+OUTPUT_PREFIX = '/anymodal_seg'
+_OK, _STALE = 0, 3
+# What a decoder may raise by accident for data nobody thought of.
+_DECODE_ERRORS = (ValueError, TypeError, OverflowError, MemoryError, cv2.error)
+
+logger = logging.getLogger(__name__)
+
+
+def decode_recorded(modality: str, recorded: BagMessage) -> Sample:
+    """A recorded message as a sample that arrived when it was recorded.
+
+    Raises:
+        BadMessageError: it is malformed.
+    """
+    message = recorded.message()
+    try:
+        data = MODALITIES[modality].decode(message)
+    except _DECODE_ERRORS as error:
+        raise BadMessageError('data', repr(error)) from None
+    stamp = message.header.stamp
+    return Sample(modality=modality, stamp_ns=stamp.sec * NS_PER_S + stamp.nanosec,
+                  received_ns=recorded.recorded_ns,
+                  frame_id=message.header.frame_id.lstrip('/'), data=data)
+
+
+def segment_recording(
+    path: Path | str,
+    pipeline: Pipeline,
+    *,
+    topics: Mapping[str, str] = TOPICS,
+    schedule: FaultSchedule | None = None,
+    start_s: float = 0.0,
+    max_seconds: float = math.inf,
+) -> Iterator[tuple[SampleSet, Prediction]]:
+    """Drive ``pipeline`` with a recording, recorded time as its clock, and label every set.
+
+    Args:
+        path: the recording.
+        topics: modality to topic; other keys, and modalities the bundle does not know, are
+            passed over.
+        schedule: sensor faults to apply on the way, as the injector node would.
+        start_s, max_seconds: which part of the recording to use.
+
+    Raises:
+        BagError: the recording is damaged, or holds none of the topics.
+    """
+    for sample_set in recorded_sets(path, pipeline, topics=topics, schedule=schedule,
+                                    start_s=start_s, max_seconds=max_seconds):
+        yield sample_set, pipeline.segment(sample_set)
+
+
+def recorded_sets(
+    path: Path | str,
+    pipeline: Pipeline,
+    *,
+    topics: Mapping[str, str] = TOPICS,
+    schedule: FaultSchedule | None = None,
+    start_s: float = 0.0,
+    max_seconds: float = math.inf,
+) -> Iterator[SampleSet]:
+    """The sets alone, unlabelled; arguments and errors as for ``segment_recording``."""
+    modality_of = {topics[name]: name for name in pipeline.modalities if name in topics}
+    info = bag_info(path)
+    if not any(info.counts.get(topic) for topic in modality_of):
+        raise BagError(f'{path}: nothing on {", ".join(modality_of) or "no topic"}; '
+                       f'recorded are {", ".join(info.topics) or "no topics"}')
+    messages = _arrivals(path, modality_of, schedule, start_s)
+    start_ns = info.start_ns + round(start_s * NS_PER_S)
+    last_ns = now_ns = start_ns
+    for modality, recorded in messages:
+        if recorded.recorded_ns - start_ns > max_seconds * NS_PER_S:
+            break
+        now_ns = max(now_ns, recorded.recorded_ns)
+        yield from _let_time_pass(pipeline, last_ns, now_ns)
+        last_ns = now_ns
+        try:
+            sample = decode_recorded(modality, recorded)
+        except BadMessageError as error:
+            yield from pipeline.reject(modality, f'bad_{error.field}', now_ns)
+        else:
+            yield from pipeline.push(sample, now_ns)
+    yield from pipeline.flush(now_ns)
+
+
+def _let_time_pass(pipeline: Pipeline, last_ns: int, now_ns: int) -> Iterator[SampleSet]:
+    """Poll at every tick and deadline after ``last_ns`` up to ``now_ns``."""
+    at_ns = last_ns
+    while True:
+        tick_ns = (at_ns // TICK_NS + 1) * TICK_NS
+        deadline_ns = pipeline.next_deadline()
+        at_ns = tick_ns if deadline_ns is None else max(min(tick_ns, deadline_ns), at_ns + 1)
+        if at_ns > now_ns:
+            return
+        yield from pipeline.poll(at_ns)
+
+
+def _arrivals(path: Path | str, modality_of: Mapping[str, str], schedule: FaultSchedule | None,
+              start_s: float) -> Iterator[tuple[str, BagMessage]]:
+    """Modality and message in the order of arrival, under the schedule's faults."""
+    source = read_bag(path, tuple(modality_of), start_s)
+    if schedule is None:
+        yield from ((modality_of[recorded.topic], recorded) for recorded in source)
+        return
+    relay = FaultRelay(schedule)
+    order = count()
+    held: list[tuple[int, int, BagMessage]] = []
+    for recorded in source:
+        while held and held[0][0] <= recorded.recorded_ns:
+            late = heapq.heappop(held)[2]
+            yield modality_of[late.topic], late
+        modality = modality_of[recorded.topic]
+        for out in relay.relay(modality, recorded.msgtype, recorded.cdr):
+            arrival_ns = recorded.recorded_ns + out.delay_ns
+            passed = replace(recorded, cdr=out.cdr, recorded_ns=arrival_ns)
+            if out.delay_ns > 0:
+                heapq.heappush(held, (arrival_ns, next(order), passed))
+            else:
+                yield modality, passed
+    for _, _, late in sorted(held, key=lambda item: item[:2]):
+        yield modality_of[late.topic], late
+
+
+def write_prediction(writer: BagWriter, pipeline: Pipeline, sample_set: SampleSet,
+                     prediction: Prediction, *, palette: LabelSpace | None = None) -> None:
+    """Label, confidence, fusion info and, with ``palette``, colour of one set."""
+    stamp_ns, frame = prediction.stamp_ns, pipeline.rig.camera_frame
+    images = {'label': (prediction.labels, 'mono8'),
+              'confidence': (prediction.confidence, 'mono8')}
+    if palette is not None:
+        images['label_color'] = (palette.palette()[prediction.labels], 'rgb8')
+    for name, (array, encoding) in images.items():
+        writer.write(f'{OUTPUT_PREFIX}/{name}', image_message(stamp_ns, frame, array, encoding),
+                     stamp_ns)
+    statuses = []
+    for modality in pipeline.modalities:
+        used = modality in prediction.used
+        values = {'used': str(used).lower(), 'stamp_offset_ms': 'nan', 'age_ms': 'nan',
+                  'reason': sample_set.absent.get(modality, '')}
+        if modality in sample_set.samples:
+            sample = sample_set.samples[modality]
+            values['stamp_offset_ms'] = f'{sample_set.offset_ns(modality) / 1e6:.3f}'
+            values['age_ms'] = f'{(sample.received_ns - sample.stamp_ns) / 1e6:.3f}'
+        statuses.append((_OK if used else _STALE, modality, values['reason'] or 'used', values))
+    writer.write(f'{OUTPUT_PREFIX}/fusion_info',
+                 diagnostics_message(stamp_ns, frame, statuses), stamp_ns)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; 0 when done, 2 for bad input, 130 after Ctrl-C (the output is complete)."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format='%(levelname)s %(message)s')
+    try:
+        summary = _run(options)
+    except AnymodalError as error:
+        sys.stderr.write(f'segment_bag: {error}\n')
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write('segment_bag: interrupted\n')
+        return 130
+    sys.stdout.write(summary + '\n')
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog='segment_bag', description='Label a rosbag2 recording with a bundle.')
+    parser.add_argument('bag', type=Path, help='rosbag2 folder, .mcap or .db3 file')
+    parser.add_argument('--out', type=Path, required=True, help='recording to write; must be new')
+    parser.add_argument('--bundle', type=Path, help='bundle folder; default: the one installed')
+    parser.add_argument('--faults', type=Path, help='YAML schedule of sensor faults to apply')
+    parser.add_argument('--topics', nargs='+', default=[], metavar='NAME=TOPIC',
+                        help=f'topics that differ from {dict(TOPICS)}')
+    parser.add_argument('--storage', choices=('mcap', 'sqlite3'), default='mcap')
+    parser.add_argument('--start-s', type=float, default=0.0, help='seconds to skip')
+    parser.add_argument('--max-seconds', type=float, default=math.inf,
+                        help='recorded seconds to label')
+    parser.add_argument('--color', action='store_true', help='write coloured labels too')
+    parser.add_argument('--device', default='auto', help="'auto', 'cpu' or 'cuda'")
+    parser.add_argument('--num-threads', type=int, default=0, help='0: as many as there are cores')
+    return parser
+
+
+def _topics(pairs: Sequence[str]) -> dict[str, str]:
+    topics = dict(TOPICS)
+    for pair in pairs:
+        name, separator, topic = pair.partition('=')
+        if name not in TOPICS or not separator or not topic:
+            raise ConfigError(f'--topics {pair!r}; NAME=TOPIC is needed with NAME one of '
+                              f'{", ".join(TOPICS)}')
+        topics[name] = topic
+    return topics
+
+
+def _run(options: argparse.Namespace) -> str:
+    topics = _topics(options.topics)
+    schedule = None if options.faults is None else FaultSchedule.from_yaml(options.faults)
+    rig = read_rig(options.bag, topics)
+    info = bag_info(options.bag)
+    bundle = options.bundle or resource_path('bundles') / 'default'
+    segmenter = build_segmenter(bundle, device=options.device, num_threads=options.num_threads)
+    pipeline = Pipeline(segmenter, rig)
+    palette = segmenter.bundle.label_space if options.color else None
+    seconds = min(max(info.duration_s - options.start_s, 0.0), options.max_seconds)
+    used: Counter[str] = Counter()
+    started = time.perf_counter()
+    with ExitStack() as stack:
+        writer = stack.enter_context(BagWriter(options.out, options.storage))
+        progress = stack.enter_context(tqdm(total=round(seconds, 1), unit='s', desc='labelling'))
+        for sample_set, prediction in segment_recording(
+                options.bag, pipeline, topics=topics, schedule=schedule,
+                start_s=options.start_s, max_seconds=options.max_seconds):
+            write_prediction(writer, pipeline, sample_set, prediction, palette=palette)
+            used['+'.join(prediction.used)] += 1
+            done_s = (prediction.stamp_ns - info.start_ns) / NS_PER_S - options.start_s
+            progress.update(min(max(done_s, 0.0), progress.total) - progress.n)
+    elapsed_s = max(time.perf_counter() - started, 1e-9)
+    sets = pipeline.synchronizer.stats().sets
+    return '\n'.join([
+        f'{options.out}: {used.total()} label images of {sets} sets',
+        f'{used.total() / elapsed_s:.1f} sets/s, {seconds / elapsed_s:.2f} x real time',
+        *(f'{number:6d}  {sensors}' for sensors, number in used.most_common()),
+    ])
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,133 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The simulated vehicle's sensors, as read from ``config/sensors/sim.yaml``. Simulation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+import numpy.typing as npt
+import yaml
+
+from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.geometry import (
+    CameraModel,
+    Rig,
+    invert_transform,
+    optical_T_body,
+    rotation_from_rpy,
+)
+from anymodal_seg_ros.resources import resource_path
+
+SENSOR_NAMES = ('rgb', 'depth', 'lidar', 'event')
+_CAMERA_KEYS = {'horizontal_fov_deg': 90.0}
+_OPTIONS: Mapping[str, Mapping[str, float]] = {
+    'rgb': _CAMERA_KEYS,
+    'depth': _CAMERA_KEYS,
+    'lidar': {'beams': 64, 'azimuths': 1024, 'low_deg': -25.0, 'high_deg': 10.0},
+    'event': {**_CAMERA_KEYS, 'window_ms': 100.0, 'substeps': 2, 'render_width_px': 256},
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SensorSpec:
+    """One sensor: where it sits, when it speaks and the options of its kind."""
+
+    name: str
+    frame_id: str
+    xyz: tuple[float, float, float]
+    rpy_deg: tuple[float, float, float]
+    rate_hz: float
+    phase_ms: float
+    """First stamp after the start."""
+    latency_ms: float
+    """From stamp to arrival."""
+    options: Mapping[str, float]
+
+    def __post_init__(self) -> None:
+        if not 0.1 <= self.rate_hz <= 200.0:
+            raise ConfigError(f'{self.name} rate_hz is {self.rate_hz}; allowed is 0.1 to 200')
+        for name in ('phase_ms', 'latency_ms'):
+            if not 0.0 <= getattr(self, name) <= 1000.0:
+                raise ConfigError(
+                    f'{self.name} {name} is {getattr(self, name)}; allowed is 0 to 1000')
+
+    @property
+    def base_T_sensor(  # noqa: N802 - a transform's name
+            self) -> npt.NDArray[np.float64]:
+        """To base_link from the sensor's frame, which is optical for cameras."""
+        matrix = np.eye(4)
+        matrix[:3, :3] = rotation_from_rpy(*(math.radians(v) for v in self.rpy_deg))
+        matrix[:3, 3] = self.xyz
+        return matrix if self.name == 'lidar' else matrix @ invert_transform(optical_T_body)
+
+    def stamp_ns(self, index: int, start_ns: int) -> int:
+        """Stamp of message ``index``."""
+        return start_ns + round(self.phase_ms * 1e6) + round(index * 1e9 / self.rate_hz)
+
+    def num_messages(self, duration_s: float) -> int:
+        """How many stamps lie in the first ``duration_s`` seconds."""
+        return max(0, math.ceil((duration_s - self.phase_ms * 1e-3) * self.rate_hz - 1e-9))
+
+    def camera(self, width_px: int, height_px: int) -> CameraModel:
+        """Its camera for an image of this size."""
+        return CameraModel.from_fov(width_px, height_px, self.options['horizontal_fov_deg'])
+
+
+def load_sensors(path: str | Path | None = None) -> Mapping[str, SensorSpec]:
+    """Read the sensors from a YAML file, by default ``config/sensors/sim.yaml``.
+
+    Raises:
+        ConfigError: the file is missing, or a sensor or value in it is wrong.
+    """
+    path = Path(path) if path is not None else resource_path('config') / 'sensors' / 'sim.yaml'
+    if not path.is_file():
+        raise ConfigError(f'no sensor file at {path}')
+    data = yaml.safe_load(path.read_text(encoding='utf-8'))
+    sensors = data.get('sensors') if isinstance(data, dict) else None
+    if not isinstance(sensors, dict) or set(sensors) != set(SENSOR_NAMES):
+        raise ConfigError(f'{path} needs a map "sensors" with {", ".join(SENSOR_NAMES)}')
+    return MappingProxyType({name: _spec(name, sensors[name]) for name in SENSOR_NAMES})
+
+
+def _spec(name: str, values: object) -> SensorSpec:
+    try:
+        if not isinstance(values, dict):
+            raise TypeError(f'a map of values is needed, not {values!r}')
+        values = dict(values)
+        given = {key: values.pop(key) for key in
+                 ('frame_id', 'rate_hz', 'phase_ms', 'latency_ms')}
+        xyz, rpy = (tuple(float(v) for v in values.pop(key)) for key in ('xyz', 'rpy_deg'))
+        if len(xyz) != 3 or len(rpy) != 3:
+            raise ValueError('xyz and rpy_deg have three numbers each')
+        unknown = set(values) - set(_OPTIONS[name])
+        if unknown:
+            raise ValueError(f'unknown key {sorted(unknown)[0]!r}')
+        options = {key: float(values.get(key, default))
+                   for key, default in _OPTIONS[name].items()}
+        return SensorSpec(
+            name=name, frame_id=str(given['frame_id']), xyz=xyz, rpy_deg=rpy,
+            rate_hz=float(given['rate_hz']), phase_ms=float(given['phase_ms']),
+            latency_ms=float(given['latency_ms']), options=MappingProxyType(options))
+    except KeyError as error:
+        raise ConfigError(f'sensor {name!r} needs {error}') from None
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f'sensor {name!r}: {error}') from None
+
+
+def build_rig(sensors: Mapping[str, SensorSpec], width_px: int, height_px: int,
+              event_size_px: tuple[int, int]) -> Rig:
+    """The rig whose reference is the RGB camera; ``event_size_px`` is (width, height)."""
+    rgb = sensors['rgb']
+    camera_T_base = invert_transform(rgb.base_T_sensor)
+    return Rig(
+        camera=rgb.camera(width_px, height_px),
+        cameras={'depth': sensors['depth'].camera(width_px, height_px),
+                 'event': sensors['event'].camera(*event_size_px)},
+        camera_T={name: camera_T_base @ spec.base_T_sensor for name, spec in sensors.items()},
+        camera_frame=rgb.frame_id, base_z_m=rgb.xyz[2])

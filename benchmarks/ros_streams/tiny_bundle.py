@@ -1,0 +1,31 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A bundle with random weights and a small input, for tests and timing of what is around it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from anymodal_seg_ros.bundle import Bundle, save_bundle
+from anymodal_seg_ros.labels import load_label_space
+from anymodal_seg_ros.modalities import MODALITIES
+from anymodal_seg_ros.models import build_model
+
+
+def write_tiny_bundle(path: Path, short_side_px: int = 64, seed: int = 0) -> Path:
+    """Save a MiT-B0 network of all modalities under ``path`` and return it."""
+    torch.manual_seed(seed)
+    space = load_label_space('deliver')
+    bundle = Bundle(
+        model_name='m_segformer',
+        model_config={'backbone': 'b0', 'num_classes': space.num_classes},
+        encoders={name: kind.default_settings() for name, kind in MODALITIES.items()},
+        label_space=space,
+        short_side_px=short_side_px,
+        provenance={'recipe': 'random weights', 'seed': seed},
+    )
+    network = build_model(bundle.model_name, bundle.model_config)
+    save_bundle(path, bundle, network.state_dict())
+    return path

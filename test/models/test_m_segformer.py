@@ -1,0 +1,243 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Every network of the table: subsets, gradients, packing, head algebra, errors. Layer: models."""
+
+import re
+from itertools import combinations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.models import CONFIGS, MODELS, MSegFormer, MSegFormerConfig, build_model
+from anymodal_seg_ros.models.head import MlpHead
+
+MODALITIES = ('rgb', 'depth', 'lidar', 'event')
+SUBSETS = [s for n in range(1, 5) for s in combinations(MODALITIES, n)]
+CONFIG = {'num_classes': 7, 'drop_path': 0.0}
+
+
+def random_images(batch=1, size_hw=(64, 64), modalities=MODALITIES):
+    generator = torch.Generator().manual_seed(5)
+    return {
+        m: torch.randint(0, 256, (batch, 3, *size_hw), dtype=torch.uint8, generator=generator)
+        for m in modalities
+    }
+
+
+def randomize_norm(model: nn.Module) -> None:
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.5)
+            module.running_var.uniform_(0.5, 2.0)
+            nn.init.normal_(module.weight, 1.0, 0.3)
+            nn.init.normal_(module.bias, 0.0, 0.3)
+
+
+@pytest.fixture(params=[(m, stem) for m in MODELS for stem in ('shared', 'per_modality')])
+def model(request):
+    torch.manual_seed(0)
+    name, stem = request.param
+    built = build_model(name, {**CONFIG, 'stem': stem}).eval()
+    randomize_norm(built)
+    return built
+
+
+def test_tables_have_the_same_rows():
+    assert set(MODELS) == set(CONFIGS)
+
+
+def test_every_subset_gives_its_own_logits_at_input_size(model):
+    images = random_images(size_hw=(64, 96))
+    seen = []
+    with torch.inference_mode():
+        for subset in SUBSETS:
+            logits = model({m: images[m] for m in subset})
+            assert logits.shape == (1, 7, 64, 96)
+            assert torch.isfinite(logits).all()
+            seen.append(logits)
+    for i, a in enumerate(seen):
+        assert all(not torch.allclose(a, b, atol=1e-6) for b in seen[:i])
+
+
+def test_order_of_modalities_does_not_matter(model):
+    images = random_images()
+    turned = dict(reversed(images.items()))
+    with torch.inference_mode():
+        assert torch.equal(model(images), model(turned))
+
+
+def test_packed_batch_equals_sample_by_sample(model):
+    images = random_images(batch=4)
+    present_BM = torch.tensor(
+        [[1, 0, 1, 1], [0, 1, 0, 0], [1, 1, 1, 1], [0, 0, 1, 0]], dtype=torch.bool
+    )
+    with torch.inference_mode():
+        packed = model(images, present_BM)
+        for b in range(4):
+            subset = {
+                m: images[m][b : b + 1] for i, m in enumerate(MODALITIES) if present_BM[b, i]
+            }
+            assert (packed[b] - model(subset)[0]).abs().max().item() < 1e-4
+
+
+def test_absent_pairs_are_neither_encoded_nor_seen(model):
+    images = random_images(batch=2)
+    present_BM = torch.tensor([[1, 0, 0, 0], [0, 1, 1, 0]], dtype=torch.bool)
+    changed = {m: x.clone() for m, x in images.items()}
+    changed['rgb'][1] = 0
+    changed['event'][:] = 255
+    with torch.inference_mode():
+        features, owner_BP = model.encode(images, present_BM)
+        assert [f.shape[0] for f in features] == [3] * 4
+        assert owner_BP.tolist() == [[True, False, False], [False, True, True]]
+        assert torch.equal(model(images, present_BM), model(changed, present_BM))
+
+
+def test_single_modality_swapped_between_samples_keeps_its_sample(model):
+    images = random_images(batch=2)
+    present_BM = torch.tensor([[0, 1, 0, 0], [1, 0, 0, 0]], dtype=torch.bool)
+    with torch.inference_mode():
+        logits = model(images, present_BM)
+        first = model({'depth': images['depth'][:1]})
+        second = model({'rgb': images['rgb'][1:]})
+    assert (logits - torch.cat([first, second])).abs().max().item() < 1e-4
+
+
+def test_uint8_equals_float(model):
+    images = random_images()
+    with torch.inference_mode():
+        assert torch.equal(model(images), model({m: x.float() for m, x in images.items()}))
+
+
+def test_gradient_reaches_every_parameter(model):
+    model.train()
+    model(random_images(batch=2)).square().mean().backward()
+    without = [
+        n for n, p in model.named_parameters() if p.grad is None or not bool(p.grad.any())
+    ]
+    assert without == []
+
+
+def test_normalization_is_stored_with_the_weights():
+    config = MSegFormerConfig(mean={'lidar': (1, 2, 3)}, std={'lidar': (4, 5, 6)})
+    model = MSegFormer(config)
+    x = model.normalize('lidar', torch.full((1, 3, 32, 32), 11, dtype=torch.uint8))
+    assert x[0, :, 0, 0].tolist() == pytest.approx([10 / 4, 9 / 5, 8 / 6])
+    assert model.state_dict()['mean_M3'][0].tolist() == pytest.approx([123.675, 116.28, 103.53])
+    assert {'mean_M3', 'std_M3'} <= set(model.state_dict())
+
+
+def plain_head(head: MlpHead, features):
+    """The published form: project, upsample, concatenate coarsest first, fuse, classify."""
+    size_hw = features[0].shape[1:3]
+    maps = [
+        F.interpolate(
+            proj(x).permute(0, 3, 1, 2), size=size_hw, mode='bilinear', align_corners=False
+        )
+        for proj, x in zip(head.proj, features, strict=True)
+    ]
+    return head.classifier(F.relu(head.norm(head.fuse(torch.cat(maps[::-1], dim=1)))))
+
+
+@pytest.mark.parametrize('size_hw', [(32, 32), (17, 24)])
+@pytest.mark.parametrize(('dtype', 'tolerance'), [(torch.float32, 1e-5), (torch.float64, 1e-12)])
+def test_head_equals_its_published_form(size_hw, dtype, tolerance):
+    torch.manual_seed(3)
+    dims = (32, 64, 160, 256)
+    head = MlpHead(dims, 256, 25).eval()
+    randomize_norm(head)
+    for proj in head.proj:
+        nn.init.normal_(proj.bias)
+    nn.init.normal_(head.classifier.weight, std=0.05)
+    head.to(dtype)
+    features = [
+        torch.randn(2, -(-size_hw[0] // 2**i), -(-size_hw[1] // 2**i), c, dtype=dtype)
+        for i, c in enumerate(dims)
+    ]
+    with torch.inference_mode():
+        expected = plain_head(head, features)
+        assert expected.std() > 0.1
+        assert (head(features) - expected).abs().max().item() < tolerance
+        assert (head.folded()(features) - expected).abs().max().item() < tolerance
+
+
+def test_dropout_is_active_in_training_only():
+    torch.manual_seed(0)
+    head = MlpHead((8, 8, 8, 8), 16, 3)
+    features = [torch.randn(2, 8 // 2**i, 8 // 2**i, 8) for i in range(4)]
+    assert head.dropout.p == 0.1
+    assert not torch.equal(head(features), head(features))
+    head.eval()
+    assert torch.equal(head(features), head(features))
+
+
+@pytest.mark.parametrize(
+    ('images', 'present', 'message'),
+    [
+        ({}, None, 'no images'),
+        ({'radar': (1, 3, 64, 64)}, None, "unknown modality 'radar'"),
+        ({'rgb': (1, 1, 64, 64)}, None, 'rgb images are'),
+        ({'rgb': (3, 64, 64)}, None, 'rgb images are'),
+        ({'rgb': (1, 3, 64, 31)}, None, 'at least 32'),
+        ({'rgb': (1, 3, 64, 64), 'depth': (1, 3, 64, 96)}, None, 'depth images are'),
+        ({'rgb': (1, 3, 64, 64)}, torch.ones(1, 4), 'present_BM is torch.float32'),
+        ({'rgb': (1, 3, 64, 64)}, torch.ones(2, 4).bool(), 'present_BM is'),
+        ({'rgb': (1, 3, 64, 64)}, torch.ones(1, 4).bool(), "['depth', 'lidar', 'event']"),
+        (
+            {'rgb': (2, 3, 64, 64)},
+            torch.tensor([[1, 0, 0, 0], [0, 0, 0, 0]]).bool(),
+            'samples [1] have no present modality',
+        ),
+    ],
+)
+def test_wrong_input_is_named(images, present, message):
+    model = MSegFormer(MSegFormerConfig())
+    tensors = {m: torch.zeros(shape) for m, shape in images.items()}
+    with pytest.raises(ValueError, match=re.escape(message)):
+        model(tensors, present)
+
+
+def test_config_round_trip():
+    config = MSegFormerConfig(backbone='b1', num_classes=19, mean={'event': [1, 2, 3]})
+    data = config.to_dict()
+    assert MSegFormerConfig.from_dict(data) == config
+    assert data['mean']['event'] == [1.0, 2.0, 3.0]
+
+
+@pytest.mark.parametrize(
+    'settings',
+    [
+        {'backbone': 'b6'},
+        {'num_classes': 0},
+        {'num_classes': 256},
+        {'num_classes': 2.0},
+        {'num_classes': True},
+        {'head_dim': -1},
+        {'head_dim': 10**6},
+        {'modalities': ()},
+        {'modalities': 'rgb'},
+        {'modalities': ('rgb', 'rgb')},
+        {'modalities': ('rgb', '../x')},
+        {'stem': 'none'},
+        {'drop_path': 1.0},
+        {'drop_path': 'high'},
+        {'mean': {'radar': (0, 0, 0)}},
+        {'mean': 3},
+        {'std': {'rgb': (1, 0, 1)}},
+        {'std': {'rgb': (1, float('nan'), 1)}},
+        {'mean': {'rgb': (1, 1)}},
+        {'colour': 1},
+    ],
+)
+def test_wrong_settings_are_named(settings):
+    key = next(iter(settings))
+    with pytest.raises(ConfigError, match=key):
+        build_model('m_segformer', settings)
+
+
+def test_unknown_model_is_named():
+    with pytest.raises(ConfigError, match=r"unknown model 'x'; allowed: m_segformer"):
+        build_model('x', {})

@@ -1,0 +1,104 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The rig gathered from camera infos, transforms, parameters and a recording."""
+
+import numpy as np
+import pytest
+from ros_streams.scene import FRAME, SIZE_PX, camera_info
+
+from anymodal_seg_ros.errors import BadMessageError
+from anymodal_seg_ros.geometry import CameraModel, Rig, optical_T_body, transform_from_quaternion
+from anymodal_seg_ros.ros.extrinsics import BASE, RigKeeper
+
+POSE = transform_from_quaternion((1.0, 2.0, 3.0), (0.0, 0.0, 0.0, 1.0))
+OTHER = transform_from_quaternion((4.0, 5.0, 6.0), (0.0, 0.0, 0.0, 1.0))
+NO_SCAN = np.zeros((0, 4), np.float32)
+CAMERA = CameraModel.from_fov(200, 100, 60.0)
+IMAGE = np.zeros((100, 200, 3), np.uint8)
+
+
+def test_nothing_known_allows_only_the_camera():
+    keeper = RigKeeper(camera_frame=FRAME)
+    assert keeper.problem('rgb') == ''
+    assert {keeper.problem(name) for name in ('depth', 'lidar', 'event')} == {'no_camera_info'}
+
+
+def test_a_camera_info_brings_intrinsics_and_frame():
+    keeper = RigKeeper(camera_frame='unknown')
+    keeper.on_camera_info('rgb', camera_info(0))
+    assert keeper.rig.camera_frame == FRAME
+    assert (keeper.rig.camera.width_px, keeper.camera_sources['rgb']) == (SIZE_PX, 'camera_info')
+    assert keeper.problem('lidar') == 'no_extrinsic'
+    rig = keeper.rig
+    keeper.on_camera_info('rgb', camera_info(1))
+    assert keeper.rig is rig
+
+
+def test_an_uncalibrated_camera_info_changes_nothing():
+    keeper = RigKeeper(camera_frame=FRAME)
+    info = camera_info(0)
+    info.k = [0.0] * 9
+    with pytest.raises(BadMessageError):
+        keeper.on_camera_info('rgb', info)
+    assert keeper.problem('depth') == 'no_camera_info'
+
+
+def test_tf_comes_before_parameters_and_they_before_a_recording():
+    tree = {}
+    recording = Rig(camera=CAMERA, camera_T={'lidar': np.eye(4), 'depth': OTHER})
+    keeper = RigKeeper(
+        camera_frame=FRAME, lookup=lambda target, source: tree.get((target, source)),
+        extrinsics={'lidar': POSE}, recording=recording)
+    keeper.on_sample('lidar', 'lidar', NO_SCAN)
+    assert keeper.sources == {'lidar': 'parameters', 'depth': 'recording', BASE: 'recording'}
+    np.testing.assert_array_equal(keeper.rig.extrinsic('lidar'), POSE)
+    np.testing.assert_array_equal(keeper.rig.extrinsic('depth'), OTHER)
+    assert keeper.problem('lidar') == ''
+    tree[FRAME, 'lidar'] = OTHER
+    keeper.refresh()
+    assert keeper.sources['lidar'] == 'tf'
+    np.testing.assert_array_equal(keeper.rig.extrinsic('lidar'), OTHER)
+    rig = keeper.rig
+    keeper.refresh()
+    assert keeper.rig is rig
+
+
+def test_a_sensor_in_the_cameras_frame_needs_no_pose_and_another_does():
+    keeper = RigKeeper(camera_frame=FRAME, cameras={'rgb': CAMERA})
+    keeper.on_sample('depth', FRAME, np.zeros((100, 200), np.float32))
+    keeper.on_sample('event', 'elsewhere', np.zeros(0))
+    assert keeper.problem('depth') == ''
+    assert keeper.sources['depth'] == 'same frame'
+    assert keeper.problem('event') == 'no_extrinsic'
+
+
+def test_the_label_size_follows_the_image_while_there_are_no_intrinsics():
+    keeper = RigKeeper(camera_frame=FRAME)
+    keeper.on_sample('rgb', FRAME, IMAGE)
+    assert (keeper.rig.camera.width_px, keeper.rig.camera.height_px) == (200, 100)
+    keeper.on_camera_info('rgb', camera_info(0))
+    keeper.on_sample('rgb', FRAME, IMAGE)
+    assert keeper.rig.camera.width_px == SIZE_PX
+
+
+def test_a_depth_camera_without_intrinsics_is_the_reference_camera_at_its_own_size():
+    keeper = RigKeeper(camera_frame=FRAME, cameras={'rgb': CAMERA})
+    keeper.on_sample('depth', FRAME, np.zeros((100, 200), np.float32))
+    assert keeper.rig.camera_of('depth') is keeper.rig.camera
+    keeper.on_sample('depth', FRAME, np.zeros((50, 100), np.float32))
+    np.testing.assert_array_equal(
+        keeper.rig.camera_of('depth').K, CAMERA.resized(100, 50).K)
+    # Better intrinsics of the reference camera reach the guess too.
+    keeper.on_camera_info('rgb', camera_info(0))
+    keeper.on_sample('depth', FRAME, np.zeros((50, 100), np.float32))
+    np.testing.assert_array_equal(
+        keeper.rig.camera_of('depth').K, keeper.rig.camera.resized(100, 50).K)
+
+
+def test_the_base_frame_gives_height_and_up():
+    camera_T_base = optical_T_body.copy()
+    camera_T_base[1, 3] = 1.7
+    keeper = RigKeeper(camera_frame=FRAME, extrinsics={BASE: camera_T_base})
+    assert keeper.rig.base_z_m == pytest.approx(1.7)
+    np.testing.assert_allclose(keeper.rig.up_camera, [0.0, -1.0, 0.0], atol=1e-12)
+    assert keeper.sources[BASE] == 'parameters'

@@ -1,0 +1,123 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""How nodes end: signals, bad parameters, errors in callbacks."""
+
+import signal
+
+import pytest
+
+NODE = '''
+import sys
+import threading
+
+from rclpy.node import Node
+
+from anymodal_seg_ros.errors import BagError, ConfigError
+from anymodal_seg_ros.ros.lifetime import Finished, run_node
+
+
+class Example(Node):
+    def __init__(self):
+        super().__init__('example')
+        mode = self.declare_parameter('mode', 'spin').value
+        self.declare_parameter('rate', 1.0)
+        if mode == 'refuse':
+            raise ConfigError('mode is refuse;\\n spin allowed')
+        if mode == 'hang':
+            print('constructing', flush=True)
+            threading.Event().wait()
+        if mode in ('finish', 'fail', 'defect'):
+            self.create_timer(0.01, getattr(self, mode))
+        print('ready', flush=True)
+
+    def finish(self):
+        raise Finished(7)
+
+    def fail(self):
+        raise BagError('torn')
+
+    def defect(self):
+        raise ZeroDivisionError('defect')
+
+    def destroy_node(self):
+        threading.Event().wait(0.3)
+        print('destroyed', flush=True)
+        super().destroy_node()
+
+
+if __name__ == '__main__':
+    sys.exit(run_node(Example))
+'''
+
+
+@pytest.fixture()
+def start_example(start_node, tmp_path):
+    (tmp_path / 'examples').mkdir()
+    (tmp_path / 'examples' / 'example_node.py').write_text(NODE)
+
+    def start(mode='spin', arguments=(), params=None):
+        return start_node('examples.example_node', params={'mode': mode, **(params or {})},
+                          arguments=arguments)
+    return start
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_one_signal_ends_a_node_cleanly(start_example, wait_until, number):
+    node = start_example()
+    wait_until(lambda: 'ready' in node.output)
+    node.stop(number)
+    assert node.output.count('destroyed') == 1
+
+
+def test_a_second_signal_does_not_disturb_the_clean_up(start_example, wait_until):
+    node = start_example()
+    wait_until(lambda: 'ready' in node.output)
+    node.process.send_signal(signal.SIGINT)
+    node.process.send_signal(signal.SIGTERM)
+    wait_until(lambda: not node.is_running)
+    node.stop()
+    assert 'destroyed' in node.output
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_interrupts_the_constructor(start_example, wait_until, number):
+    node = start_example('hang')
+    wait_until(lambda: 'constructing' in node.output)
+    node.stop(number)
+    assert 'ready' not in node.output
+
+
+def test_a_callback_can_end_the_node(start_example):
+    node = start_example('finish')
+    assert node.wait() == 7
+    assert 'destroyed' in node.output
+
+
+@pytest.mark.parametrize(('mode', 'params', 'arguments', 'words'), [
+    ('refuse', {}, [], 'mode is refuse; spin allowed'),
+    ('spin', {'rate': 'fast'}, [], "'rate'"),
+    ('spin', {}, ['--ros-args', '-p', 'no-assignment', '--'], 'no-assignment'),
+    ('spin', {}, ['--ros-args', '--params-file', 'none.yaml', '--'], 'none.yaml'),
+])
+def test_bad_parameters_cost_one_line_and_exit_code_2(start_example, mode, params, arguments,
+                                                      words):
+    node = start_example(mode, arguments, params)
+    assert node.wait() == 2
+    [line] = [line for line in node.output.splitlines() if line.startswith('example_node: ')]
+    assert words in line
+    assert 'Traceback' not in node.output
+
+
+def test_an_error_in_a_callback_is_one_line_and_exit_code_1(start_example):
+    node = start_example('fail')
+    assert node.wait() == 1
+    assert 'example_node: torn' in node.output.splitlines()
+    assert 'destroyed' in node.output
+    assert 'Traceback' not in node.output
+
+
+def test_a_defect_shows_its_traceback_after_the_clean_up(start_example):
+    node = start_example('defect')
+    assert node.wait() == 1
+    assert 'ZeroDivisionError: defect' in node.output
+    assert 'destroyed' in node.output

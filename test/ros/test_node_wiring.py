@@ -1,0 +1,265 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The node inside the test's process, around a network that answers as the test wants."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from ros_streams.fault_run import values_of
+from ros_streams.scene import LIDAR_POSE, SIZE_PX, Scene, camera_info
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+
+from anymodal_seg_ros.bundle import load_bundle
+from anymodal_seg_ros.geometry import CameraModel, Rig, transform_from_quaternion
+from anymodal_seg_ros.labels import load_label_space
+from anymodal_seg_ros.ros import outputs, segmentation_node
+from anymodal_seg_ros.ros.conversions import decode_sample
+from anymodal_seg_ros.ros.inputs import Input, InputQos
+from anymodal_seg_ros.ros.outputs import Labelled, OutputPublishers, labelled_cloud, overlay
+from anymodal_seg_ros.ros.qos import fallback_qos, input_qos
+from anymodal_seg_ros.samples import Prediction, SampleSet
+
+SCENE = Scene()
+NODE = '/anymodal_seg'
+PALETTE = load_label_space('deliver').palette()
+
+
+class FakeSegmenter:
+    """Labels everything 7; raises while ``error`` is set; waits while ``busy`` is."""
+
+    description = 'fake'
+
+    def __init__(self, bundle):
+        self.bundle = bundle
+        self.error = None
+        self.seen = []
+        self.go_on = threading.Event()
+        self.go_on.set()
+        self.warmed_up = None
+
+    def warm_up(self, size_hw, out_hw):
+        self.warmed_up = (size_hw, out_hw)
+
+    def predict(self, images, out_hw):
+        self.go_on.wait(20)
+        if self.error is not None:
+            raise self.error
+        self.seen.append(frozenset(images))
+        return np.full(out_hw, 7, np.uint8), np.full(out_hw, 200, np.uint8)
+
+
+class Bench:
+    """A node, its network and a probe that share one executor."""
+
+    def __init__(self, probe, node, segmenter):
+        self.probe, self.node, self.segmenter = probe, node, segmenter
+        self.parts, self.labels, self.fusion = {}, [], []
+        probe.node.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, 10)
+        probe.node.create_subscription(Image, f'{NODE}/label', self.labels.append, 10)
+        probe.node.create_subscription(
+            DiagnosticArray, f'{NODE}/fusion_info', self.fusion.append, 10)
+        self.publishers = {
+            'rgb': probe.publisher(Image, 'camera/image'),
+            'depth': probe.publisher(Image, 'depth/image'),
+            'lidar': probe.publisher(PointCloud2, 'lidar/points'),
+            'rgb_info': probe.publisher(CameraInfo, 'camera/camera_info'),
+        }
+        probe.executor.add_node(node)
+        probe.spin_until(lambda: all(
+            publisher.get_subscription_count() for publisher in self.publishers.values()))
+
+    def _on_diagnostics(self, message):
+        for status in message.status:
+            self.parts[status.name.partition(': ')[2]] = (status, values_of(status))
+
+    def count(self, name):
+        return int(self.parts.get('inference', (None, {}))[1].get(name, 0))
+
+    def send(self, modality, step=0):
+        self.publishers[modality].publish(SCENE.message(modality, step, time.time_ns()))
+
+    def send_until(self, modality, predicate):
+        """Keep a sensor speaking until something comes true."""
+        step = 0
+        while not predicate():
+            assert step < 200
+            self.send(modality, step)
+            self.probe.spin_for(0.02)
+            step += 1
+
+
+@pytest.fixture()
+def bench(probe, tiny_bundle, monkeypatch):
+    nodes = []
+
+    def start(**params):
+        segmenter = FakeSegmenter(load_bundle(tiny_bundle)[0])
+        monkeypatch.setattr(segmentation_node, 'build_segmenter', lambda *a, **k: segmenter)
+        params = {'bundle': str(tiny_bundle), 'diagnostics.rate_hz': 20.0, **params}
+        node = segmentation_node.SegmentationNode(
+            context=probe.context,
+            parameter_overrides=[Parameter(name, value=value) for name, value in params.items()])
+        nodes.append((node, segmenter))
+        return Bench(probe, node, segmenter)
+
+    yield start
+    for node, segmenter in nodes:
+        segmenter.go_on.set()
+        node.destroy_node()
+
+
+def test_a_failing_network_is_counted_and_reported_and_the_node_goes_on(bench):
+    bench = bench()
+    bench.segmenter.error = RuntimeError('out of memory\nand a long story')
+    bench.send_until('rgb', lambda: bench.count('failures') >= 3)
+    status, values = bench.parts['inference']
+    assert status.level == DiagnosticStatus.ERROR
+    assert values['last_failure'] == 'RuntimeError: out of memory'
+    assert not bench.labels
+    bench.segmenter.error = None
+    bench.send_until('rgb', lambda: len(bench.labels) >= 2)
+    bench.probe.spin_until(lambda: bench.parts['inference'][0].level == DiagnosticStatus.OK)
+    assert bench.count('failures') >= 3
+
+
+def test_a_busy_network_gets_the_newest_set_and_the_rest_is_counted(bench):
+    bench = bench()
+    bench.send_until('rgb', lambda: len(bench.labels) >= 1)
+    bench.segmenter.go_on.clear()
+    bench.send_until('rgb', lambda: bench.count('sets_superseded') >= 3)
+    bench.segmenter.go_on.set()
+    bench.probe.spin_until(lambda: len(bench.labels) >= 2)
+    values = bench.parts['inference'][1]
+    assert values['total_dropped_frames'] == values['sets_superseded']
+
+
+def test_before_the_intrinsics_are_known_only_the_camera_is_used(bench):
+    bench = bench(**{'extrinsics.lidar': LIDAR_POSE})
+    assert bench.segmenter.warmed_up == ((64, 64), (512, 512))
+    bench.send_until('depth', lambda: bench.parts.get('depth', (None, {}))[1].get(
+        'rejected.no_camera_info', '0') != '0')
+    bench.send_until('rgb', lambda: len(bench.labels) >= 2)
+    assert set(bench.segmenter.seen) == {frozenset({'rgb'})}
+    assert (bench.labels[-1].height, bench.labels[-1].width) == (SIZE_PX, SIZE_PX)
+    assert bench.parts['rgb'][1]['intrinsics_source'] == 'none'
+    bench.publishers['rgb_info'].publish(camera_info(time.time_ns()))
+    bench.send_until('depth', lambda: frozenset({'depth'}) in bench.segmenter.seen)
+    bench.probe.spin_until(
+        lambda: bench.parts['rgb'][1]['intrinsics_source'] == 'camera_info')
+
+
+def test_a_scan_without_a_pose_is_refused_by_name(bench):
+    bench = bench(**{'camera.width_px': SIZE_PX, 'camera.height_px': SIZE_PX,
+                     'camera.horizontal_fov_deg': 90.0})
+    bench.send_until('lidar', lambda: bench.parts.get('lidar', (None, {}))[1].get(
+        'rejected.no_extrinsic', '0') != '0')
+    assert bench.parts['lidar'][1]['extrinsic_source'] == 'none'
+    assert bench.segmenter.seen == []
+
+
+def test_a_scan_alone_makes_labels(bench):
+    bench = bench(**{'camera.width_px': SIZE_PX, 'camera.height_px': SIZE_PX,
+                     'camera.horizontal_fov_deg': 90.0, 'extrinsics.lidar': LIDAR_POSE})
+    bench.send_until('lidar', lambda: len(bench.labels) >= 2)
+    content = {status.name: values_of(status) for status in bench.fusion[-1].status}
+    assert content['set']['reference'] == 'lidar'
+    assert content['lidar']['used'] == 'true'
+    assert content['rgb']['used'] == 'false'
+    assert content['rgb']['reason']
+    assert bench.labels[-1].header.frame_id == 'camera_optical_frame'
+
+
+def labelled(*modalities):
+    samples = {name: decode_sample(name, SCENE.message(name, 0, 10**9), 10**9)
+               for name in modalities}
+    camera = CameraModel.from_fov(SIZE_PX, SIZE_PX, 90.0)
+    rig = Rig(camera=camera, camera_T={
+        'lidar': transform_from_quaternion(LIDAR_POSE[:3], LIDAR_POSE[3:])})
+    labels = np.tile(np.arange(SIZE_PX, dtype=np.uint8) // 16, (SIZE_PX, 1))
+    prediction = Prediction(stamp_ns=10**9, labels=labels, confidence=labels,
+                            used=tuple(sorted(modalities)))
+    sample_set = SampleSet(
+        stamp_ns=10**9, reference=modalities[0], samples=samples, complete=True)
+    return Labelled(prediction, sample_set, rig)
+
+
+def test_views_are_made_only_for_subscribers(probe, monkeypatch):
+    publishers = OutputPublishers(probe.node, load_label_space('deliver'), 'camera', 0.5)
+    with monkeypatch.context() as patch:
+        for name in ('image_to_message', 'overlay', 'labelled_cloud'):
+            patch.setattr(outputs, name, lambda *args: pytest.fail('made for nobody'))
+        publishers.publish_views(labelled('rgb', 'lidar'))
+    overlays = probe.subscribe(Image, f'/{probe.node.get_name()}/overlay')
+    probe.spin_until(lambda: publishers._overlay.get_subscription_count() == 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(outputs, 'labelled_cloud', lambda *args: pytest.fail('made for nobody'))
+        publishers.publish_views(labelled('rgb', 'lidar'))
+        probe.spin_until(lambda: overlays)
+
+
+def test_the_cloud_of_a_scan_has_the_label_under_each_point():
+    done = labelled('lidar')
+    cloud = labelled_cloud(done, PALETTE)
+    uv, in_view = done.rig.camera.project(
+        np.stack([cloud['x'], cloud['y'], cloud['z']], axis=-1))
+    assert in_view.all()
+    columns = np.floor(uv[:, 0] + 0.5).astype(int)
+    np.testing.assert_array_equal(cloud['label'], columns // 16)
+    assert len(np.unique(cloud['label'])) == 4
+
+
+def test_without_a_scan_the_cloud_is_organised_like_the_label_image():
+    done = labelled('depth')
+    cloud = labelled_cloud(done, PALETTE)
+    assert cloud.shape == (SIZE_PX, SIZE_PX)
+    depth_m = done.samples.samples['depth'].data
+    np.testing.assert_allclose(cloud['z'], depth_m, rtol=1e-5)
+    np.testing.assert_array_equal(cloud['label'], done.prediction.labels)
+    assert labelled_cloud(labelled('rgb'), PALETTE) is None
+
+
+def test_the_overlay_shows_the_camera_where_nothing_is_labelled():
+    done = labelled('rgb')
+    done.prediction.labels[:8] = 255
+    image = done.samples.samples['rgb'].data
+    mixed = overlay(done, PALETTE, 0.5)
+    np.testing.assert_array_equal(mixed[:8], image[:8])
+    expected = (image[20, 20].astype(float) + PALETTE[done.prediction.labels[20, 20]]) / 2
+    np.testing.assert_allclose(mixed[20, 20], expected, atol=1)
+    np.testing.assert_array_equal(
+        overlay(labelled('depth'), PALETTE, 1.0)[30, 30], PALETTE[30 // 16])
+
+
+def test_a_best_effort_publisher_that_comes_later_is_heard(probe):
+    received = []
+    source = Input(probe.node, 'rgb', '/late/image', Image,
+                   InputQos(name='BEST_AVAILABLE', depth=2),
+                   lambda modality, msg: received.append(modality))
+    source.set_active(True)
+    assert source.qos_in_use == 'RELIABLE'
+    publisher = probe.publisher(Image, '/late/image', QoSProfile(
+        depth=5, reliability=ReliabilityPolicy.BEST_EFFORT, durability=DurabilityPolicy.VOLATILE))
+    probe.spin_until(lambda: source.events['incompatible_qos'] > 0)
+    source.adapt()
+    assert source.qos_in_use == 'BEST_EFFORT'
+    probe.spin_until(lambda: publisher.get_subscription_count() > 0)
+
+    def heard():
+        publisher.publish(SCENE.message('rgb', 0, 10**9))
+        return received
+
+    probe.spin_until(heard)
+    source.set_active(False)
+    assert not source.active
+
+
+def test_qos_names():
+    assert input_qos('SENSOR_DATA', 3).reliability == ReliabilityPolicy.BEST_EFFORT
+    assert input_qos('RELIABLE', 3).reliability == ReliabilityPolicy.RELIABLE
+    assert input_qos('BEST_AVAILABLE', 3).durability == DurabilityPolicy.VOLATILE
+    assert (input_qos('DEFAULT', 3).depth, fallback_qos(4).depth) == (3, 4)

@@ -1,0 +1,97 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Simulated data sets: layout, content, splits."""
+
+import json
+import re
+from dataclasses import asdict
+
+import cv2
+import numpy as np
+import pytest
+
+from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.modalities import MODALITIES
+from anymodal_seg_ros.sim.dataset import FOLDERS, DatasetConfig, render, scenes
+from anymodal_seg_ros.sim.dataset import write_deliver_dataset as write
+
+SMALL = DatasetConfig(num_train=4, num_val=2, num_test=0, size_px=64, camera_px=96,
+                      frames_per_scene=2)
+
+
+@pytest.fixture(scope='module')
+def root(tmp_path_factory):
+    path = tmp_path_factory.mktemp('streets') / 'sim'
+    reported = []
+    write(path, SMALL, workers=1, progress=reported.append)
+    assert sum(reported) == 6
+    return path
+
+
+def _read(path):
+    return cv2.imread(str(path))[..., ::-1]
+
+
+def test_files_lie_in_deliver_s_layout(root):
+    files = sorted(path.relative_to(root).as_posix() for path in root.rglob('*.png'))
+    pattern = re.compile(
+        r'(img|depth|lidar|event|semantic)/(sun|cloud|fog|rain|night)/(train|val|test)/'
+        r'MAP_\d_point\d+(_[a-z]+)?/\d{6}_(rgb|depth|lidar|event|semantic)_front\.png')
+    assert len(files) == 6 * 5
+    assert all(pattern.fullmatch(file) for file in files)
+    for file in files:
+        folder = file.split('/')[0]
+        if folder == 'img':
+            for other, suffix in FOLDERS.values():
+                assert (root / file.replace('img/', other + '/', 1)
+                        .replace('_rgb_', f'_{suffix}_')).is_file()
+
+
+def test_images_are_what_the_encoders_give_and_labels_are_shifted_by_one(root):
+    for scene in scenes(SMALL)[:2]:
+        for frame, images in render(scene, SMALL):
+            for name, image in images.items():
+                stored = _read(scene.path(root, name, frame))
+                if name == 'label':
+                    assert image.max() < 25
+                    assert np.array_equal(stored[..., 0].astype(int) - 1, image)
+                    assert image.shape == (64, 64)
+                else:
+                    assert np.array_equal(stored, image)
+                    assert image.shape == (64, 64, 3)
+
+
+def test_the_description_says_how_it_was_made(root):
+    description = json.loads((root / 'dataset.json').read_text(encoding='utf-8'))
+    assert description['generator'] == asdict(SMALL)
+    assert description['label_offset'] == 1
+    assert description['frames'] == {'train': 4, 'val': 2, 'test': 0}
+    for name, settings in description['encoders'].items():
+        assert MODALITIES[name].build_encoder(settings).settings() == settings
+
+
+def test_splits_and_seeds_share_no_street():
+    config = DatasetConfig(num_train=600, num_val=300, num_test=300)
+    planned = scenes(config)
+    other = scenes(DatasetConfig(num_train=600, num_val=300, num_test=300, seed=1))
+    seeds = [scene.seed for scene in (*planned, *other)]
+    assert len(set(seeds)) == len(seeds)
+    for split, count in (('train', 600), ('val', 300), ('test', 300)):
+        assert sum(len(s.frames) for s in planned if s.split == split) == count
+    names = [(s.split, s.condition, s.name) for s in planned]
+    assert len(set(names)) == len(names)
+    failing = sum(bool(scene.failure) for scene in planned) / len(planned)
+    assert 0.08 < failing < 0.25
+
+
+def test_a_folder_in_use_is_left_alone(root):
+    with pytest.raises(ConfigError, match='not empty'):
+        write(root, SMALL)
+
+
+@pytest.mark.parametrize(('field', 'value'), [
+    ('num_train', -1), ('size_px', 8), ('camera_px', 100), ('frames_per_scene', 0),
+    ('failure_share', 1.5), ('seed', -1)])
+def test_wrong_values_are_refused(field, value):
+    with pytest.raises(ConfigError, match=f'{field} is {value}; allowed'):
+        DatasetConfig(**{field: value})

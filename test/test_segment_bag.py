@@ -1,0 +1,200 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Labelling a recording offline: which sets, which labels, what is written, and bad input."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from anymodal_seg_ros import bags, segment_bag
+from anymodal_seg_ros.bundle import Bundle, save_bundle
+from anymodal_seg_ros.corruption import FaultSchedule, ScheduledFault
+from anymodal_seg_ros.errors import BadMessageError, BagError
+from anymodal_seg_ros.geometry import CameraModel
+from anymodal_seg_ros.labels import LabelSpace
+from anymodal_seg_ros.modalities import MODALITIES
+from anymodal_seg_ros.models import build_model
+from anymodal_seg_ros.pipeline import Pipeline
+from anymodal_seg_ros.samples import EVENT_DTYPE
+from anymodal_seg_ros.segment_bag import main, recorded_sets, segment_recording
+
+START_NS = 20_000_000_000
+PERIOD_NS = 100_000_000
+NUM_FRAMES = 30
+CAMERA = CameraModel.from_fov(64, 48, 90.0)
+SPACE = LabelSpace('three', ('a', 'b', 'c'), ((9, 8, 7), (6, 5, 4), (3, 2, 1)))
+ENCODERS = {name: modality.default_settings() for name, modality in MODALITIES.items()}
+
+
+@pytest.fixture(scope='module')
+def recording(tmp_path_factory):
+    """3 s of four sensors at 10 Hz, each with its own phase; recorded 5 ms after the stamp."""
+    rng = np.random.default_rng(1)
+    path = tmp_path_factory.mktemp('recordings') / 'bag'
+    writes = []
+    for i in range(NUM_FRAMES):
+        stamp_ns = START_NS + i * PERIOD_NS
+        rgb = rng.integers(0, 256, (48, 64, 3), dtype=np.uint8)
+        depth = rng.random((48, 64), dtype=np.float32) * 30 + 1
+        points = np.float32([40, 40, 4, 1]) * rng.random((3000, 4), dtype=np.float32)
+        points[:, :3] -= np.float32([20, 20, 2])
+        events = np.zeros(400, EVENT_DTYPE)
+        events['x'], events['y'] = rng.integers(0, 64, 400), rng.integers(0, 48, 400)
+        events['t_ns'] = np.sort(stamp_ns - rng.integers(0, PERIOD_NS, 400))
+        events['polarity'] = rng.random(400) < 0.5
+        writes += [
+            (stamp_ns, 'rgb_info', bags.camera_info_message(stamp_ns, 'camera', CAMERA)),
+            (stamp_ns, 'depth_info', bags.camera_info_message(stamp_ns, 'camera', CAMERA)),
+            (stamp_ns, 'rgb', bags.image_message(stamp_ns, 'camera', rgb, 'rgb8')),
+            (stamp_ns, 'depth', bags.image_message(stamp_ns, 'camera', depth, '32FC1')),
+            (stamp_ns, 'event', bags.events_message(stamp_ns, 'camera', events)),
+            (stamp_ns - 20_000_000, 'lidar',
+             bags.cloud_message(stamp_ns - 20_000_000, 'lidar', points))]
+    with bags.BagWriter(path) as writer:
+        writer.write('/tf_static', bags.tf_static_message(
+            [('camera', 'lidar', (0, -0.2, 0), (0.5, -0.5, 0.5, -0.5))]), START_NS - PERIOD_NS)
+        for stamp_ns, key, message in sorted(writes, key=lambda item: item[0]):
+            writer.write(bags.TOPICS[key], message, stamp_ns + 5_000_000)
+    return path
+
+
+class FakeSegmenter:
+    """Labels say how many sensors there were, confidence the mean of the first image."""
+
+    bundle = SimpleNamespace(encoders=ENCODERS, short_side_px=32, label_space=SPACE)
+
+    def predict(self, images, out_hw):
+        first = images[sorted(images)[0]]
+        return (np.full(out_hw, len(images), np.uint8),
+                np.full(out_hw, int(first.mean()), np.uint8))
+
+
+@pytest.fixture()
+def pipeline(recording):
+    return Pipeline(FakeSegmenter(), bags.read_rig(recording))
+
+
+def stamps(results):
+    return [sample_set.stamp_ns for sample_set, _ in results]
+
+
+def test_every_frame_is_labelled_once_with_all_sensors(recording, pipeline):
+    results = list(segment_recording(recording, pipeline))
+    assert stamps(results) == sorted(set(stamps(results)))
+    assert len(results) >= NUM_FRAMES - 1
+    settled = [r for r in results if r[0].stamp_ns >= START_NS + 10 * PERIOD_NS]
+    assert len(settled) == NUM_FRAMES - 10
+    for sample_set, prediction in settled:
+        assert prediction.used == ('depth', 'event', 'lidar', 'rgb')
+        assert prediction.stamp_ns == sample_set.stamp_ns
+        assert prediction.labels.shape == (48, 64)
+        assert (prediction.labels == 4).all()
+
+
+def test_two_runs_are_identical(recording):
+    runs = []
+    for _ in range(2):
+        pipeline = Pipeline(FakeSegmenter(), bags.read_rig(recording))
+        runs.append([(p.stamp_ns, p.used, p.labels.tobytes(), p.confidence.tobytes())
+                     for _, p in segment_recording(recording, pipeline)])
+    assert runs[0] == runs[1]
+
+
+def test_faults_of_a_schedule_reach_the_sets(recording, pipeline):
+    schedule = FaultSchedule(faults=(
+        ScheduledFault(name='no camera', modality='rgb', fault='drop', start_s=1.0, end_s=2.0),
+        ScheduledFault(name='torn', modality='depth', fault='garbage', start_s=1.0, end_s=2.0)))
+    results = list(segment_recording(recording, pipeline, schedule=schedule))
+    # The schedule starts with the first stamp, which is the LiDAR's, 20 ms before the camera's.
+    during = [p for s, p in results
+              if START_NS + PERIOD_NS * 10 <= s.stamp_ns < START_NS + PERIOD_NS * 19]
+    assert during
+    assert all(not {'rgb', 'depth'} & set(p.used) for p in during)
+    assert any(p.used == ('event', 'lidar') for p in during)
+    assert pipeline.health.reports(START_NS + 3 * 10**9)['depth'].num_rejected > 5
+    assert results[-1][1].used == ('depth', 'event', 'lidar', 'rgb')
+
+
+def test_delayed_messages_arrive_later_than_recorded(recording, pipeline):
+    schedule = FaultSchedule(faults=(ScheduledFault(
+        name='slow', modality='lidar', fault='delay', start_s=1.0, end_s=9.0, severity=0.04),))
+    sets = list(recorded_sets(recording, pipeline, schedule=schedule))
+    late = [s.samples['lidar'] for s in sets
+            if s.stamp_ns > START_NS + 15 * PERIOD_NS and 'lidar' in s.samples]
+    assert late
+    assert all(sample.received_ns - sample.stamp_ns == 45_000_000 for sample in late)
+
+
+def test_part_of_a_recording_and_other_topics(recording, pipeline):
+    results = list(segment_recording(recording, pipeline, topics={'rgb': '/camera/image'},
+                                     start_s=0.5, max_seconds=1.0))
+    assert all(p.used == ('rgb',) for _, p in results)
+    assert stamps(results)[0] >= START_NS + 4 * PERIOD_NS
+    assert stamps(results)[-1] <= START_NS + 15 * PERIOD_NS
+    with pytest.raises(BagError, match='/nothing'):
+        list(segment_recording(recording, pipeline, topics={'rgb': '/nothing'}))
+
+
+def test_malformed_recorded_message():
+    recorded = SimpleNamespace(recorded_ns=1, message=lambda: bags.from_cdr(
+        bags.to_cdr(bags.image_message(0, 'camera', np.zeros((2, 2), np.uint8), 'mono8')),
+        'sensor_msgs/msg/Image'))
+    with pytest.raises(BadMessageError):
+        segment_bag.decode_recorded('depth', recorded)
+
+
+@pytest.fixture(scope='module')
+def bundle_path(tmp_path_factory):
+    torch.manual_seed(0)
+    config = {'num_classes': 3, 'modalities': tuple(ENCODERS)}
+    path = tmp_path_factory.mktemp('bundles') / 'tiny'
+    bundle = Bundle(model_name='m_segformer', model_config=config, encoders=ENCODERS,
+                    label_space=SPACE, short_side_px=32)
+    save_bundle(path, bundle, build_model('m_segformer', config).state_dict())
+    return path
+
+
+def test_command_line_writes_a_recording(recording, bundle_path, tmp_path, capsys):
+    (tmp_path / 'faults.yaml').write_text(
+        'faults: [{name: gone, modality: lidar, fault: drop, start_s: 0.5, end_s: 9.0}]')
+    out = tmp_path / 'out'
+    code = main([str(recording), '--out', str(out), '--bundle', str(bundle_path), '--color',
+                 '--faults', str(tmp_path / 'faults.yaml'), '--storage', 'sqlite3',
+                 '--max-seconds', '2', '--device', 'cpu'])
+    printed = capsys.readouterr().out
+    assert code == 0, printed
+    info = bags.bag_info(out)
+    assert set(info.counts) == {f'/anymodal_seg/{name}' for name in (
+        'label', 'confidence', 'label_color', 'fusion_info')}
+    [number] = set(info.counts.values())
+    assert number >= 18
+    assert f'{number} label images of {number} sets' in printed
+    assert 'x real time' in printed
+    by_topic = {m.topic: m.message() for m in bags.read_bag(out)}
+    label, color = by_topic['/anymodal_seg/label'], by_topic['/anymodal_seg/label_color']
+    assert (label.encoding, label.width, label.height) == ('mono8', 64, 48)
+    assert label.header.frame_id == 'camera'
+    assert label.data.max() < 3
+    np.testing.assert_array_equal(color.data.reshape(-1, 3), SPACE.palette()[label.data])
+    fusion = by_topic['/anymodal_seg/fusion_info']
+    assert fusion.header.stamp == label.header.stamp
+    used = {s.name: {v.key: v.value for v in s.values}['used'] for s in fusion.status}
+    assert used == {'rgb': 'true', 'depth': 'true', 'lidar': 'false', 'event': 'true'}
+
+
+@pytest.mark.parametrize(('arguments', 'words'), [
+    (['/nowhere/bag', '--out', 'out'], 'no such recording'),
+    (['BAG', '--out', 'out', '--topics', 'nose=/x'], "'nose=/x'"),
+    (['BAG', '--out', 'out', '--faults', '/nowhere.yaml'], '/nowhere.yaml'),
+    (['BAG', '--out', 'out', '--bundle', '/nowhere'], '/nowhere'),
+    (['BAG', '--out', 'BAG', '--bundle', 'BUNDLE'], 'exists'),
+])
+def test_bad_input_costs_one_line(recording, bundle_path, arguments, words, capsys, tmp_path,
+                                  monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = {'BAG': str(recording), 'BUNDLE': str(bundle_path)}
+    assert main([names.get(argument, argument) for argument in arguments]) == 2
+    [line] = [x for x in capsys.readouterr().err.splitlines() if x.startswith('segment_bag: ')]
+    assert words in line

@@ -1,0 +1,136 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Augmentation: shared geometry, untouched input, and the published odds of each sensor set."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from anymodal_seg_ros.errors import ConfigError
+from training.augment import (
+    ENCODED_FAULTS,
+    augment,
+    corrupt_encoded,
+    draw_subset,
+    jitter_color,
+    presence_row,
+    random_crop,
+    subset_probabilities,
+)
+from training.config import AugmentConfig, DropoutConfig
+from training.datasets import Frame
+
+FOUR = ('rgb', 'depth', 'lidar', 'event')
+STILL = AugmentConfig(flip=0, color=0, blur=0, fault=0, scale_min=1, scale_max=1)
+
+
+def frame_of(size=64):
+    labels = (np.arange(size * size).reshape(size, size) % 25).astype(np.uint8)
+    image = np.repeat((labels * 10)[:, :, None], 3, axis=2)
+    return Frame(id='a', condition='sun', failure='normal', labels=labels,
+                 images={name: image.copy() for name in FOUR})
+
+
+def is_consistent(frame, names=('depth', 'lidar', 'event')):
+    """Images still show ten times the label, and 0 where the labels were padded."""
+    wanted = np.where(frame.labels == 255, 0, frame.labels * 10)
+    return all(np.array_equal(frame.images[name][:, :, 0], wanted) for name in names)
+
+
+def test_without_changes_the_frame_comes_back():
+    frame = frame_of()
+    after = augment(frame, STILL, 64, np.random.default_rng(0))
+    assert np.array_equal(after.labels, frame.labels)
+    assert all(np.array_equal(after.images[name], frame.images[name]) for name in FOUR)
+
+
+@pytest.mark.parametrize('seed', range(8))
+def test_geometry_is_shared_and_the_input_untouched(seed):
+    frame = frame_of()
+    for image in (*frame.images.values(), frame.labels):
+        image.flags.writeable = False
+    config = AugmentConfig(flip=0.5, color=1, blur=1, fault=0, scale_min=0.5, scale_max=2)
+    after = augment(frame, config, 96, np.random.default_rng(seed))
+    assert after.labels.shape == (96, 96)
+    assert is_consistent(after)
+    assert all(image.shape == (96, 96, 3) and image.dtype == np.uint8
+               and image.flags.c_contiguous for image in after.images.values())
+
+
+def test_small_frames_are_padded_with_unlabelled():
+    after = random_crop(frame_of(32), STILL, 64, np.random.default_rng(0))
+    assert (after.labels[32:] == 255).all() and (after.labels[:32, :32] != 255).all()
+    assert is_consistent(after)
+
+
+def test_flip_mirrors_everything():
+    frame = frame_of()
+    after = augment(frame, AugmentConfig(flip=1, color=0, blur=0, fault=0, scale_min=1,
+                                         scale_max=1), 64, np.random.default_rng(0))
+    assert np.array_equal(after.labels, frame.labels[:, ::-1]) and is_consistent(after)
+
+
+def test_equal_generators_give_equal_samples():
+    config = AugmentConfig(fault=1, color=1)
+    first, second = (augment(frame_of(), config, 32, np.random.default_rng(5)) for _ in range(2))
+    assert all(np.array_equal(first.images[n], second.images[n]) for n in FOUR)
+
+
+@pytest.mark.parametrize('modality', FOUR)
+def test_encoded_faults_change_a_copy(modality):
+    image = np.random.default_rng(1).integers(1, 255, (48, 64, 3), np.uint8)
+    image.flags.writeable = False
+    for seed in range(12):
+        after = corrupt_encoded(image, modality, np.random.default_rng(seed))
+        assert after.shape == image.shape and after.dtype == np.uint8
+        assert not np.shares_memory(after, image)
+
+
+@pytest.mark.parametrize('function', ENCODED_FAULTS['lidar'])
+def test_encoded_faults_only_remove_or_move_returns(function):
+    image = np.full((64, 64, 3), 100, np.uint8)
+    after = function(image, 0.5, np.random.default_rng(0))
+    assert set(np.unique(after)) == {0, 100}
+
+
+def test_color_jitter_keeps_form():
+    image = frame_of().images['rgb']
+    after = jitter_color(image, np.random.default_rng(0))
+    assert after.shape == image.shape and after.dtype == np.uint8
+    assert not np.array_equal(after, image)
+
+
+@pytest.mark.parametrize(('names', 'odds'), [
+    (FOUR, {1: 1 / 16, 2: 1 / 24, 3: 1 / 16, 4: 1 / 4}),
+    (FOUR[:3], {1: 1 / 9, 2: 1 / 9, 3: 1 / 3}),
+])
+def test_by_size_has_the_published_odds(names, odds):
+    table = subset_probabilities(names, DropoutConfig(mode='by_size'))
+    assert len(table) == 2 ** len(names) - 1
+    for subset, p in table.items():
+        assert p == pytest.approx(odds[len(subset)])
+    kept = sum(p for subset, p in table.items() if names[0] in subset)
+    assert kept == pytest.approx((len(names) + 1) / (2 * len(names)))
+
+
+def test_uniform_and_weighted_odds():
+    table = subset_probabilities(FOUR, DropoutConfig(mode='uniform'))
+    assert set(table.values()) == {1 / 15}
+    weighted = subset_probabilities(FOUR, DropoutConfig(weights={'depth+rgb': 3, 'event': 1}))
+    assert {k: v for k, v in weighted.items() if v} == {('rgb', 'depth'): 0.75, ('event',): 0.25}
+    with pytest.raises(ConfigError, match='names no set'):
+        subset_probabilities(('lidar',), DropoutConfig(weights={'rgb': 1}))
+
+
+def test_draws_follow_the_odds():
+    rng = np.random.default_rng(0)
+    config = DropoutConfig(mode='by_size')
+    draws = [draw_subset(FOUR, config, rng) for _ in range(4000)]
+    assert set(draws) == {s for k in range(1, 5) for s in combinations(FOUR, k)}
+    assert draws.count(FOUR) / 4000 == pytest.approx(0.25, abs=0.03)
+    assert draws.count(('rgb', 'lidar')) / 4000 == pytest.approx(1 / 24, abs=0.015)
+
+
+def test_presence_row():
+    assert presence_row(('event', 'rgb'), FOUR).tolist() == [True, False, False, True]

@@ -1,0 +1,86 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Contract of every row of LOSSES, and each loss by hand."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from anymodal_seg_ros.errors import ConfigError
+from training.losses import LOSSES, build_loss, class_weights
+
+
+def make(num=2, seed=0, classes=5, size=8):
+    generator = torch.Generator().manual_seed(seed)
+    logits = torch.randn(num, classes, size, size, generator=generator, requires_grad=True)
+    labels = torch.randint(0, classes, (num, size, size), generator=generator)
+    return logits, labels
+
+
+@pytest.mark.parametrize('name', LOSSES)
+@pytest.mark.parametrize('weighted', [False, True])
+def test_a_finite_scalar_with_a_gradient_that_leaves_ignored_pixels_alone(name, weighted):
+    logits, labels = make()
+    labels[0, :4] = 255
+    loss = build_loss(name, torch.linspace(0.5, 2, 5) if weighted else None)(logits, labels)
+    loss.backward()
+    assert loss.shape == () and torch.isfinite(loss) and loss > 0
+    assert logits.grad.abs().sum() > 0
+    assert (logits.grad[0, :, :4] == 0).all()
+
+
+@pytest.mark.parametrize('name', LOSSES)
+def test_without_labels_it_is_zero(name):
+    logits, labels = make()
+    loss = build_loss(name)(logits, torch.full_like(labels, 255))
+    loss.backward()
+    assert loss.item() == 0.0
+    assert (logits.grad == 0).all()
+
+
+@pytest.mark.parametrize('name', LOSSES)
+def test_it_falls_with_better_logits(name):
+    logits, labels = make()
+    better = logits.detach() + 3 * F.one_hot(labels, 5).permute(0, 3, 1, 2)
+    loss = build_loss(name)
+    assert loss(better, labels) < loss(logits, labels)
+
+
+def test_cross_entropy_is_the_mean_over_labelled_pixels():
+    logits, labels = make()
+    labels[1] = 255
+    wanted = F.cross_entropy(logits[:1], labels[:1])
+    assert build_loss('ce')(logits, labels).item() == pytest.approx(wanted.item(), rel=1e-6)
+
+
+def test_ohem_takes_hard_pixels_only():
+    logits = torch.zeros(1, 2, 4, 8)
+    labels = torch.zeros(1, 4, 8, dtype=torch.int64)
+    logits[:, 0] = 10.0
+    logits[0, 0, 0, :3] = 0.0
+    assert build_loss('ohem')(logits, labels).item() == pytest.approx(math.log(2))
+
+
+def test_ohem_takes_a_sixteenth_when_all_are_easy():
+    logits = torch.zeros(1, 2, 4, 8)
+    logits[:, 0] = 10.0
+    logits[0, 0, 0, :2] = torch.tensor([3.0, 5.0])
+    labels = torch.zeros(1, 4, 8, dtype=torch.int64)
+    wanted = (math.log1p(math.exp(-3)) + math.log1p(math.exp(-5))) / 2
+    assert build_loss('ohem')(logits, labels).item() == pytest.approx(wanted, rel=1e-5)
+
+
+def test_class_weights():
+    weight = class_weights(torch.tensor([900, 100, 0]))
+    share = torch.tensor([0.9, 0.1])
+    assert weight[2] == 0 and weight[1] > weight[0] > 0
+    assert (weight[:2] * share).sum().item() == pytest.approx(1.0)
+    ratio = math.log(1.92) / math.log(1.12)
+    assert (weight[1] / weight[0]).item() == pytest.approx(ratio, rel=1e-5)
+
+
+def test_unknown_loss():
+    with pytest.raises(ConfigError, match='dice'):
+        build_loss('dice')

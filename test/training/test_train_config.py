@@ -1,0 +1,82 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Recipes: strict reading, round trip, stages, and the learning rate over a run."""
+
+import pytest
+
+from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.resources import resource_path
+from training.config import OptimConfig, TrainConfig
+from training.schedule import rate_factor, run_progress
+
+
+@pytest.mark.parametrize('name', ['default', 'debug'])
+def test_shipped_recipes_round_trip(name):
+    config = TrainConfig.from_yaml(resource_path('config') / 'training' / f'{name}.yaml')
+    assert TrainConfig.from_dict(config.to_dict()) == config
+
+
+@pytest.mark.parametrize(('data', 'match'), [
+    ([], 'table'),
+    ({'epoch': 3}, 'epoch'),
+    ({'data': {'sise': 3}}, 'sise'),
+    ({'data': 3}, 'data must be a table'),
+    ({'model': 'unet'}, 'unet'),
+    ({'loss': 'dice'}, 'dice'),
+    ({'epochs': 'many'}, 'many'),
+    ({'epochs': True}, 'epochs'),
+    ({'optim': {'lr': 0}}, r'optim\.lr'),
+    ({'optim': {'schedule': 'steps'}}, 'steps'),
+    ({'augment': {'flip': 1.5}}, 'flip'),
+    ({'augment': {'scale_min': 2, 'scale_max': 1}}, 'scale_max'),
+    ({'dropout': {'mode': 'half'}}, 'half'),
+    ({'dropout': {'weights': {'rgb': -1}}}, 'weights'),
+    ({'data': {'short_side_px': 250}}, '250'),
+    ({'stages': []}, 'stages'),
+    ({'stages': {'until': 1}}, 'list'),
+    ({'stages': [{'until': 1.0, 'batch': 2}]}, 'crop_px'),
+    ({'stages': [{'until': 0.5, 'batch': 2, 'crop_px': 64}]}, 'end at 1'),
+    ({'stages': [{'until': 1.0, 'batch': 2, 'crop_px': 50}]}, 'multiple'),
+])
+def test_bad_recipes_are_named(data, match):
+    with pytest.raises(ConfigError, match=match):
+        TrainConfig.from_dict(data)
+
+
+def test_errors_name_the_file(tmp_path):
+    path = tmp_path / 'recipe.yaml'
+    path.write_text('loss: dice', encoding='utf-8')
+    with pytest.raises(ConfigError, match=r'recipe\.yaml'):
+        TrainConfig.from_yaml(path)
+    path.write_text('a: [', encoding='utf-8')
+    with pytest.raises(ConfigError, match=r'recipe\.yaml'):
+        TrainConfig.from_yaml(path)
+
+
+def test_stages_by_progress():
+    config = TrainConfig.from_dict({'stages': [
+        {'until': 0.7, 'crop_px': 64, 'batch': 4}, {'until': 1.0, 'crop_px': 128, 'batch': 2}]})
+    assert [config.stage_at(p).crop_px for p in (0.0, 0.69, 0.7, 0.99, 1.0)] == [
+        64, 64, 128, 128, 128]
+
+
+@pytest.mark.parametrize('schedule', ['poly', 'cosine'])
+def test_the_rate_warms_up_and_falls_to_zero(schedule):
+    config = OptimConfig(schedule=schedule, warmup=0.1)
+    factors = [rate_factor(p / 100, config) for p in range(101)]
+    assert factors[0] == pytest.approx(0.1) and factors[10] == pytest.approx(1.0)
+    assert factors[:11] == sorted(factors[:11])
+    assert factors[10:] == sorted(factors[10:], reverse=True)
+    assert factors[-1] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_poly_by_hand():
+    config = OptimConfig(schedule='poly', power=0.9, warmup=0.0)
+    assert rate_factor(0.5, config) == pytest.approx(0.5**0.9)
+
+
+def test_progress_is_by_samples_or_time_whichever_is_further():
+    assert run_progress(5, 20) == 0.25
+    assert run_progress(5, 20, elapsed_s=30, max_minutes=1) == 0.5
+    assert run_progress(15, 20, elapsed_s=30, max_minutes=1) == 0.75
+    assert run_progress(25, 20) == 1.0

@@ -1,0 +1,45 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Interrupted runs on disk: tensors and plain data, read without executing anything."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from anymodal_seg_ros.errors import ConfigError
+
+KEYS = ('model', 'average', 'optimizer', 'progress', 'recipe')
+
+
+def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Writes beside the target and renames, so that a crash leaves the last one whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix('.partial')
+    torch.save(state, partial)
+    partial.replace(path)
+
+
+def load_checkpoint(path: Path, recipe: dict[str, Any]) -> dict[str, Any]:
+    """Reads a checkpoint of the same recipe.
+
+    Raises:
+        ConfigError: no file, not a checkpoint, or of another recipe.
+    """
+    try:
+        state = torch.load(path, map_location='cpu', weights_only=True)
+    except OSError as error:
+        raise ConfigError(f'no checkpoint at {path}: {error.strerror}') from None
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+        reason = str(error).partition('\n')[0]
+        raise ConfigError(f'{path} is not a checkpoint: {reason}') from None
+    if not isinstance(state, dict) or set(state) != set(KEYS):
+        raise ConfigError(f'{path} is not a checkpoint: it must hold {", ".join(KEYS)}')
+    for key, value in recipe.items():
+        if state['recipe'].get(key) != value:
+            raise ConfigError(f'{path} is of another recipe: {key} was '
+                              f'{state["recipe"].get(key)!r}, now {value!r}')
+    return state

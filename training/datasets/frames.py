@@ -1,0 +1,104 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a data set yields: encoded camera-plane images of one instant with their labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+UInt8 = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Frame:
+    """One labelled instant. An absent modality is an absent key."""
+
+    id: str
+    """Relative path without the modality, unique in the data set."""
+    condition: str
+    failure: str
+    """``'normal'`` or a sensor failure of the data set."""
+    images: dict[str, UInt8]
+    """Modality to uint8 [H, W, 3], red first, all of one size."""
+    labels: UInt8
+    """[H, W] class ids, 255 unlabelled; may be of another size than the images."""
+
+
+class FrameSource(Protocol):
+    """A data set: frames by index, and a description for the provenance."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Frame: ...
+
+    def describe(self) -> dict[str, Any]: ...
+
+
+def resize_image(image: UInt8, modality: str, size_hw: tuple[int, int]) -> UInt8:
+    """Area or linear for the camera; nearest for maps in which 0 means no return."""
+    if image.shape[:2] == size_hw:
+        return image
+    interpolation = cv2.INTER_NEAREST_EXACT
+    if modality == 'rgb':
+        interpolation = cv2.INTER_AREA if size_hw[0] < image.shape[0] else cv2.INTER_LINEAR
+    resized = cv2.resize(image, (size_hw[1], size_hw[0]), interpolation=interpolation)
+    return np.asarray(resized, np.uint8)
+
+
+def resize_labels(labels: UInt8, size_hw: tuple[int, int]) -> UInt8:
+    """Nearest neighbour."""
+    if labels.shape == size_hw:
+        return labels
+    resized = cv2.resize(labels, (size_hw[1], size_hw[0]),
+                         interpolation=cv2.INTER_NEAREST_EXACT)
+    return np.asarray(resized, np.uint8)
+
+
+def resize_frame(frame: Frame, size_hw: tuple[int, int], *, labels_too: bool) -> Frame:
+    """The frame at another size; the labels keep theirs unless ``labels_too``."""
+    return replace(
+        frame,
+        images={name: resize_image(image, name, size_hw) for name, image in frame.images.items()},
+        labels=resize_labels(frame.labels, size_hw) if labels_too else frame.labels,
+    )
+
+
+class FrameCache:
+    """Frames at training size, kept in memory after the first reading.
+
+    Args:
+        source: the data set.
+        size_hw: what every frame is brought to, labels too; None keeps its size.
+        keep: False reads every frame anew.
+    """
+
+    def __init__(
+        self, source: FrameSource, size_hw: tuple[int, int] | None = None, *, keep: bool = True
+    ) -> None:
+        self._source = source
+        self._size_hw = size_hw
+        self._keep = keep
+        self._frames: dict[int, Frame] = {}
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def __getitem__(self, index: int) -> Frame:
+        if index in self._frames:
+            return self._frames[index]
+        frame = self._source[index]
+        frame = resize_frame(frame, self._size_hw or first_size(frame), labels_too=True)
+        if self._keep:
+            self._frames[index] = frame
+        return frame
+
+
+def first_size(frame: Frame) -> tuple[int, int]:
+    """Height and width of the frame's images."""
+    height, width = next(iter(frame.images.values())).shape[:2]
+    return height, width

@@ -1,0 +1,42 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Segmentation losses. A new one is a file in this folder and a row in ``LOSSES``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from anymodal_seg_ros.errors import ConfigError
+from training.losses.cross_entropy import CrossEntropy
+from training.losses.ohem import OhemCrossEntropy
+
+LOSSES: Mapping[str, Callable[[Tensor | None], nn.Module]] = {
+    'ce': CrossEntropy,
+    'ohem': OhemCrossEntropy,
+}
+
+
+def build_loss(name: str, weight_K: Tensor | None = None) -> nn.Module:
+    """A loss by name: (logits [B, K, H, W], labels int64 [B, H, W] with 255 ignored) to a scalar.
+
+    Raises:
+        ConfigError: unknown name.
+    """
+    if name not in LOSSES:
+        raise ConfigError(f'unknown loss {name!r}; allowed: {", ".join(LOSSES)}')
+    return LOSSES[name](weight_K)
+
+
+def class_weights(pixels_K: Tensor) -> Tensor:
+    """1 / log(1.02 + frequency), scaled so that the mean over all pixels is 1 (Paszke et al.,
+    ENet, 2016). Classes without a pixel get 0.
+
+    Args:
+        pixels_K: number of training pixels of each class.
+    """
+    share_K = pixels_K.double() / pixels_K.sum().clamp(min=1)
+    weight_K = torch.where(pixels_K > 0, 1.0 / torch.log(1.02 + share_K), 0.0)
+    return (weight_K / (weight_K * share_K).sum().clamp(min=1e-12)).float()

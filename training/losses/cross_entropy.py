@@ -1,0 +1,25 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Cross-entropy over labelled pixels."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from anymodal_seg_ros.labels import UNLABELLED
+
+
+class CrossEntropy(nn.Module):
+    """Weighted mean over the labelled pixels; 0 with gradient 0 where there are none."""
+
+    def __init__(self, weight_K: Tensor | None = None) -> None:
+        super().__init__()
+        self.weight_K: Tensor | None
+        self.register_buffer('weight_K', weight_K)
+
+    def forward(self, logits_BKHW: Tensor, labels_BHW: Tensor) -> Tensor:
+        total = F.cross_entropy(logits_BKHW, labels_BHW, self.weight_K,
+                                ignore_index=UNLABELLED, reduction='sum')
+        num_labelled = (labels_BHW != UNLABELLED).sum().clamp(min=1)
+        return total / num_labelled

@@ -1,0 +1,56 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Scores of a bundle on a recording with ground truth, through the vehicle's own pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from anymodal_seg_ros.bags import TOPICS, read_label_images, read_rig
+from anymodal_seg_ros.corruption import FaultSchedule
+from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.inference import Segmenter
+from anymodal_seg_ros.pipeline import Pipeline
+from anymodal_seg_ros.segment_bag import segment_recording
+from training.scoring import SubsetScores
+
+MAX_TRUTH_OFFSET_NS = 60_000_000
+RECORDING = 'recording'
+
+
+def score_recording(
+    path: Path,
+    segmenter: Segmenter,
+    topics: Mapping[str, str] = TOPICS,
+    schedule: FaultSchedule | None = None,
+) -> SubsetScores:
+    """Score every label image against the ground truth nearest in time (60 ms at most), by the
+    sensors that were used.
+
+    Args:
+        path: the recording.
+        segmenter: a loaded bundle.
+        topics: of the sensors, their cameras and the ground truth.
+        schedule: sensor faults to apply on the way.
+
+    Raises:
+        ConfigError: there is no ground truth, or none near any label image.
+    """
+    truth = read_label_images(path, topics['label'])
+    if not truth:
+        raise ConfigError(f'{path} has no ground truth on {topics["label"]}')
+    stamps = np.array(sorted(truth))
+    order = segmenter.bundle.modalities
+    scores = SubsetScores(label_space=segmenter.bundle.label_space)
+    pipeline = Pipeline(segmenter, read_rig(path, topics))
+    for _, prediction in segment_recording(path, pipeline, topics=topics, schedule=schedule):
+        nearest = int(stamps[np.abs(stamps - prediction.stamp_ns).argmin()])
+        if abs(nearest - prediction.stamp_ns) <= MAX_TRUTH_OFFSET_NS:
+            subset = tuple(name for name in order if name in prediction.used)
+            scores.update(subset, RECORDING, prediction.labels, truth[nearest])
+    if not scores.matrices:
+        raise ConfigError(f'{path}: no label image lies within 60 ms of a ground truth')
+    return scores
