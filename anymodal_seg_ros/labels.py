@@ -84,7 +84,8 @@ class LabelSpace:
                 f'problem: {error!r}'
             ) from None
         if ids != list(range(len(ids))):
-            raise ConfigError(f'label space {name!r}: ids must be 0, 1, 2, ... in order, not {ids}')
+            raise ConfigError(f'label space {name!r}: ids must be 0, 1, 2, ... in order, '
+                              f'not {ids}')
         return cls(name, names, colors)  # type: ignore[arg-type]  # lengths checked in __post_init__
 
 

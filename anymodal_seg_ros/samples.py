@@ -49,7 +49,7 @@ class SampleSet:
     samples: Mapping[str, Sample]
     """Never empty; at most one sample for a modality."""
     complete: bool
-    """True when every trusted sensor is in it, False when the deadline closed it."""
+    """True when every trusted sensor that ever spoke is in it."""
     absent: Mapping[str, str] = field(default_factory=dict)
     """Why each other sensor is not in it: modality to reason code."""
 

@@ -51,12 +51,18 @@ class SubsetScores:
         """Mean IoU in percent over the classes that occur ('skip') or over all ('zero')."""
         return 100.0 * self.matrices[subset][condition].miou(absent)
 
+    def is_complete(self) -> bool:
+        """Whether every combination of the sensors that occur was scored."""
+        names = {name for subset in self.matrices for name in subset}
+        return len(self.matrices) == (1 << len(names)) - 1
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data in percent: for each combination mIoU both ways, by condition and by class;
-        and the averages over the combinations (EMM). Classes that do not occur are left out."""
+        and, where every combination was scored, the averages over them (EMM). Classes that do
+        not occur are left out."""
         subsets = {'+'.join(subset): self._subset_dict(subset) for subset in self.matrices}
         summary: dict[str, Any] = {'subsets': subsets, 'unit': 'percent', 'missing_mode': 'drop'}
-        for absent in ('skip', 'zero'):
+        for absent in ('skip', 'zero') if self.is_complete() else ():
             scores = {subset: self.miou(subset, absent=absent) for subset in self.matrices}
             summary[f'emm_average_{absent}'] = round(mean_over_subsets(scores.values()), 2)
             for p in MISSING_P:
@@ -169,6 +175,8 @@ def score_table(scores: SubsetScores) -> str:
         values = [f'{scores.miou(subset, c):6.2f}' if c in table else '     -'
                   for c in (ALL, *conditions)]
         lines.append('  '.join([f'{"+".join(subset):{width}}', *values]))
+    if not scores.is_complete():
+        return '\n'.join(lines)
     average = mean_over_subsets(scores.miou(subset) for subset in scores.matrices)
     lines.append(f'{"EMM average":{width}}  {average:6.2f}')
     return '\n'.join(lines)

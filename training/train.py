@@ -54,22 +54,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
             config = replace(config, seed=args.seed)
         if args.threads:
             torch.set_num_threads(args.threads)
-        with _stopped_by_signals() as should_stop:
-            finished = train(config, args.data, args.output, resume=args.resume,
-                             should_stop=should_stop, log=tqdm.write)
+        finished = train(config, args.data, args.output, resume=args.resume, log=tqdm.write)
     except AnymodalError as error:
         sys.stderr.write(f'error: {error}\n')
         return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
     return 0 if finished else INTERRUPTED
 
 
 def train(
     config: TrainConfig, data: Path, output: Path, *, resume: bool = False,
-    should_stop: Callable[[], bool] = lambda: False, log: Log = lambda line: None,
+    log: Log = lambda line: None,
 ) -> bool:
     """Train, write the bundle ``output``, score it on the validation split.
 
-    The checkpoint is ``<output>.ckpt`` and stays until the bundle is written.
+    Belongs to the main thread. SIGINT or SIGTERM stops the steps after the present one. The
+    checkpoint is ``<output>.ckpt`` and stays until the bundle is written and scored.
 
     Returns:
         False when stopped early; ``resume`` then continues.
@@ -98,7 +99,8 @@ def train(
     if resume:
         trainer.resume()
         log(f'continued from {checkpoint}')
-    result = trainer.fit(should_stop)
+    with _stopped_by_signals() as should_stop:
+        result = trainer.fit(should_stop)
     if not result.finished:
         log(f'stopped after {result.samples} samples; --resume continues from {checkpoint}')
         return False

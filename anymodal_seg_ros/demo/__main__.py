@@ -18,7 +18,13 @@ from anymodal_seg_ros.corruption import FaultSchedule
 from anymodal_seg_ros.demo.processes import Processes
 from anymodal_seg_ros.demo.recording import LATCHED, RECORDED
 from anymodal_seg_ros.demo.review import review
-from anymodal_seg_ros.demo.stage import START_NS, Stage, build_stage
+from anymodal_seg_ros.demo.stage import (
+    NIGHT_FALLS_S,
+    SEED,
+    START_NS,
+    build_stage,
+    stage_config,
+)
 from anymodal_seg_ros.errors import AnymodalError
 from anymodal_seg_ros.resources import resource_path
 
@@ -36,14 +42,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         out.mkdir(parents=True, exist_ok=True)
         schedule = FaultSchedule.from_yaml(options.faults)
-        stage = Stage(size_px=options.size, seed=options.seed)
+        stage = stage_config(options.seed, options.size)
         _say('1/3 the street')
         street = build_stage(stage, out)
         _say('2/3 the play: player, fault injector, node and recorder, each a process of its own')
-        recording = _play(street, stage, options)
+        recording = _play(street, stage.duration_s, options)
         _say('3/3 the review')
         summary = review(out, street, recording, options.bundle, schedule, START_NS,
-                         cuts_s=(stage.day_s,))
+                         cuts_s=(NIGHT_FALLS_S,))
     except AnymodalError as error:
         sys.stderr.write(f'error: {error}\n')
         return 1
@@ -71,10 +77,9 @@ def print_summary(summary: dict[str, object], out: Path) -> None:
          f'the numbers are in {out / "summary.json"}')
 
 
-def _play(street: Path, stage: Stage, options: argparse.Namespace) -> Path:
+def _play(street: Path, duration_s: float, options: argparse.Namespace) -> Path:
     recording: Path = options.out / 'recording'
     shutil.rmtree(recording, ignore_errors=True)
-    duration_s = stage.day_s + stage.night_s
     sim_time = {'use_sim_time': True}
     with Processes(options.out / 'logs') as nodes:
         nodes.start_node('node', 'segmentation_node', {
@@ -116,7 +121,7 @@ def _parser() -> argparse.ArgumentParser:
                         default=resource_path('config') / 'faults' / 'demo.yaml',
                         help='YAML schedule of faults (default: the story of the demo)')
     parser.add_argument('--size', type=int, default=512, help='camera height and width in px')
-    parser.add_argument('--seed', type=int, default=900_001, help='another seed, another street')
+    parser.add_argument('--seed', type=int, default=SEED, help='another seed, another street')
     return parser
 
 

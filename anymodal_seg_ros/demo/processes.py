@@ -26,13 +26,11 @@ class ProcessError(AnymodalError):
 
 def private_ros_environment() -> dict[str, str]:
     """This process's environment on a domain of its own, with large shared-memory segments."""
-    profile = str(resource_path('config') / 'fastdds_shm.xml')
     return {
         **os.environ,
         'ROS_DOMAIN_ID': str(1 + os.getpid() % 100),
         'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
-        'FASTDDS_DEFAULT_PROFILES_FILE': profile,
-        'FASTRTPS_DEFAULT_PROFILES_FILE': profile,
+        'FASTDDS_DEFAULT_PROFILES_FILE': str(resource_path('config') / 'fastdds_shm.xml'),
         'PYTHONUNBUFFERED': '1',
     }
 

@@ -112,8 +112,7 @@ class RigKeeper:
         self.camera_sources[modality] = 'camera_info'
         if not _same_camera(self.rig.camera_of(modality), camera):
             self.rig = self.rig.with_camera(modality, camera)
-            # Cameras that were guessed from the reference camera have to be guessed again.
-            self._sizes.clear()
+            self._forget_guesses()
         self._see_frame(modality, msg.header.frame_id)
 
     def on_sample(self, modality: str, frame_id: str, data: npt.NDArray[Any]) -> None:
@@ -140,6 +139,14 @@ class RigKeeper:
             if modality not in self._frames:
                 self._resolve(modality, '')
         self._resolve_base()
+
+    def _forget_guesses(self) -> None:
+        """Cameras that were guessed from the reference camera have to be guessed again."""
+        self._sizes.clear()
+        known = {name: camera for name, camera in self.rig.cameras.items()
+                 if name in self.camera_sources}
+        if len(known) < len(self.rig.cameras):
+            self.rig = replace(self.rig, cameras=known)
 
     def _see_frame(self, modality: str, frame_id: str) -> None:
         if not frame_id or self._frames.get(modality) == frame_id:

@@ -64,16 +64,6 @@ class SyncConfig:
             raise ConfigError(f'max_misses is {self.max_misses}; it must be at least 1')
 
 
-DEFAULT_INPUTS: Mapping[str, InputConfig] = {
-    'rgb': InputConfig(tolerance_s=0.03),
-    'depth': InputConfig(tolerance_s=0.03),
-    'lidar': InputConfig(tolerance_s=0.055, max_age_s=0.15, is_camera_plane=False),
-    'event': InputConfig(tolerance_s=0.03),
-}
-"""For sensors at about 10 Hz or faster. A scan is spread over its period, so that half of it
-lies between its stamp and the time at which any one point was measured."""
-
-
 def to_ns(seconds: float) -> int:
     """Whole nanoseconds."""
     return round(seconds * 1e9)
@@ -83,3 +73,13 @@ def _require_seconds(name: str, value: float, *, allow_zero: bool = False) -> No
     if not math.isfinite(value) or value < 0 or (value == 0 and not allow_zero):
         allowed = '0 or more' if allow_zero else 'more than 0'
         raise ConfigError(f'{name} is {value}; it must be a finite number of seconds, {allowed}')
+
+
+DEFAULT_INPUTS: Mapping[str, InputConfig] = {
+    'rgb': InputConfig(tolerance_s=0.03),
+    'depth': InputConfig(tolerance_s=0.03),
+    'lidar': InputConfig(tolerance_s=0.055, max_age_s=0.15, is_camera_plane=False),
+    'event': InputConfig(tolerance_s=0.03),
+}
+"""For sensors at about 10 Hz or faster. A scan is spread over its period, so that half of it
+lies between its stamp and the time at which any one point was measured."""

@@ -34,7 +34,7 @@ ALLOWED = {
     'demo': BELOW_SIM | {'segment_bag', 'sim'},
 }
 ROS = {'rclpy', 'cv_bridge', 'message_filters', 'sensor_msgs_py', 'tf2_ros', 'launch',
-       'launch_ros', 'ament_index_python', 'rcl_interfaces', 'builtin_interfaces', 'rosidl_runtime_py'}
+       'launch_ros', 'ament_index_python', 'rcl_interfaces', 'builtin_interfaces'}
 TORCH = {'torch', 'safetensors', 'lightning_fabric'}
 MAY_USE_TORCH = {'models', 'bundle', 'inference'}
 

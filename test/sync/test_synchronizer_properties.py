@@ -90,11 +90,11 @@ class Loop:
     times_used: Counter = field(default_factory=Counter)
     drops: dict = field(default_factory=dict)
     waiting: dict = field(default_factory=dict)
-    last_used: dict = field(default_factory=dict)
     set_times: list = field(default_factory=list)
     samples: list = field(default_factory=list)
     last_stamp: int | None = None
     resets: int = 0
+    num_checks: int = 0
 
     def __post_init__(self):
         self.sync = Synchronizer(self.inputs, self.config, self.on_drop)
@@ -125,11 +125,13 @@ class Loop:
         self.check(self.sync.set_trusted(trusted, now_ns), now_ns)
 
     def check(self, sets, now_ns, is_on_time=True):
+        self.num_checks += 1
+        if not sets and self.num_checks % 8:
+            return
         stats = self.sync.stats()
         if stats.resets > self.resets:
             self.resets = stats.resets
             self.last_stamp = None
-            self.last_used.clear()
         for index, sample_set in enumerate(sets):
             self.check_members(sample_set)
             self.check_nearest(sample_set, None if index == 0 else sets[index - 1].stamp_ns)
@@ -139,9 +141,8 @@ class Loop:
                 delay_ns = now_ns - self.arrivals[id(sample_set.samples[sample_set.reference])]
                 assert delay_ns <= self.config.max_wait_s * SECOND
             self.set_times.append(now_ns)
-            for modality, sample in sample_set.samples.items():
+            for sample in sample_set.samples.values():
                 self.times_used[id(sample)] += 1
-                self.last_used[modality] = sample.stamp_ns
         for modality, config in self.inputs.items():
             queue = self.waiting[modality]
             self.waiting[modality] = [
@@ -293,7 +294,7 @@ def test_every_set_and_every_sample_keeps_the_rules(
     config=CONFIGS,
     sensors=st.fixed_dictionaries(dict.fromkeys(MODALITIES, SENSORS)),
     steady=st.sampled_from(MODALITIES),
-    period=st.sampled_from([10.0, 33.3, 100.0]),
+    period=st.sampled_from([20.0, 50.0, 100.0]),
     latency=ms(0, 150),
     max_age_s=st.sampled_from([0.0, 0.3]),
     seed=st.integers(0, 1 << 30),
@@ -312,7 +313,7 @@ def test_sets_keep_coming_while_one_sensor_speaks(
     assert max(np.diff(times)) <= 1 * SECOND
 
 
-@COMMON
+@settings(COMMON, max_examples=NUM_EXAMPLES // 4)
 @given(
     period=st.sampled_from([20.0, 33.3, 100.0]),
     latencies=st.tuples(ms(0, 60), ms(0, 60), ms(0, 60), ms(0, 60)),

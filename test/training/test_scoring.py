@@ -56,11 +56,20 @@ def test_combinations_that_a_frame_lacks_are_passed_over(deliver_root):
     assert list(scores.matrices) == [('rgb',)]
 
 
+def test_averages_over_combinations_need_them_all(deliver_root):
+    frames = DeliverDataset(deliver_root, 'val')
+    scores = score_frames(perfect_with_camera, frames, [('rgb',), ('lidar',)], SPACE, 64)
+    assert not scores.is_complete()
+    assert not any(key.startswith('emm') for key in scores.to_dict())
+    assert 'EMM' not in score_table(scores)
+
+
 def test_the_table_has_a_line_for_each_combination(deliver_root):
     frames = DeliverDataset(deliver_root, 'val')
-    lines = score_table(score_frames(perfect_with_camera, frames, [('rgb',), ('lidar',)], SPACE,
-                                     64)).splitlines()
-    assert [line.split()[0] for line in lines] == ['sensors', 'rgb', 'lidar', 'EMM']
+    subsets = [('rgb',), ('lidar',), ('rgb', 'lidar')]
+    scores = score_frames(perfect_with_camera, frames, subsets, SPACE, 64)
+    lines = score_table(scores).splitlines()
+    assert [line.split()[0] for line in lines] == ['sensors', 'rgb', 'lidar', 'rgb+lidar', 'EMM']
     assert lines[1].split() == ['rgb', '100.00', '100.00', '100.00']
 
 
@@ -70,22 +79,12 @@ def test_spread(length, wanted, indices):
     assert spread(length, wanted) == indices
 
 
-def label_message(stamp_ns, labels, step):
-    rows = np.zeros((labels.shape[0], step), np.uint8)
-    rows[:, : labels.shape[1]] = labels
-    stamp = SimpleNamespace(sec=stamp_ns // 10**9, nanosec=stamp_ns % 10**9)
-    message = SimpleNamespace(header=SimpleNamespace(stamp=stamp), height=labels.shape[0],
-                              width=labels.shape[1], step=step, data=rows.ravel())
-    return SimpleNamespace(message=lambda: message)
-
-
 @pytest.fixture
 def recorded(monkeypatch):
     """Truth at 1.0 s and 1.1 s; label images at 1.02 s (all right), 1.1 s (half) and 2 s."""
     truths = [(1_000_000_000, np.full((4, 6), 3, np.uint8)),
               (1_100_000_000, np.full((4, 6), 5, np.uint8))]
-    monkeypatch.setattr(recording, 'read_bag', lambda path, topics: [
-        label_message(stamp, labels, 8) for stamp, labels in truths])
+    monkeypatch.setattr(recording, 'read_label_images', lambda path, topic: dict(truths))
     monkeypatch.setattr(recording, 'read_rig', lambda path, topics: None)
     monkeypatch.setattr(recording, 'Pipeline', lambda segmenter, rig: None)
     half = np.full((4, 6), 5, np.uint8)
@@ -113,6 +112,6 @@ def test_a_recording_without_near_truth_is_refused(recorded, tmp_path, monkeypat
     monkeypatch.setattr(recording, 'MAX_TRUTH_OFFSET_NS', -1)
     with pytest.raises(ConfigError, match='60 ms'):
         recording.score_recording(tmp_path, SEGMENTER)
-    monkeypatch.setattr(recording, 'read_bag', lambda path, topics: [])
+    monkeypatch.setattr(recording, 'read_label_images', lambda path, topic: {})
     with pytest.raises(ConfigError, match='no ground truth'):
         recording.score_recording(tmp_path, SEGMENTER)

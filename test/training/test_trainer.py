@@ -3,6 +3,7 @@
 """The training loop: exact resumption, learning, time limits, divergence, the whole command."""
 
 import json
+import signal
 
 import pytest
 import torch
@@ -231,3 +232,23 @@ def test_the_command_names_what_is_wrong(tmp_path, capsys):
                                  '--output', 'y'])
     assert status == 1
     assert 'none.yaml' in capsys.readouterr().err
+
+
+def test_an_interrupted_command_is_continued(deliver_root, tmp_path, monkeypatch):
+    recipe = tmp_path / 'recipe.yaml'
+    recipe.write_text(json.dumps(SMALL), encoding='utf-8')
+    output = tmp_path / 'bundle'
+    arguments = ['--config', str(recipe), '--data', str(deliver_root), '--output', str(output),
+                 '--threads', '1']
+    step = Trainer._step
+
+    def step_and_interrupt(self, batch):
+        signal.raise_signal(signal.SIGTERM)
+        return step(self, batch)
+
+    monkeypatch.setattr(Trainer, '_step', step_and_interrupt)
+    assert train_command.main(arguments) == 130
+    assert output.with_name('bundle.ckpt').is_file() and not output.exists()
+    monkeypatch.setattr(Trainer, '_step', step)
+    assert train_command.main([*arguments, '--resume']) == 0
+    assert load_bundle(output)[0].provenance['steps'] == 6
