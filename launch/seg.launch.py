@@ -62,7 +62,7 @@ def generate_launch_description() -> LaunchDescription:
     """Arguments first, so that ``--show-args`` lists them; the rest depends on their values."""
     declared = [DeclareLaunchArgument(name, default_value=default, description=text)
                 for name, default, text in ARGUMENTS]
-    return LaunchDescription([*declared, *_transport(), OpaqueFunction(function=_start)])
+    return LaunchDescription([*declared, *_transport(), *_threads(), OpaqueFunction(function=_start)])
 
 
 def _transport() -> list:
@@ -74,6 +74,13 @@ def _transport() -> list:
         return []
     profile = str(resource_path('config') / 'fastdds_shm.xml')
     return [SetEnvironmentVariable(name, profile) for name in names]
+
+
+def _threads() -> list:
+    """Threads that spin while they wait take the cores from the processes beside them."""
+    if 'OMP_WAIT_POLICY' in os.environ:
+        return []
+    return [SetEnvironmentVariable('OMP_WAIT_POLICY', 'PASSIVE')]
 
 
 def _start(context: LaunchContext) -> list:

@@ -213,9 +213,21 @@ def test_rviz_opens_the_layout_of_this_package(stubbed):
 def test_transport_profile_unless_the_user_has_one(stubbed, environment, names):
     for name, value in environment.items():
         stubbed.setenv(name, value)
-    found = kinds(described('seg'), 'SetEnvironmentVariable')
+    found = [action for action in kinds(described('seg'), 'SetEnvironmentVariable')
+             if action.args[0] != 'OMP_WAIT_POLICY']
     assert [action.args[0] for action in found] == names
     assert all(Path(action.args[1]).name == 'fastdds_shm.xml' for action in found)
+
+
+def test_threads_do_not_spin_unless_the_user_says_so(stubbed):
+    def policies():
+        return [action.args[1] for action in kinds(described('seg'), 'SetEnvironmentVariable')
+                if action.args[0] == 'OMP_WAIT_POLICY']
+
+    stubbed.delenv('OMP_WAIT_POLICY', raising=False)
+    assert policies() == ['PASSIVE']
+    stubbed.setenv('OMP_WAIT_POLICY', 'ACTIVE')
+    assert policies() == []
 
 
 @pytest.mark.parametrize('name', NAMES)

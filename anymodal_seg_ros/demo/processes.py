@@ -27,6 +27,8 @@ class ProcessError(AnymodalError):
 def private_ros_environment() -> dict[str, str]:
     """This process's environment on a domain of its own, with large shared-memory segments."""
     return {
+        # Threads that spin while they wait would take the cores from the other processes.
+        'OMP_WAIT_POLICY': 'PASSIVE',
         **os.environ,
         'ROS_DOMAIN_ID': str(1 + os.getpid() % 100),
         'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',

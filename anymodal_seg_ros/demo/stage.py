@@ -25,7 +25,8 @@ SEED = 900_001
 def stage_config(seed: int = SEED, size_px: int = 512) -> SimConfig:
     """A sunny drive of 36 s with a bend, on which night falls at ``NIGHT_FALLS_S``."""
     return SimConfig(seed=seed, street='curve', condition='sun',
-                     changes=((NIGHT_FALLS_S, 'night'),), width_px=size_px, height_px=size_px, start_ns=START_NS, duration_s=36.0)
+                     changes=((NIGHT_FALLS_S, 'night'),), width_px=size_px, height_px=size_px,
+                     start_ns=START_NS, duration_s=36.0)
 
 
 def build_stage(config: SimConfig, folder: Path) -> Path:

@@ -8,7 +8,6 @@ the network on the newest set; nothing waits for the network.
 
 from __future__ import annotations
 
-import os
 import platform
 import sys
 import time
@@ -392,9 +391,6 @@ class SegmentationNode(Node):
 
 def main(args: Sequence[str] | None = None) -> int:
     """Entry point ``segmentation_node``; returns the exit code."""
-    # Read when torch is loaded. Threads that spin while they wait take the cores from the
-    # processes that carry the messages: several times the latency where cores are shared.
-    os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
     return run_node(SegmentationNode, args)
 
 
