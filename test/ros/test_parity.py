@@ -25,9 +25,9 @@ def stamp_ns(message):
 @pytest.fixture(scope='module')
 def drive(tmp_path_factory):
     path = tmp_path_factory.mktemp('drive') / 'street'
-    write_bag(path, [SimConfig(
+    write_bag(path, SimConfig(
         seed=5, street='straight', width_px=SIZE_PX, height_px=SIZE_PX, event_width_px=SIZE_PX,
-        event_height_px=SIZE_PX, duration_s=3.0, start_ns=START_NS)])
+        event_height_px=SIZE_PX, duration_s=3.0, start_ns=START_NS))
     return path
 
 
