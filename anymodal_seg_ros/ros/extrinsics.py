@@ -113,7 +113,9 @@ class RigKeeper:
         if not _same_camera(self.rig.camera_of(modality), camera):
             self.rig = self.rig.with_camera(modality, camera)
             self._forget_guesses()
-        self._see_frame(modality, msg.header.frame_id)
+        # A driver may stamp images and camera infos differently: an image has the last word.
+        if modality not in self._frames:
+            self._see_frame(modality, msg.header.frame_id.lstrip('/'), by_sample=False)
 
     def on_sample(self, modality: str, frame_id: str, data: npt.NDArray[Any]) -> None:
         """Learn a sensor's frame, and the image size of a camera without intrinsics."""

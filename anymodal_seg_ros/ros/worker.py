@@ -9,25 +9,7 @@ import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-import cv2
-
-from anymodal_seg_ros.errors import AnymodalError
-
 T = TypeVar('T')
-
-WORK_ERRORS: tuple[type[Exception], ...] = (
-    AnymodalError,
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    MemoryError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    cv2.error,
-)
-"""What inference and encoding may raise without ending the node; torch raises RuntimeError."""
 
 
 class LatestSlot(Generic[T]):
@@ -72,7 +54,8 @@ class LatestWorker(Generic[T]):
 
     Args:
         work: called in the thread, one item at a time.
-        on_error: called in the thread with what ``work`` raised (one of ``WORK_ERRORS``).
+        on_error: called in the thread with what ``work`` raised, whatever it is: a thread that
+            ends without a word leaves a node that looks alive and labels nothing.
     """
 
     def __init__(
@@ -105,6 +88,6 @@ class LatestWorker(Generic[T]):
         while (item := self._slot.take()) is not None:
             try:
                 self._work(item)
-            except WORK_ERRORS as error:
-                logging.getLogger(__name__).debug('work failed', exc_info=True)
+            except Exception as error:
+                logging.getLogger(__name__).exception('work failed')
                 self._on_error(error)
