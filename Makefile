@@ -10,6 +10,11 @@ PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.10 python3,$(
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
+# A ROS 2 distribution that was sourced in this shell must not mix with the one from PyPI.
+ifdef AMENT_PREFIX_PATH
+unexport AMENT_PREFIX_PATH PYTHONPATH LD_LIBRARY_PATH ROS_DISTRO RMW_IMPLEMENTATION
+endif
+
 .PHONY: help setup demo test lint benchmark train clean
 .DEFAULT_GOAL := help
 
@@ -42,10 +47,17 @@ test: lint  ## lint, type-check and run every test
 
 benchmark: $(READY)  ## print the speeds that the README quotes
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	@echo '== the simulated street'; $(BIN)/python -m anymodal_seg_ros.sim benchmark
 
-train: $(READY)  ## simulate streets and train the default bundle (two cores: under two hours)
-	@$(BIN)/python -m anymodal_seg_ros.sim dataset --out out/streets
-	@$(BIN)/python -m training.train --config config/training/default.yaml --data out/streets --out out/train
+# Written last, so it is there only when the data set is complete.
+out/streets/dataset.json: | $(READY)
+	@rm -rf out/streets
+	@$(BIN)/python -m anymodal_seg_ros.sim dataset out/streets \
+	  --train 1800 --val 200 --test 200 --frames-per-scene 4
+
+train: $(READY) out/streets/dataset.json  ## simulate streets and train the default bundle (two cores: under two hours)
+	@$(BIN)/python -m training.train --config config/training/default.yaml --data out/streets \
+	  --output out/train/default $(if $(wildcard out/train/default.ckpt),--resume)
 
 clean:  ## remove what make made, except the virtual environment
 	@rm -rf out build install log .pytest_cache .mypy_cache .ruff_cache

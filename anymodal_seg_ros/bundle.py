@@ -232,6 +232,9 @@ def _open_inside(folder: Path, name: str, max_bytes: int) -> BinaryIO:
     try:
         if file.resolve(strict=True).parent != folder.resolve(strict=True):
             raise BundleError(f'{file} is a link out of the bundle; it must lie in the folder')
+        # Opening a named pipe would wait for whoever writes into it.
+        if not file.is_file():
+            raise BundleError(f'{file} is no regular file')
         stream = file.open('rb')
     except FileNotFoundError:
         raise BundleError(f'{file} is missing') from None

@@ -30,6 +30,7 @@ Float32Array = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
 
 MAX_IMAGE_SIDE_PX = 16384
+MAX_IMAGE_PIXELS = 64 * 1024 * 1024
 _MIN_Z_M = 1e-6
 optical_T_body: Float64Array = np.array([  # noqa: N816
     [0.0, -1.0, 0.0, 0.0],
@@ -336,6 +337,8 @@ def _camera_problem(width_px: int, height_px: int, K: Float64Array, model: str,
     for name, side_px in (('width', width_px), ('height', height_px)):
         if not 1 <= side_px <= MAX_IMAGE_SIDE_PX:
             return name, f'{side_px}; allowed is 1 to {MAX_IMAGE_SIDE_PX}'
+    if width_px * height_px > MAX_IMAGE_PIXELS:
+        return 'height', f'{width_px}x{height_px}; allowed are {MAX_IMAGE_PIXELS} pixels'
     if K.shape != (3, 3) or not np.isfinite(K).all():
         return 'K', f'{K.tolist()}; a finite [3, 3] is needed'
     if K[0, 0] <= 0.0 or K[1, 1] <= 0.0 or not np.array_equal(K[2], (0.0, 0.0, 1.0)):

@@ -83,9 +83,11 @@ class Pipeline:
             sample = replace(sample, data=self._events.push(sample.data))
         return sets + self.synchronizer.add(sample, now_ns)
 
-    def reject(self, modality: str, reason: str, now_ns: int) -> list[SampleSet]:
-        """Count a message that could not be decoded; returns sets that need not wait for it."""
-        self.health.reject(modality, reason, now_ns)
+    def reject(
+        self, modality: str, reason: str, now_ns: int, state_reason: str = 'malformed'
+    ) -> list[SampleSet]:
+        """Count a message that could not be used; returns sets that need not wait for it."""
+        self.health.reject(modality, reason, now_ns, state_reason)
         return self._update_trust(now_ns)
 
     def poll(self, now_ns: int, steady_ns: int | None = None) -> list[SampleSet]:
@@ -118,18 +120,23 @@ class Pipeline:
         if self._events is not None:
             self._events.reset()
 
-    def encode(self, sample_set: SampleSet) -> Images:
-        """Camera-plane images at network size, uint8 [h, w, 3], of the sensors in the set."""
-        rig = self.rig
-        size_hw = network_size(self.output_hw(), self.segmenter.bundle.short_side_px)
+    def encode(self, sample_set: SampleSet, rig: Rig | None = None) -> Images:
+        """Camera-plane images at network size, uint8 [h, w, 3], of the sensors in the set.
+
+        Where ``rig`` may be replaced between the steps, hand the same one to each of them.
+        """
+        rig = rig or self.rig
+        size_hw = network_size(self.output_hw(rig), self.segmenter.bundle.short_side_px)
         return {
             name: self.encoders[name].encode(sample.data, rig, size_hw)
             for name, sample in sample_set.samples.items()
         }
 
-    def predict(self, sample_set: SampleSet, images: Images) -> Prediction:
+    def predict(
+        self, sample_set: SampleSet, images: Images, rig: Rig | None = None
+    ) -> Prediction:
         """Labels at camera resolution from encoded images."""
-        labels, confidence = self.segmenter.predict(images, self.output_hw())
+        labels, confidence = self.segmenter.predict(images, self.output_hw(rig))
         return Prediction(
             stamp_ns=sample_set.stamp_ns,
             labels=labels,
@@ -139,11 +146,13 @@ class Pipeline:
 
     def segment(self, sample_set: SampleSet) -> Prediction:
         """``encode`` and ``predict`` in one step."""
-        return self.predict(sample_set, self.encode(sample_set))
+        rig = self.rig
+        return self.predict(sample_set, self.encode(sample_set, rig), rig)
 
-    def output_hw(self) -> tuple[int, int]:
+    def output_hw(self, rig: Rig | None = None) -> tuple[int, int]:
         """Height and width of the label image: those of the reference camera."""
-        return self.rig.camera.height_px, self.rig.camera.width_px
+        camera = (rig or self.rig).camera
+        return camera.height_px, camera.width_px
 
     def _update_trust(self, now_ns: int) -> list[SampleSet]:
         trusted = self.health.trusted()

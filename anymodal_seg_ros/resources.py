@@ -22,9 +22,11 @@ def resource_path(folder: str) -> Path:
         ConfigError: the folder is in neither place.
     """
     package_dir = Path(__file__).resolve().parent
-    candidates = [package_dir.parent / folder]
     prefixes = [*package_dir.parents, Path(sys.prefix)]
-    candidates += [prefix / 'share' / PACKAGE / folder for prefix in prefixes]
+    candidates = [prefix / 'share' / PACKAGE / folder for prefix in prefixes]
+    # Beside an installed package lie other packages, among them one named launch.
+    if (package_dir.parent / 'package.xml').is_file():
+        candidates.insert(0, package_dir.parent / folder)
     for candidate in candidates:
         if candidate.is_dir():
             return candidate

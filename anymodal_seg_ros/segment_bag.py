@@ -217,8 +217,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--bundle', type=Path, help='bundle folder; default: the one installed')
     parser.add_argument('--faults', type=Path, help='YAML schedule of sensor faults to apply')
     parser.add_argument('--topics', nargs='+', default=[], metavar='NAME=TOPIC',
-                        help=f'topics that differ from {dict(TOPICS)}')
-    parser.add_argument('--storage', choices=('mcap', 'sqlite3'), default='mcap')
+                        help='topics with other names than: '
+                             + ', '.join(f'{name}={topic}' for name, topic in TOPICS.items()))
+    parser.add_argument('--storage', choices=('mcap', 'sqlite3'), default='mcap',
+                        help='file format of the output (default %(default)s)')
     parser.add_argument('--start-s', type=float, default=0.0, help='seconds to skip')
     parser.add_argument('--max-seconds', type=float, default=math.inf,
                         help='recorded seconds to label')

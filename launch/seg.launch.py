@@ -62,7 +62,8 @@ def generate_launch_description() -> LaunchDescription:
     """Arguments first, so that ``--show-args`` lists them; the rest depends on their values."""
     declared = [DeclareLaunchArgument(name, default_value=default, description=text)
                 for name, default, text in ARGUMENTS]
-    return LaunchDescription([*declared, *_transport(), *_threads(), OpaqueFunction(function=_start)])
+    return LaunchDescription(
+        [*declared, *_transport(), *_threads(), OpaqueFunction(function=_start)])
 
 
 def _transport() -> list:

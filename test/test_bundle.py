@@ -4,6 +4,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 import struct
 
@@ -329,6 +330,10 @@ def test_missing_files_links_and_folders(folder, tmp_path, name):
     file.unlink()
     file.mkdir()
     with pytest.raises(BundleError, match=name):
+        load_bundle(folder)
+    file.rmdir()
+    os.mkfifo(file)
+    with pytest.raises(BundleError, match='no regular file'):
         load_bundle(folder)
 
 

@@ -143,6 +143,7 @@ def test_camera_info_region_is_cut_before_binning():
     ('width', {'width': 0}),
     ('width', {'width': 2**31}),
     ('height', {'height': 16385}),
+    ('height', {'width': 16384, 'height': 16384}),
     ('k', {'k': np.zeros(9)}),
     ('k', {'k': np.full(9, np.nan)}),
     ('k', {'k': np.diag([-22973.0, 400.0, 1.0]).reshape(-1)}),

@@ -21,6 +21,7 @@ DROPOUT_MODES = ('by_size', 'uniform')
 SCHEDULES = ('poly', 'cosine')
 PRECISIONS = ('auto', 'fp32', 'bf16')
 CLASS_WEIGHTS = ('none', 'log')
+DEVICES = ('auto', 'cpu', 'cuda')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +37,8 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         _one_of('data.name', self.name, tuple(DATASETS))
-        _in_range('data.short_side_px', self.short_side_px, 32, 4096)
+        _text('data.label_space', self.label_space)
+        _whole('data.short_side_px', self.short_side_px, 32, 4096)
         if self.short_side_px % 32:
             raise ConfigError(f'data.short_side_px {self.short_side_px} is no multiple of 32')
 
@@ -71,6 +73,9 @@ class DropoutConfig:
 
     def __post_init__(self) -> None:
         _one_of('dropout.mode', self.mode, DROPOUT_MODES)
+        if not isinstance(self.weights, Mapping):
+            raise ConfigError(f"dropout.weights {self.weights!r}; allowed: a table such as "
+                              "{'rgb+lidar': 1.0}")
         for name, weight in self.weights.items():
             _in_range(f'dropout.weights[{name!r}]', weight, 1e-9, 1e9)
 
@@ -109,8 +114,8 @@ class StageConfig:
 
     def __post_init__(self) -> None:
         _in_range('stages.until', self.until, 1e-6, 1)
-        _in_range('stages.crop_px', self.crop_px, 32, 4096)
-        _in_range('stages.batch', self.batch, 1, 4096)
+        _whole('stages.crop_px', self.crop_px, 32, 4096)
+        _whole('stages.batch', self.batch, 1, 4096)
         if self.crop_px % 32:
             raise ConfigError(f'stages.crop_px {self.crop_px} is no multiple of 32')
 
@@ -143,16 +148,18 @@ class TrainConfig:
         default_factory=lambda: (StageConfig(until=1.0, crop_px=256, batch=8),))
 
     def __post_init__(self) -> None:
-        _in_range('seed', self.seed, 0, 2**31)
+        _whole('seed', self.seed, 0, 2**31)
         _in_range('epochs', self.epochs, 1e-3, 1e6)
         _in_range('max_minutes', self.max_minutes, 0, 1e6)
         _in_range('checkpoint_minutes', self.checkpoint_minutes, 0, 1e6)
-        _in_range('val_epochs', self.val_epochs, 0, 1e6)
-        _in_range('val_frames', self.val_frames, 1, 1e9)
+        _whole('val_epochs', self.val_epochs, 0, 10**6)
+        _whole('val_frames', self.val_frames, 1, 10**9)
         _one_of('model', self.model, tuple(CONFIGS))
         _one_of('loss', self.loss, tuple(LOSSES))
         _one_of('class_weights', self.class_weights, CLASS_WEIGHTS)
         _one_of('precision', self.precision, PRECISIONS)
+        _one_of('device', self.device, DEVICES)
+        _text('pretrained', self.pretrained)
         ends = [stage.until for stage in self.stages]
         if not ends or ends != sorted(set(ends)) or ends[-1] != 1.0:
             raise ConfigError(f'stages.until must rise and end at 1.0, not {ends}')
@@ -217,8 +224,24 @@ def _known(section: Any, name: str, data: object) -> dict[str, Any]:  # noqa: AN
     for key in data:
         if key not in known:
             raise ConfigError(f'{where}: unknown key {key!r}; known are {", ".join(known)}')
-    return {key: tuple(value) if known[key].type.startswith('tuple[str') else value
-            for key, value in data.items()}
+    return {key: _names(f'{where}: {key}', value) if known[key].type.startswith('tuple[str')
+            else value for key, value in data.items()}
+
+
+def _names(name: str, value: object) -> tuple[str, ...]:
+    if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
+        raise ConfigError(f'{name} must be a list of names, not {value!r}')
+    return tuple(value)
+
+
+def _text(name: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise ConfigError(f'{name} must be text, not {value!r}')
+
+
+def _whole(name: str, value: object, low: int, high: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise ConfigError(f'{name} {value!r}; allowed: a whole number from {low} to {high}')
 
 
 def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:

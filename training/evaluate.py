@@ -23,10 +23,15 @@ from anymodal_seg_ros.inference import Segmenter, build_segmenter
 from training.recording import score_recording
 from training.scoring import SubsetScores, score_bundle, score_table
 
+INTERRUPTED = 130
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns the exit status."""
-    args = _parser().parse_args(arguments)
+    parser = _parser()
+    args = parser.parse_args(arguments)
+    if args.faults is not None and args.bag is None:
+        parser.error('--faults needs --bag: a data set is scored as it is stored')
     try:
         segmenter = build_segmenter(args.bundle, device=args.device, num_threads=args.threads)
         if args.bag is not None:
@@ -43,9 +48,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             args.output.write_text(json.dumps(report, indent=2) + '\n', encoding='utf-8')
         if args.update_bundle:
             update_scores(args.bundle, args.split if args.bag is None else 'recording', report)
-    except AnymodalError as error:
+    except (AnymodalError, OSError) as error:
         sys.stderr.write(f'error: {error}\n')
         return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
     return 0
 
 
@@ -74,13 +81,18 @@ def _parser() -> argparse.ArgumentParser:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument('--data', type=Path, help='data set in DELIVER layout')
     source.add_argument('--bag', type=Path, help='recording with ground truth')
-    parser.add_argument('--faults', type=Path, help='fault schedule for the recording')
-    parser.add_argument('--split', default='val', choices=('train', 'val', 'test'))
-    parser.add_argument('--condition', action='append', default=[], help='keep only this one')
-    parser.add_argument('--failure', action='append', default=[], help='keep only this one')
-    parser.add_argument('--depth-folder', default='auto', choices=('auto', 'hha', 'depth'))
-    parser.add_argument('--max-frames', type=int, default=0, help='0 scores all')
-    parser.add_argument('--device', default='auto')
+    parser.add_argument('--faults', type=Path, help='fault schedule (YAML) for the recording')
+    parser.add_argument('--split', default='val', choices=('train', 'val', 'test'),
+                        help='of the data set (default %(default)s)')
+    parser.add_argument('--condition', action='append', default=[],
+                        help='score only frames of this condition; can be repeated')
+    parser.add_argument('--failure', action='append', default=[],
+                        help="score only frames with this failure, or 'normal'; can be repeated")
+    parser.add_argument('--depth-folder', default='auto', choices=('auto', 'hha', 'depth'),
+                        help='auto takes hha where it exists (default %(default)s)')
+    parser.add_argument('--max-frames', type=int, default=0,
+                        help='spread over the split; 0 scores all')
+    parser.add_argument('--device', default='auto', help="'auto', 'cpu' or 'cuda'")
     parser.add_argument('--threads', type=int, default=0, help='0 takes all cores')
     parser.add_argument('--output', type=Path, help='write the scores as JSON')
     parser.add_argument('--update-bundle', action='store_true',

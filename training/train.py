@@ -26,8 +26,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm  # type: ignore[import-untyped]
 
-from anymodal_seg_ros.bundle import Bundle, save_bundle
-from anymodal_seg_ros.errors import AnymodalError, ConfigError
+from anymodal_seg_ros.bundle import CONFIG_FILE, Bundle, save_bundle
+from anymodal_seg_ros.errors import AnymodalError, BundleError, ConfigError
 from anymodal_seg_ros.inference import build_segmenter
 from anymodal_seg_ros.labels import LabelSpace, load_label_space
 from anymodal_seg_ros.modalities import MODALITIES, network_size
@@ -77,8 +77,11 @@ def train(
 
     Raises:
         ConfigError: the recipe or the data set is wrong.
+        BundleError: ``output`` exists and is no bundle.
         DivergedError: the loss is no longer finite.
     """
+    if output.exists() and not (output / CONFIG_FILE).is_file():
+        raise BundleError(f'{output} exists and is no bundle; name a new folder')
     torch.manual_seed(config.seed)
     cv2.setNumThreads(1)
     label_space = load_label_space(config.data.label_space)
@@ -227,8 +230,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog='python -m training.train',
                                      description='Train a network and write it as a bundle.')
     parser.add_argument('--config', type=Path, required=True, help='recipe (YAML)')
-    parser.add_argument('--data', type=Path, required=True, help='data set')
-    parser.add_argument('--output', type=Path, required=True, help='bundle folder to write')
+    parser.add_argument('--data', type=Path, required=True, help='data set in DELIVER layout')
+    parser.add_argument('--output', type=Path, required=True,
+                        help='bundle folder to write; a bundle there is replaced')
     parser.add_argument('--resume', action='store_true', help='continue from OUTPUT.ckpt')
     parser.add_argument('--max-minutes', type=float, help="instead of the recipe's")
     parser.add_argument('--seed', type=int, help="instead of the recipe's")

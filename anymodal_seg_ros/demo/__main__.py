@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from anymodal_seg_ros.bundle import load_bundle
 from anymodal_seg_ros.corruption import FaultSchedule
 from anymodal_seg_ros.demo.processes import Processes
 from anymodal_seg_ros.demo.recording import LATCHED, RECORDED
@@ -40,8 +41,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     out: Path = options.out
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        # What would end the play after minutes is found in the first second.
+        load_bundle(options.bundle)
         schedule = FaultSchedule.from_yaml(options.faults)
+        out.mkdir(parents=True, exist_ok=True)
         stage = stage_config(options.seed, options.size)
         _say('1/3 the street')
         street = build_stage(stage, out)
@@ -50,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _say('3/3 the review')
         summary = review(out, street, recording, options.bundle, schedule, START_NS,
                          cuts_s=(NIGHT_FALLS_S,))
-    except AnymodalError as error:
+    except (AnymodalError, OSError) as error:
         sys.stderr.write(f'error: {error}\n')
         return 1
     except KeyboardInterrupt:
@@ -114,13 +117,15 @@ def _parser() -> argparse.ArgumentParser:
             'Plays a simulated street in real time through the fault injector and the '
             'segmentation node, as separate processes on a private ROS domain, and writes '
             'summary.json, report.html and demo.webm.'))
-    parser.add_argument('--out', type=Path, default=Path('out/demo'), help='folder for results')
+    parser.add_argument('--out', type=Path, default=Path('out/demo'),
+                        help='folder for results (default %(default)s)')
     parser.add_argument('--bundle', type=Path, default=resource_path('bundles') / 'default',
                         help='bundle to run (default: the one that ships)')
     parser.add_argument('--faults', type=Path,
                         default=resource_path('config') / 'faults' / 'demo.yaml',
                         help='YAML schedule of faults (default: the story of the demo)')
-    parser.add_argument('--size', type=int, default=512, help='camera height and width in px')
+    parser.add_argument('--size', type=int, default=512,
+                        help='camera height and width in px (default %(default)s)')
     parser.add_argument('--seed', type=int, default=SEED, help='another seed, another street')
     return parser
 

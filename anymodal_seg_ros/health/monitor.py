@@ -100,9 +100,11 @@ class HealthMonitor:
         now_ns = self._advance(now_ns)
         return self._sensor(sample.modality).observe(sample, now_ns, self._clock.scale)
 
-    def reject(self, modality: str, reason: str, now_ns: int) -> None:
-        """Count a malformed message under ``reason``; the state's reason is ``'malformed'``."""
-        self._sensor(modality).reject(reason, self._advance(now_ns))
+    def reject(
+        self, modality: str, reason: str, now_ns: int, state_reason: str = 'malformed'
+    ) -> None:
+        """Count an unusable message under ``reason``; the state's reason is ``state_reason``."""
+        self._sensor(modality).reject(reason, self._advance(now_ns), state_reason)
 
     def tick(self, now_ns: int, steady_ns: int | None = None) -> None:
         """Let time pass. Without ``steady_ns`` a pause and a jump ahead are not told apart from

@@ -119,15 +119,15 @@ class SensorHealth:
         self._on_good(now_ns)
         return '' if self.is_trusted else 'probation'
 
-    def reject(self, reason: str, now_ns: int) -> None:
-        """A message that could not be decoded came in."""
+    def reject(self, reason: str, now_ns: int, state_reason: str = 'malformed') -> None:
+        """A message that could not be decoded, or placed, came in."""
         if self._state is HealthState.DISABLED:
             return
         self._num_received += 1
         self._rejected[reason] += 1
         self._timing.arrive(now_ns)
         self._timing.break_interval()
-        self._on_bad('malformed', now_ns)
+        self._on_bad(state_reason, now_ns)
 
     def tick(self, now_ns: int, scale: float) -> None:
         """Let time pass: silence, and an interval that grows too long."""

@@ -17,10 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from anymodal_seg_ros.errors import BadMessageError
-from anymodal_seg_ros.geometry import MAX_IMAGE_SIDE_PX
+from anymodal_seg_ros.geometry import MAX_IMAGE_PIXELS, MAX_IMAGE_SIDE_PX
 from anymodal_seg_ros.modalities.base import Uint8Array
 
-MAX_IMAGE_PIXELS = 64 * 1024 * 1024
 _PNG_MAGIC = b'\x89PNG\r\n\x1a\n'
 _JPEG_MAGIC = b'\xff\xd8\xff'
 # Start-of-frame markers of JPEG; C4, C8 and CC in their midst are tables and a reserved one.

@@ -13,6 +13,7 @@ from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.geometry import CameraModel, Rig
 
 Indices = npt.NDArray[np.intp]
+MAX_ASPECT = 16
 
 
 def network_size(camera_hw: tuple[int, int], short_side_px: int,
@@ -23,11 +24,15 @@ def network_size(camera_hw: tuple[int, int], short_side_px: int,
     nearest multiple of ``multiple``, never to 0.
 
     Raises:
-        ConfigError: a size is not positive.
+        ConfigError: a size is not positive, or the camera so narrow a strip that the network's
+            input would fill the memory.
     """
     if min(*camera_hw, short_side_px, multiple) < 1:
         raise ConfigError(f'camera size {camera_hw}, short_side_px {short_side_px} and multiple '
                           f'{multiple}; allowed is 1 and more')
+    if max(camera_hw) > MAX_ASPECT * min(camera_hw):
+        raise ConfigError(f'camera size {camera_hw}; allowed is a long side of up to {MAX_ASPECT} '
+                          'short ones')
     scale = short_side_px / min(camera_hw)
     height, width = (max(1, int(side * scale / multiple + 0.5)) * multiple for side in camera_hw)
     return height, width

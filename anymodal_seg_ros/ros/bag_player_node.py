@@ -87,6 +87,10 @@ class BagPlayer(Node):
             raise ConfigError("bag is ''; the path of a recording is needed")
         self._path: str = self._settings['bag']
         self._info = bag_info(self._path)
+        offset_s = self._settings['start_offset_s']
+        if offset_s > self._info.duration_s:
+            raise ConfigError(f'start_offset_s is {offset_s}; {self._path} lasts '
+                              f'{self._info.duration_s:.3f} s')
         self._topics = self._playable_topics(self._info)
         self._clock_publisher = self.create_publisher(ClockMessage, '/clock', 10)
         self._publishers_by_topic = {topic: self._publisher_for(topic) for topic in self._topics}

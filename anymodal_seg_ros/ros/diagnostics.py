@@ -33,6 +33,8 @@ _MESSAGES: Mapping[HealthState, str] = {
     HealthState.WAITING: 'nothing received yet',
     HealthState.DISABLED: 'disabled by the user',
 }
+STALLED_SETS = 30
+"""So many sets that nobody took since the network last answered mean that it hangs."""
 RECENT = 100
 """How many label images the published timings cover."""
 
@@ -146,11 +148,13 @@ class InferenceStats:
         self._counts: Counter[str] = Counter()
         self._times_ms: dict[str, deque[float]] = {}
         self._failure = ''
+        self._superseded_row = 0
 
     def count(self, what: str, number: int = 1) -> int:
         """Add to a counter; returns its new value."""
         with self._lock:
             self._counts[what] += number
+            self._superseded_row += number if what == 'sets_superseded' else 0
             return self._counts[what]
 
     def succeeded(self, times_ms: Mapping[str, float]) -> int:
@@ -160,6 +164,7 @@ class InferenceStats:
                 self._times_ms.setdefault(stage, deque(maxlen=RECENT)).append(value)
             self._counts['labels_out'] += 1
             self._failure = ''
+            self._superseded_row = 0
             return self._counts['labels_out']
 
     def failed(self, error: Exception) -> str:
@@ -169,11 +174,13 @@ class InferenceStats:
         with self._lock:
             self._counts['failures'] += 1
             self._failure = text
+            self._superseded_row = 0
         return text
 
     def to_status(self, node_name: str, hardware_id: str) -> DiagnosticStatus:
         with self._lock:
             counts, failure = dict(self._counts), self._failure
+            num_waiting = self._superseded_row
             times = {stage: sorted(values) for stage, values in self._times_ms.items()}
         values: dict[str, object] = {
             name: counts.get(name, 0)
@@ -188,6 +195,9 @@ class InferenceStats:
         values['last_failure'] = failure
         if failure:
             level, message = DiagnosticStatus.ERROR, f'inference fails: {failure}'
+        elif num_waiting >= STALLED_SETS:
+            level = DiagnosticStatus.ERROR
+            message = f'inference hangs: {num_waiting} sets came since its last answer'
         elif not counts.get('labels_out'):
             level, message = DiagnosticStatus.STALE, 'no label image yet'
         else:

@@ -115,7 +115,7 @@ class RigKeeper:
             self._forget_guesses()
         # A driver may stamp images and camera infos differently: an image has the last word.
         if modality not in self._frames:
-            self._see_frame(modality, msg.header.frame_id.lstrip('/'), by_sample=False)
+            self._see_frame(modality, msg.header.frame_id.lstrip('/'))
 
     def on_sample(self, modality: str, frame_id: str, data: npt.NDArray[Any]) -> None:
         """Learn a sensor's frame, and the image size of a camera without intrinsics."""
@@ -151,13 +151,18 @@ class RigKeeper:
             self.rig = replace(self.rig, cameras=known)
 
     def _see_frame(self, modality: str, frame_id: str) -> None:
-        if not frame_id or self._frames.get(modality) == frame_id:
+        known = self._frames.get(modality)
+        is_resolved = modality == 'rgb' or modality in self.sources
+        if not frame_id or (known == frame_id and is_resolved):
             return
         self._frames[modality] = frame_id
         if modality == 'rgb' and frame_id != self.rig.camera_frame:
             self.rig = replace(self.rig, camera_frame=frame_id)
             self.refresh()
         elif modality != 'rgb':
+            if known not in (None, frame_id):
+                # The pose known so far is that of another frame.
+                self.sources.pop(modality, None)
             self._resolve(modality, frame_id)
 
     def _find(self, key: str, frame: str) -> tuple[Transform | None, str]:

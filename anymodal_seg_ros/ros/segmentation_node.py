@@ -180,7 +180,7 @@ class SegmentationNode(Node):
         self._pipeline.rig = self._rig.rig
 
     def _on_message(self, modality: str, msg: RosMessage) -> None:
-        now_ns = self._now_ns()
+        now_ns, steady_ns = self._now_ns(), self._steady_ns()
         if now_ns == 0:
             self._stats.count('before_clock')
             return
@@ -196,9 +196,10 @@ class SegmentationNode(Node):
         self._pipeline.rig = self._rig.rig
         problem = self._rig.problem(modality)
         if problem:
-            self._reject(modality, problem, f'frame {sample.frame_id!r}: {problem}', now_ns)
+            self._report_bad(modality, problem, f'frame {sample.frame_id!r}: {problem}')
+            self._forward(self._pipeline.reject(modality, problem, now_ns, problem), now_ns)
             return
-        self._arrivals[modality, sample.stamp_ns] = self._steady_ns()
+        self._arrivals[modality, sample.stamp_ns] = steady_ns
         if len(self._arrivals) > REMEMBERED_ARRIVALS:
             self._arrivals.popitem(last=False)
         self._forward(self._pipeline.push(sample, now_ns), now_ns)
@@ -216,7 +217,8 @@ class SegmentationNode(Node):
     def _forward(self, sets: Sequence[SampleSet], now_ns: int) -> None:
         """Hand sets to the inference thread and see to it that the next deadline is met."""
         for samples in sets:
-            if samples.stamp_ns <= self._floor_ns:
+            is_repeated = samples.stamp_ns <= self._floor_ns
+            if is_repeated and not self._pipeline.synchronizer.stats().resets:
                 self._stats.count('sets_discarded')
                 continue
             self._last_stamp_ns = samples.stamp_ns
@@ -280,7 +282,7 @@ class SegmentationNode(Node):
         self._arrivals.clear()
         if self._worker.discard() is not None:
             self._stats.count('sets_discarded')
-        self._floor_ns = 0
+        self._floor_ns = self._last_stamp_ns = 0
         self._pipeline.reset(self._now_ns(), reason)
 
     def _on_parameters(self, parameters: Sequence[Parameter[Any]]) -> SetParametersResult:
@@ -298,7 +300,7 @@ class SegmentationNode(Node):
         self._outputs.overlay_alpha = settings.overlay_alpha
         now_ns = self._now_ns()
         if not settings.same_judgement(before):
-            # A new synchronizer does not know which stamps have gone out already.
+            # A new synchronizer does not know which stamps went out, until time restarts for it.
             self._floor_ns = self._last_stamp_ns
             self._epoch += 1
             self._pipeline = self._build_pipeline()
@@ -361,9 +363,9 @@ class SegmentationNode(Node):
             return
         times = [time.monotonic_ns()]
         rig = work.pipeline.rig
-        images = work.pipeline.encode(work.samples)
+        images = work.pipeline.encode(work.samples, rig)
         times.append(time.monotonic_ns())
-        prediction = work.pipeline.predict(work.samples, images)
+        prediction = work.pipeline.predict(work.samples, images, rig)
         times.append(time.monotonic_ns())
         if work.epoch != self._epoch:
             self._stats.count('sets_discarded')

@@ -135,9 +135,12 @@ def _parser() -> argparse.ArgumentParser:
         'preview', help='write a contact sheet as PNG',
         description='One row for each condition: camera, depth, LiDAR, events, labels.')
     preview.add_argument('path', type=Path, help='PNG file to write')
-    preview.add_argument('--seed', type=int, default=0, help='of the first row')
-    preview.add_argument('--size', type=int, default=256, help='of a tile in pixels')
-    preview.add_argument('--frame', type=int, default=20, help='camera frame of the drive')
+    preview.add_argument('--seed', type=int, default=0,
+                         help='of the first row (default %(default)s)')
+    preview.add_argument('--size', type=int, default=256,
+                         help='of a tile in pixels (default %(default)s)')
+    preview.add_argument('--frame', type=int, default=20,
+                         help='camera frame of the drive (default %(default)s)')
     preview.add_argument('--statistics', action='store_true',
                          help='also print how often each class occurs on 30 streets')
     preview.set_defaults(run=_preview)
@@ -145,7 +148,8 @@ def _parser() -> argparse.ArgumentParser:
     speed = commands.add_parser(
         'benchmark', parents=[drive], help='measure the speed on this machine',
         description='Time single measurements, then the sustained rate of all four sensors.')
-    speed.add_argument('--frames', type=int, default=40, help='of each sensor')
+    speed.add_argument('--frames', type=int, default=40,
+                       help='of each sensor (default %(default)s)')
     speed.add_argument('--json', action='store_true', help='print JSON')
     speed.set_defaults(run=_benchmark)
     return parser
@@ -154,8 +158,10 @@ def _parser() -> argparse.ArgumentParser:
 def _drive_options() -> argparse.ArgumentParser:
     drive = argparse.ArgumentParser(add_help=False)
     drive.add_argument('--seed', type=int, default=0, help='street and traffic (default 0)')
-    drive.add_argument('--street', choices=STREET_KINDS, default='straight')
-    drive.add_argument('--condition', choices=tuple(WEATHERS), default='sun')
+    drive.add_argument('--street', choices=STREET_KINDS, default='straight',
+                       help='kind of street (default %(default)s)')
+    drive.add_argument('--condition', choices=tuple(WEATHERS), default='sun',
+                       help='weather and light (default %(default)s)')
     drive.add_argument('--then', action='append', default=[], metavar='CONDITION@SECONDS',
                        help='another condition from this time on; can be repeated')
     drive.add_argument('--failure', choices=tuple(FAILURES), default='',
@@ -186,7 +192,8 @@ def _dataset_options(parser: argparse.ArgumentParser) -> None:
                              '(default %(default)s)')
     parser.add_argument('--seed', type=int, default=default.seed,
                         help='different seeds share no street (default %(default)s)')
-    parser.add_argument('--workers', type=int, default=0, help='processes; 0 takes all cores')
+    parser.add_argument('--workers', type=int, default=0,
+                        help='processes; 0 takes all cores (default 0)')
     parser.add_argument('--quiet', action='store_true', help='no progress bar')
     parser.set_defaults(run=_dataset)
 
@@ -198,7 +205,7 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault('OPENBLAS_NUM_THREADS', '1')
     try:
         args.run(args)
-    except AnymodalError as error:
+    except (AnymodalError, OSError) as error:
         sys.stderr.write(f'error: {error}\n')
         return 2
     except KeyboardInterrupt:

@@ -10,9 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.sim.parallel import parallel_outputs
 from anymodal_seg_ros.sim.simulator import SimConfig, Simulator
 from anymodal_seg_ros.sim.vehicle import SENSOR_NAMES
+
+SET_RATE_HZ = 10.0
+NUM_WARM_UP = 4
+"""Sets that are not timed: processes start and caches fill."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +31,15 @@ class BenchmarkResult:
 
 
 def benchmark(config: SimConfig, num_frames: int = 40) -> BenchmarkResult:
-    """Measure ``num_frames`` of each sensor alone, then as many of all at once."""
+    """Measure ``num_frames`` of each sensor alone, then as many of all at once.
+
+    Raises:
+        ConfigError: ``num_frames`` is not within the drive.
+    """
+    longest = int(config.duration_s * SET_RATE_HZ) - NUM_WARM_UP - 1
+    if not 1 <= num_frames <= longest:
+        raise ConfigError(f'frames is {num_frames}; allowed is 1 to {longest} in a drive of '
+                          f'{config.duration_s:g} s')
     simulator = Simulator(config)
     times: dict[str, list[float]] = {name: [] for name in SENSOR_NAMES}
     for index in range(num_frames + 1):
@@ -40,10 +53,10 @@ def benchmark(config: SimConfig, num_frames: int = 40) -> BenchmarkResult:
     outputs = parallel_outputs(config)
     for count, _ in enumerate(outputs):
         arrivals.append(time.perf_counter())
-        if count >= len(SENSOR_NAMES) * (num_frames + 4):
+        if count >= len(SENSOR_NAMES) * (num_frames + NUM_WARM_UP):
             break
     outputs.close()
-    warm = arrivals[4 * len(SENSOR_NAMES):]
+    warm = arrivals[NUM_WARM_UP * len(SENSOR_NAMES):]
     rate_hz = (len(warm) - 1) / len(SENSOR_NAMES) / (warm[-1] - warm[0])
     return BenchmarkResult(
         median_ms={name: float(np.median(values)) for name, values in times.items()},

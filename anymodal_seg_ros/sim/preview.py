@@ -26,8 +26,10 @@ def write_contact_sheet(path: str | Path, seed: int = 0, size_px: int = 256,
     them to the network, and the true labels. Street kinds take turns.
 
     Raises:
-        ConfigError: the file cannot be written.
+        ConfigError: ``frame`` is negative, or the file cannot be written.
     """
+    if frame < 0:
+        raise ConfigError(f'frame is {frame}; allowed is 0 and more')
     configs = [SimConfig(seed=seed + row, street=STREET_KINDS[row % len(STREET_KINDS)],
                          condition=condition, width_px=2 * size_px, height_px=2 * size_px,
                          event_width_px=2 * size_px, event_height_px=2 * size_px)

@@ -118,6 +118,8 @@ def test_network_size(camera_hw, short_side_px, expected):
 def test_network_size_refuses_nothing():
     with pytest.raises(ConfigError, match='camera size'):
         network_size((0, 10), 256)
+    with pytest.raises(ConfigError, match='long side'):
+        network_size((2, 16384), 256)
 
 
 def test_rclpy_image_is_decoded_without_a_copy():

@@ -138,6 +138,7 @@ def test_best_effort_and_missing_subscriber(start_node, probe, bag_path):
     ({'bag': '/nowhere/bag'}, 'no such recording'),
     ({'bag': 'bag', 'rate': 0.0}, 'rate'),
     ({'bag': 'bag', 'rate': 'fast'}, 'rate'),
+    ({'bag': 'bag', 'start_offset_s': 1000.0}, 'start_offset_s'),
     ({'bag': 'bag', 'topics': ['/nose']}, '/nose'),
     ({'bag': 'bag', 'reliability': 'perfect'}, "'best_effort'"),
     ({'bag': 'bag', 'topics': ['/tf_static']}, 'nothing to play'),

@@ -34,6 +34,41 @@ def test_a_camera_info_brings_intrinsics_and_frame():
     assert keeper.rig is rig
 
 
+def test_the_frame_of_the_images_wins_over_that_of_their_camera_infos():
+    keeper = RigKeeper(camera_frame='unknown')
+    keeper.on_camera_info('rgb', camera_info(0))
+    keeper.on_sample('rgb', 'lens', IMAGE)
+    rig = keeper.rig
+    keeper.on_camera_info('rgb', camera_info(1))
+    keeper.on_sample('rgb', 'lens', IMAGE)
+    assert keeper.rig is rig
+    assert rig.camera_frame == 'lens'
+
+
+def test_a_leading_slash_is_no_part_of_a_frame():
+    keeper = RigKeeper(camera_frame='unknown')
+    info = camera_info(0)
+    info.header.frame_id = '/lens'
+    keeper.on_camera_info('rgb', info)
+    assert keeper.rig.camera_frame == 'lens'
+
+
+def test_a_pose_is_asked_for_until_it_comes_and_not_kept_for_another_frame():
+    tree = {}
+    keeper = RigKeeper(camera_frame=FRAME, cameras={'rgb': CAMERA},
+                       lookup=lambda target, source: tree.get((target, source)))
+    keeper.on_sample('lidar', 'roof', NO_SCAN)
+    assert keeper.problem('lidar') == 'no_extrinsic'
+    tree[FRAME, 'roof'] = POSE
+    keeper.on_sample('lidar', 'roof', NO_SCAN)
+    assert keeper.problem('lidar') == ''
+    keeper.on_sample('lidar', 'trailer', NO_SCAN)
+    assert keeper.problem('lidar') == 'no_extrinsic'
+    keeper.on_sample('lidar', 'roof', NO_SCAN)
+    assert keeper.problem('lidar') == ''
+    assert keeper.sources['lidar'] == 'tf'
+
+
 def test_an_uncalibrated_camera_info_changes_nothing():
     keeper = RigKeeper(camera_frame=FRAME)
     info = camera_info(0)

@@ -132,8 +132,13 @@ def test_a_busy_network_gets_the_newest_set_and_the_rest_is_counted(bench):
     bench.send_until('rgb', lambda: len(bench.labels) >= 1)
     bench.segmenter.go_on.clear()
     bench.send_until('rgb', lambda: bench.count('sets_superseded') >= 3)
+    assert bench.parts['inference'][0].level == DiagnosticStatus.OK
+    bench.send_until('rgb', lambda: bench.parts['inference'][0].message.startswith(
+        'inference hangs'))
+    assert bench.parts['inference'][0].level == DiagnosticStatus.ERROR
     bench.segmenter.go_on.set()
     bench.probe.spin_until(lambda: len(bench.labels) >= 2)
+    bench.probe.spin_until(lambda: bench.parts['inference'][0].level == DiagnosticStatus.OK)
     values = bench.parts['inference'][1]
     assert values['total_dropped_frames'] == values['sets_superseded']
 
@@ -160,6 +165,19 @@ def test_a_scan_without_a_pose_is_refused_by_name(bench):
         'rejected.no_extrinsic', '0') != '0')
     assert bench.parts['lidar'][1]['extrinsic_source'] == 'none'
     assert bench.segmenter.seen == []
+    bench.send_until('lidar', lambda: bench.parts['lidar'][1]['reason'] == 'no_extrinsic')
+
+
+def test_a_clock_set_back_after_a_change_of_parameters_stops_no_labels(bench, monkeypatch):
+    bench = bench()
+    bench.send_until('rgb', lambda: len(bench.labels) >= 2)
+    bench.node.set_parameters([Parameter('sync.max_wait_s', value=0.2)])
+    bench.send_until('rgb', lambda: len(bench.labels) >= 4)
+    hour_ns, real_ns = 3600 * 10**9, time.time_ns
+    monkeypatch.setattr(bench.node, '_now_ns', lambda: real_ns() - hour_ns)
+    monkeypatch.setattr(time, 'time_ns', lambda: real_ns() - hour_ns)
+    num_before = len(bench.labels)
+    bench.send_until('rgb', lambda: len(bench.labels) >= num_before + 2)
 
 
 def test_a_scan_alone_makes_labels(bench):

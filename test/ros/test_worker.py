@@ -49,7 +49,8 @@ def test_work_is_done_in_the_other_thread_newest_first():
 
 
 @pytest.mark.parametrize('error', [
-    RuntimeError('out of memory'), ValueError('shape'), BadMessageError('step', 'is wrong')])
+    RuntimeError('out of memory'), ValueError('shape'), BadMessageError('step', 'is wrong'),
+    AssertionError('a field has the wrong type')])
 def test_an_error_is_handed_on_and_the_thread_goes_on(error):
     errors, done = [], threading.Event()
 

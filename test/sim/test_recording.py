@@ -107,6 +107,10 @@ def test_an_existing_recording_is_left_alone(bag):
     (['bag', 'x', '--size', '4'], '32 to 4096'),
     (['bag', 'x', '--then', 'hail@2'], 'hail'),
     (['dataset', 'x', '--failure-share', '3'], '0.0 to 1.0'),
+    (['dataset', '/proc/nothing/x', '--quiet'], '/proc/nothing'),
+    (['preview', 'x.png', '--frame', '-1'], 'frame is -1'),
+    (['benchmark', '--frames', '0'], '1 to 95'),
+    (['benchmark', '--frames', '20', '--duration', '2'], '1 to 15'),
 ])
 def test_the_command_line_names_what_is_wrong(arguments, words, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

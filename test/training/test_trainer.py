@@ -234,6 +234,14 @@ def test_the_command_names_what_is_wrong(tmp_path, capsys):
     assert 'none.yaml' in capsys.readouterr().err
 
 
+def test_a_folder_that_is_no_bundle_is_refused_before_training(deliver_root, tmp_path, capsys):
+    config = resource_path('config') / 'training' / 'debug.yaml'
+    assert train_command.main(['--config', str(config), '--data', str(deliver_root),
+                               '--output', str(tmp_path)]) == 1
+    assert 'is no bundle' in capsys.readouterr().err
+    assert not tmp_path.with_name(f'{tmp_path.name}.ckpt').exists()
+
+
 def test_an_interrupted_command_is_continued(deliver_root, tmp_path, monkeypatch):
     recipe = tmp_path / 'recipe.yaml'
     recipe.write_text(json.dumps(SMALL), encoding='utf-8')
