@@ -241,11 +241,20 @@ def _topics(pairs: Sequence[str]) -> dict[str, str]:
     return topics
 
 
+def _check_part(start_s: float, max_seconds: float, duration_s: float) -> None:
+    if not 0.0 <= start_s <= duration_s:
+        raise ConfigError(f'--start-s {start_s:g}; allowed is 0 to the {duration_s:g} s of the '
+                          'recording')
+    if not max_seconds > 0.0:
+        raise ConfigError(f'--max-seconds {max_seconds:g}; allowed is more than 0')
+
+
 def _run(options: argparse.Namespace) -> str:
     topics = _topics(options.topics)
     schedule = None if options.faults is None else FaultSchedule.from_yaml(options.faults)
-    rig = read_rig(options.bag, topics)
     info = bag_info(options.bag)
+    _check_part(options.start_s, options.max_seconds, info.duration_s)
+    rig = read_rig(options.bag, topics)
     bundle = options.bundle or resource_path('bundles') / 'default'
     segmenter = build_segmenter(bundle, device=options.device, num_threads=options.num_threads)
     pipeline = Pipeline(segmenter, rig)

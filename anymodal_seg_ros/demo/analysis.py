@@ -200,9 +200,14 @@ class Judge:
                    for fault in self._schedule.faults)
 
     def _gap_s(self, start_s: float, end_s: float) -> float:
+        """The longest time without a label image of those that touch the window. Label images
+        that stop coming leave a gap up to the end of the play."""
         times = [self._seconds(label.received_ns) for label in self._recording.labels]
-        times = [time for time in times if start_s <= time <= end_s]
-        return max((b - a for a, b in pairwise(times)), default=math.inf)
+        if not times:
+            return math.inf
+        times.append(max(times[-1], self._seconds(self._end_ns)))
+        return max((b - a for a, b in pairwise(times) if a <= end_s and b >= start_s),
+                   default=math.inf)
 
     def _after(self, change: StateChange | None, time_s: float) -> float | None:
         return None if change is None else round(self._seconds(change.stamp_ns) - time_s, 3)

@@ -26,6 +26,7 @@ from anymodal_seg_ros.demo.offline import OfflineLabel, Span, label_offline
 from anymodal_seg_ros.demo.pictures import frame, overlay, write_video
 from anymodal_seg_ros.demo.recording import Recording, read_recording
 from anymodal_seg_ros.demo.report import write_report
+from anymodal_seg_ros.errors import BagError
 from anymodal_seg_ros.inference import build_segmenter
 
 Picture = npt.NDArray[np.uint8]
@@ -42,8 +43,14 @@ def review(out: Path, street: Path, recorded: Path, bundle: Path, schedule: Faul
 
     Returns:
         The summary.
+
+    Raises:
+        BagError: a recording is damaged, or holds no label image.
     """
     recording = read_recording(recorded)
+    if not recording.labels:
+        raise BagError(f'{recorded} holds no label image: the node published none; '
+                       f'see {out / "logs"}')
     segmenter = build_segmenter(bundle)
     space = segmenter.bundle.label_space
     truth = read_label_images(street)

@@ -112,7 +112,7 @@ class HealthConfig:
     sector_exit_deg: float = 15.0
     """Degrees of adjoining blocked sectors."""
     jitter_factor: float = 4.0
-    jitter_tilt_deg: float = 0.5
+    jitter_tilt_deg: float = 1.5
     jitter_spread_m: float = 0.12
     """The ground's tilt from scan to scan and its thickness must exceed both the factor times
     what is usual and the value given here."""

@@ -76,10 +76,11 @@ def _require_seconds(name: str, value: float, *, allow_zero: bool = False) -> No
 
 
 DEFAULT_INPUTS: Mapping[str, InputConfig] = {
-    'rgb': InputConfig(tolerance_s=0.03),
-    'depth': InputConfig(tolerance_s=0.03),
+    'rgb': InputConfig(tolerance_s=0.03, max_age_s=0.12),
+    'depth': InputConfig(tolerance_s=0.03, max_age_s=0.12),
     'lidar': InputConfig(tolerance_s=0.055, max_age_s=0.15, is_camera_plane=False),
-    'event': InputConfig(tolerance_s=0.03),
+    'event': InputConfig(tolerance_s=0.03, max_age_s=0.12),
 }
-"""For sensors at about 10 Hz or faster. A scan is spread over its period, so that half of it
-lies between its stamp and the time at which any one point was measured."""
+"""For sensors at about 10 Hz or faster. A slower one serves again beside a faster reference, so
+that an event camera at 100 Hz does not leave the other cameras behind. A scan is spread over its
+period: half of it lies between its stamp and the time at which any one point was measured."""

@@ -74,6 +74,23 @@ def test_gap_near_a_fault_is_measured():
     assert result.label_gap_s == pytest.approx(0.5)
 
 
+@pytest.mark.parametrize(('times', 'gap_s'), [
+    ([t for t in TENTHS if t < 3.5], 6.5),
+    ([t for t in TENTHS if not 3.5 < t < 7.5], 4.0),
+    ([t for t in TENTHS if not 1.0 < t < 3.5], 2.5),
+])
+def test_gap_that_reaches_beyond_the_fault_is_measured_whole(times, gap_s):
+    judged = judge(recording(times, states={'rgb': [(0.2, 'ok', '')]}),
+                   [('dark', 'rgb', 3.0, 5.0)])
+    assert judged.faults()[0].label_gap_s == pytest.approx(gap_s, abs=0.06)
+    assert judged.summary()['longest_label_gap_s'] == pytest.approx(gap_s, abs=0.06)
+
+
+def test_play_without_any_label_image_has_an_endless_gap():
+    judged = judge(recording([], states={'rgb': [(0.2, 'ok', '')]}), [('dark', 'rgb', 3.0, 5.0)])
+    assert judged.faults()[0].label_gap_s == math.inf
+
+
 def test_departure_from_ok_without_a_fault_is_a_false_alarm():
     states = {'depth': [(0.2, 'ok', ''), (4.0, 'degraded', 'rate_low'), (4.5, 'ok', '')],
               'rgb': [(0.2, 'ok', ''), (3.3, 'lost', 'silent'), (5.7, 'ok', '')]}

@@ -241,12 +241,18 @@ def test_longest_run_goes_around_the_circle(flags, expected):
 
 
 @pytest.mark.parametrize(('tilt_step', 'thickness', 'verdict'), [
-    (0.3, 0.02, CLEAN), (0.79, 0.02, CLEAN), (0.81, 0.02, REPORTED), (0.1, 0.119, CLEAN),
+    (1.6, 0.02, CLEAN), (1.99, 0.02, CLEAN), (2.01, 0.02, REPORTED), (0.1, 0.119, CLEAN),
     (0.1, 0.121, REPORTED), (math.nan, math.nan, CLEAN)])
 def test_jitter_exceeds_the_usual_and_a_floor(tilt_step, thickness, verdict):
     now = {'tilt_step': tilt_step, 'thickness': thickness}
-    usual = {'tilt_step': 0.2, 'thickness': 0.02}
+    usual = {'tilt_step': 0.5, 'thickness': 0.02}
     assert judge('lidar', 'scan_jitter', now, usual) is verdict
+
+
+@pytest.mark.parametrize(('tilt_step', 'verdict'), [(1.49, CLEAN), (1.51, REPORTED)])
+def test_kerbs_and_guard_rails_that_tilt_the_fitted_ground_are_no_jitter(tilt_step, verdict):
+    now = {'tilt_step': tilt_step, 'thickness': 0.02}
+    assert judge('lidar', 'scan_jitter', now, {'tilt_step': 0.1, 'thickness': 0.02}) is verdict
 
 
 def test_silence_is_a_matter_of_time():
