@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from anymodal_seg_ros.corruption import FaultSchedule, ScheduledFault
 from anymodal_seg_ros.demo.recording import Fusion, Recording, StateChange
+from anymodal_seg_ros.errors import AnymodalError
 from anymodal_seg_ros.metrics import ConfusionMatrix
 
 Truth = Mapping[int, npt.NDArray[np.uint8]]
@@ -61,7 +62,8 @@ class Stretch:
     miou: float
     """Of the label images that were published, in percent."""
     miou_offline: float
-    """Of the same network on the same sensors without any fault, in percent."""
+    """Of the same network on the same sensors at the same moments of the undisturbed recording,
+    in percent."""
     num_labels: int
 
 
@@ -121,12 +123,13 @@ class Judge:
             reference = ConfusionMatrix(self._num_classes)
             count = 0
             for label in self._recording.labels:
-                if start_s <= self._seconds(label.stamp_ns) < end_s:
-                    count += 1
-                    online.update(label.labels, self.truth_at(label.stamp_ns))
-            for stamp_ns, by_sensors in offline.items():
-                if start_s <= self._seconds(stamp_ns) < end_s and left in by_sensors:
-                    reference.update(by_sensors[left], self.truth_at(stamp_ns))
+                if not start_s <= self._seconds(label.stamp_ns) < end_s:
+                    continue
+                count += 1
+                online.update(label.labels, self.truth_at(label.stamp_ns))
+                undisturbed = offline.get(label.stamp_ns, {}).get(left)
+                if undisturbed is not None:
+                    reference.update(undisturbed, self.truth_at(label.stamp_ns))
             found.append(Stretch(
                 start_s=round(start_s, 3), end_s=round(end_s, 3), faulty=faulty, sensors=left,
                 miou=_percent(online), miou_offline=_percent(reference), num_labels=count))
@@ -162,8 +165,14 @@ class Judge:
         return self._truth[int(self._truth_stamps[nearest])]
 
     def summary(self) -> dict[str, Any]:
-        """Counts, rate, latency and the results above as plain data."""
+        """Counts, rate, latency and the results above as plain data.
+
+        Raises:
+            AnymodalError: no label image was recorded.
+        """
         labels = self._recording.labels
+        if not labels:
+            raise AnymodalError('the node published no label image; its log says why')
         stamps = [label.stamp_ns for label in labels]
         used = [fusion for fusion in self._recording.fusions.values()
                 if not math.isnan(fusion.latency_ms)]

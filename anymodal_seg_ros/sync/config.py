@@ -18,8 +18,8 @@ class InputConfig:
     tolerance_s: float = 0.03
     """A sample belongs to a set when its stamp is this near to the set's."""
     max_age_s: float = 0.0
-    """A sample may serve (again) while it is no older than this before the set's stamp;
-    0 = every sample serves once and only within the tolerance."""
+    """A sample of a sensor slower than the reference may serve (again) while it is no older than
+    this before the set's stamp; 0 = every sample serves once and only within the tolerance."""
     is_camera_plane: bool = True
     """Whether the sensor sees in an image plane and so leads before those that do not."""
     max_queue: int = 32

@@ -268,7 +268,7 @@ class Synchronizer:
             elif not queue.arrival.has_spoken:
                 absent[name] = 'never_received'
             else:
-                aged = queue.find_aged(stamp_ns)
+                aged = queue.find_aged(stamp_ns) if _is_slower(queue, leader) else None
                 until_ns, reason = queue.expect(stamp_ns, ahead_ns, aged, now_ns)
                 wait_until_ns = max(wait_until_ns, until_ns)
                 if aged is not None:
@@ -326,6 +326,11 @@ class Synchronizer:
                 self._callback_errors += 1
                 logger.exception('on_drop raised for a %s sample (%s)', sample.modality, reason)
         return sets
+
+
+def _is_slower(queue: InputQueue, leader: InputQueue) -> bool:
+    """Whether one sample has to serve several sets of that leader."""
+    return queue.arrival.period_ns > SAME_RATE * leader.arrival.period_ns
 
 
 def _leader(queues: list[InputQueue]) -> InputQueue:

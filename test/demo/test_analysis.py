@@ -10,6 +10,7 @@ import pytest
 from anymodal_seg_ros.corruption import FaultSchedule
 from anymodal_seg_ros.demo.analysis import Judge
 from anymodal_seg_ros.demo.recording import Fusion, Label, Recording, StateChange
+from anymodal_seg_ros.errors import AnymodalError
 
 START_NS = 1_000_000_000_000
 SENSORS = ('depth', 'rgb')
@@ -128,6 +129,18 @@ def test_summary_counts_rate_and_order():
     assert summary['latency_ms'] == {'p50': 40.0, 'p95': 40.0, 'max': 40.0}
     assert summary['stamps_strictly_increase']
     assert summary['miou'] == {'depth+rgb': {'miou': 100.0, 'labels': 100}}
+
+
+def test_play_without_label_images_is_an_error():
+    with pytest.raises(AnymodalError, match='no label image'):
+        judge(recording([], states={'rgb': []})).summary()
+
+
+def test_offline_labels_count_only_where_one_was_published():
+    offline = {at(t): {SENSORS: image(0 if t in (1.0, 2.0) else 2)} for t in TENTHS}
+    stretch, = judge(recording([1.0, 2.0])).stretches(offline, SENSORS, ())
+    assert stretch.num_labels == 2
+    assert stretch.miou_offline == 100.0
 
 
 def test_repeated_stamp_is_reported():

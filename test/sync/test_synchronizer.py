@@ -7,7 +7,7 @@ import pytest
 
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.samples import Sample
-from anymodal_seg_ros.sync import InputConfig, SyncConfig, Synchronizer
+from anymodal_seg_ros.sync import DEFAULT_INPUTS, InputConfig, SyncConfig, Synchronizer
 
 MS = 1_000_000
 CAMERA = InputConfig(tolerance_s=0.02)
@@ -422,3 +422,24 @@ def test_config_out_of_range_names_the_value(config, values):
     ((name, value),) = values.items()
     with pytest.raises(ConfigError, match=f'{name} is {value}'):
         config(**values)
+
+
+def test_slower_camera_serves_again_beside_a_faster_reference():
+    periods = {'rgb': 100, 'depth': 66, 'lidar': 100, 'event': 10}
+    player = Player(DEFAULT_INPUTS).play({name: every(period, 1000, 4000)
+                                          for name, period in periods.items()})
+    sets = [s for _, s in player.between(2000, 3800)]
+    assert {s.reference for s in sets} == {'event'}
+    for name in ('rgb', 'depth'):
+        share = sum(name in s.samples for s in sets) / len(sets)
+        assert share > 0.9, f'{name} is in {share:.0%} of the sets'
+    assert all(-120 * MS <= s.offset_ns(name) <= 30 * MS
+               for s in sets for name in ('rgb', 'depth') if name in s.samples)
+
+
+def test_camera_as_fast_as_the_reference_never_serves_again():
+    stamps = {name: every(100, 1000, 4000) for name in FOUR}
+    stamps['depth'] = [t for t in stamps['depth'] if t != 3000]
+    player = Player(DEFAULT_INPUTS).play(stamps)
+    gap, = (s for _, s in player.between(3000, 3001))
+    assert set(gap.samples) == {'rgb', 'lidar', 'event'}
