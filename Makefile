@@ -59,5 +59,5 @@ train: $(READY) out/streets/dataset.json  ## simulate streets and train the defa
 	@$(BIN)/python -m training.train --config config/training/default.yaml --data out/streets \
 	  --output out/train/default $(if $(wildcard out/train/default.ckpt),--resume)
 
-clean:  ## remove what make made, except the virtual environment
-	@rm -rf out build install log .pytest_cache .mypy_cache .ruff_cache
+clean:  ## remove what make made, except the virtual environment, data sets and training
+	@rm -rf out/demo build install log .pytest_cache .mypy_cache .ruff_cache

@@ -3,7 +3,9 @@
 """Segmentation of live sensors, or of a recording with optional sensor faults."""
 
 import os
+from pathlib import Path
 
+import yaml
 from launch import LaunchContext, LaunchDescription
 from launch.actions import (
     DeclareLaunchArgument,
@@ -17,6 +19,7 @@ from launch.events import Shutdown
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
+from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.resources import resource_path
 
 PACKAGE = 'anymodal_seg_ros'
@@ -89,6 +92,7 @@ def _start(context: LaunchContext) -> list:
     values['sim_time'] = bool(values['bag']) or _is_true(values['use_sim_time'])
     actions = [_segmentation(values)]
     if values['faults_file']:
+        _require_raw_inputs(values['params_file'])
         actions.append(_injector(values))
     if values['bag']:
         player = _player(values)
@@ -126,6 +130,18 @@ def _injector(values: dict) -> Node:
         parameters[f'outputs.{key}'] = values[argument]
         parameters[f'inputs.{key}'] = _injected(values, argument)
     return _node(values, 'fault_injector_node', 'fault_injector', [parameters], [])
+
+
+def _require_raw_inputs(params_file: str) -> None:
+    """Another form has another topic: the injector would relay what nobody listens to."""
+    if not params_file:
+        return
+    for node in (yaml.safe_load(Path(params_file).read_text(encoding='utf-8')) or {}).values():
+        for sensor, given in node.get('ros__parameters', {}).get('inputs', {}).items():
+            form = given.get('transport', given.get('type', 'raw'))
+            if form not in ('raw', 'cloud'):
+                raise ConfigError(f'faults_file needs raw topics, but {params_file} has '
+                                  f'{form!r} for {sensor}; start fault_injector_node by itself')
 
 
 def _injected(values: dict, argument: str) -> str:

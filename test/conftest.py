@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What all tests share: the streams of ``benchmarks`` and a bundle with random weights."""
+"""What all tests share: the streams of ``benchmarks``, a bundle with random weights, and the rule
+that nothing is skipped but what needs a ROS distribution or a GPU."""
 
 import sys
 from pathlib import Path
@@ -16,3 +17,33 @@ def tiny_bundle(tmp_path_factory):
     from ros_streams.tiny_bundle import write_tiny_bundle
 
     return write_tiny_bundle(tmp_path_factory.mktemp('bundles') / 'tiny')
+
+
+MAY_BE_ABSENT = ('cv_bridge', 'launch_ros', 'message_filters', 'sensor_msgs_py', 'tf2_ros',
+                 'vision_msgs', 'CUDA')
+_unexpected_skips = []
+
+
+def _note_skip(report):
+    if report.skipped and not hasattr(report, 'wasxfail'):
+        reason = str(report.longrepr)
+        if not any(name in reason for name in MAY_BE_ABSENT):
+            _unexpected_skips.append(f'{report.nodeid}: {reason}')
+
+
+def pytest_runtest_logreport(report):
+    _note_skip(report)
+
+
+def pytest_collectreport(report):
+    _note_skip(report)
+
+
+def pytest_sessionfinish(session):
+    if _unexpected_skips and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter):
+    for skip in _unexpected_skips:
+        terminalreporter.write_line(f'skipped without leave: {skip}', red=True)

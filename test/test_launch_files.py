@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from anymodal_seg_ros.errors import ConfigError
+
 ROOT = Path(__file__).resolve().parents[1]
 NAMES = ('seg', 'sim', 'replay')
 SEG_ARGUMENTS = [
@@ -236,3 +238,21 @@ def test_with_ros_launch(name):
     pytest.importorskip('launch_ros')
     description = load(name).generate_launch_description()
     assert description.get_launch_arguments()
+
+
+@pytest.mark.parametrize(('inputs', 'problem'), [
+    ({'rgb': {'transport': 'compressed'}}, "'compressed' for rgb"),
+    ({'event': {'type': 'frame'}}, "'frame' for event"),
+])
+def test_faults_of_compressed_inputs_are_refused(stubbed, tmp_path, inputs, problem):
+    params = tmp_path / 'params.yaml'
+    params.write_text(yaml.safe_dump({'/**': {'ros__parameters': {'inputs': inputs}}}))
+    with pytest.raises(ConfigError, match=problem):
+        started('seg', faults_file='faults.yaml', params_file=str(params))
+    assert 'fault_injector_node' not in nodes(started('seg', params_file=str(params)))
+
+
+def test_default_parameters_allow_faults(stubbed):
+    params = str(ROOT / 'config' / 'anymodal_seg.yaml')
+    assert 'fault_injector_node' in nodes(
+        started('seg', faults_file='faults.yaml', params_file=params))

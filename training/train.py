@@ -99,6 +99,9 @@ def train(
     trainer = Trainer(config, model, loss, frames, checkpoint,
                       on_epoch=_validation(config, data, model, label_space, log),
                       show_progress=True)
+    if not resume and checkpoint.exists():
+        raise ConfigError(f'{checkpoint} holds an unfinished run; continue it with --resume, or '
+                          'remove it to start anew')
     if resume:
         trainer.resume()
         log(f'continued from {checkpoint}')
@@ -160,8 +163,11 @@ def _validation(
 
 
 def _encoder_settings(description: dict[str, Any], model: MSegFormer) -> dict[str, Any]:
-    """The settings that the data set's images were made with, else the defaults."""
+    """The settings that the data set's images were made with, else the defaults; a data set
+    without manifest whose depth is HHA gets the HHA encoder."""
     stored = description.get('manifest', {}).get('encoders', {})
+    if not stored and description.get('folders', {}).get('depth') == 'hha':
+        stored = {'depth': {'encoding': 'hha'}}
     settings = {}
     for name in model.config.modalities:
         if name not in MODALITIES:

@@ -258,5 +258,18 @@ def test_an_interrupted_command_is_continued(deliver_root, tmp_path, monkeypatch
     assert train_command.main(arguments) == 130
     assert output.with_name('bundle.ckpt').is_file() and not output.exists()
     monkeypatch.setattr(Trainer, '_step', step)
+    assert train_command.main(arguments) == 1, 'an unfinished run is not overwritten'
     assert train_command.main([*arguments, '--resume']) == 0
     assert load_bundle(output)[0].provenance['steps'] == 6
+
+
+@pytest.mark.parametrize(('description', 'encoding'), [
+    ({'folders': {'depth': 'hha'}}, 'hha'),
+    ({'folders': {'depth': 'depth'}}, 'log'),
+    ({'folders': {'depth': 'hha'}, 'manifest': {'encoders': {'depth': {'encoding': 'log'}}}},
+     'log'),
+])
+def test_bundle_encodes_depth_as_the_data_set_did(description, encoding):
+    model = build_model('m_segformer', {'backbone': 'b0', 'head_dim': 16})
+    settings = train_command._encoder_settings(description, model)
+    assert settings['depth']['encoding'] == encoding
