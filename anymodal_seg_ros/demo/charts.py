@@ -85,8 +85,9 @@ def histogram(values: Sequence[float], unit: str, num_bins: int = 40) -> str:
                      f'width="{wide - 1:.1f}" height="{tall:.1f}" fill="#2f6fd0">'
                      f'<title>{title}</title></rect>')
     for i in range(0, num_bins + 1, 8):
+        anchor = 'end' if i == num_bins else 'middle'
         parts.append(_text(_LEFT_PX + i * wide, plot_px + 22, f'{edges[i]:.0f} {unit}',
-                           'text-anchor="middle"'))
+                           f'text-anchor="{anchor}"'))
     return _svg(plot_px + 30, parts)
 
 

@@ -110,11 +110,12 @@ class _Album:
         used = fusion.used if fusion else ()
         failing = [fault.name for fault in self._schedule.faults if fault.is_active(at_s)]
         camera = self._recording.camera.get(label.stamp_ns)
-        background = np.zeros((*label.labels.shape, 3), np.uint8) if camera is None else camera
+        shown = self._palette[label.labels]
+        if camera is not None and 'rgb' in used:
+            shown = overlay(camera, label.labels, self._palette)
         caption = f'{at_s:5.1f} s: {", ".join(failing) or "all sensors well"}'
         picture = frame(self._inputs(label.stamp_ns, at_s, camera),
-                        overlay(background, label.labels, self._palette),
-                        self._states(label.received_ns), used, caption)
+                        shown, self._states(label.received_ns), used, caption)
         return caption + f'; label made of {" + ".join(used)}', picture
 
     def _inputs(self, stamp_ns: int, at_s: float,
