@@ -18,6 +18,8 @@ from anymodal_seg_ros.samples import Sample
 
 BASELINE_WEIGHT = 0.02
 MAX_INTERVAL_S = 5.0
+RELEARN_COUNT = 20
+"""After so many images in a row of one other size that size is the sensor's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +89,9 @@ class ContentJudge:
             check for check in (row.checks if row else ())
             if check.reason not in config.skip_checks)
         self._size_hw = config.size_hw
-        self._baseline = Baseline(config.baseline_count)
-        self._speaking: dict[str, bool] = {}
-        self._reported = {
-            check.reason: Debounce(config, check.enter_count) for check in self._checks}
+        self._odd_size_hw: tuple[int, int] | None = None
+        self._odd_row = 0
+        self._forget_usual()
         self._signature = 0
         self._repeats = 0
         self._stamp_ns: int | None = None
@@ -99,7 +100,8 @@ class ContentJudge:
 
     def judge(self, sample: Sample) -> Finding:
         """Judge the next sample in order of arrival."""
-        reason = self._identity_reason(sample)
+        reason = self.mismatch(sample)
+        self._follow_size(sample, reason)
         if reason or self._measure is None:
             return Finding(reason)
         numbers = self._with_history(sample, self._measure(sample.data, self._interval_s(sample)))
@@ -124,15 +126,43 @@ class ContentJudge:
         """Reason codes of debounced evidence that leaves the samples usable."""
         return [reason for reason, debounce in self._reported.items() if debounce.active]
 
-    def _identity_reason(self, sample: Sample) -> str:
+    def mismatch(self, sample: Sample) -> str:
+        """``wrong_frame`` or ``wrong_size`` when ``judge`` would withhold it for that, else ''.
+
+        Changes nothing.
+        """
         if self._config.frame_id and sample.frame_id != self._config.frame_id:
             return 'wrong_frame'
         size_hw = self._image_size(sample)
-        if size_hw is None:
+        if size_hw is None or self._may_have_size(size_hw):
             return ''
-        if min(size_hw) == 0 or (self._size_hw is not None and size_hw != self._size_hw):
-            return 'wrong_size'
-        return ''
+        return 'wrong_size'
+
+    def _may_have_size(self, size_hw: tuple[int, int]) -> bool:
+        if min(size_hw) == 0:
+            return False
+        if self._size_hw is None or size_hw == self._size_hw:
+            return True
+        return (self._config.size_hw is None and size_hw == self._odd_size_hw
+                and self._odd_row >= RELEARN_COUNT)
+
+    def _follow_size(self, sample: Sample, reason: str) -> None:
+        """A driver that was set to another size for good is to be learnt anew."""
+        size_hw = self._image_size(sample)
+        if reason == 'wrong_size':
+            self._odd_row = self._odd_row + 1 if size_hw == self._odd_size_hw else 1
+            self._odd_size_hw = size_hw
+            return
+        self._odd_row = 0
+        if not reason and self._size_hw is not None and size_hw not in (None, self._size_hw):
+            self._size_hw = size_hw
+            self._forget_usual()
+
+    def _forget_usual(self) -> None:
+        self._baseline = Baseline(self._config.baseline_count)
+        self._speaking: dict[str, bool] = {}
+        self._reported = {
+            check.reason: Debounce(self._config, check.enter_count) for check in self._checks}
 
     def _image_size(self, sample: Sample) -> tuple[int, int] | None:
         is_list = self._modality == 'lidar' or sample.data.dtype.names is not None

@@ -100,6 +100,11 @@ class HealthMonitor:
         now_ns = self._advance(now_ns)
         return self._sensor(sample.modality).observe(sample, now_ns, self._clock.scale)
 
+    def mismatch(self, sample: Sample) -> str:
+        """``wrong_frame`` or ``wrong_size`` for a sample that ``observe`` would withhold for it,
+        so that nothing is learnt from one; else ''. Changes nothing."""
+        return self._sensor(sample.modality).mismatch(sample)
+
     def reject(
         self, modality: str, reason: str, now_ns: int, state_reason: str = 'malformed'
     ) -> None:

@@ -119,6 +119,10 @@ class SensorHealth:
         self._on_good(now_ns)
         return '' if self.is_trusted else 'probation'
 
+    def mismatch(self, sample: Sample) -> str:
+        """``wrong_frame`` or ``wrong_size`` when ``observe`` would not let it through for that."""
+        return self._content.mismatch(sample)
+
     def reject(self, reason: str, now_ns: int, state_reason: str = 'malformed') -> None:
         """A message that could not be decoded, or placed, came in."""
         if self._state is HealthState.DISABLED:

@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
@@ -26,6 +27,9 @@ PARAMETERS = (
          text='Those of them that are offered to late subscribers (transient local)'),
     Spec(name='depth', default=100, low=1, high=10000, text='QoS depth of the subscriptions'),
 )
+MAX_HELD = 100
+"""Messages kept while the clock does not run yet; more are dropped."""
+CLOCK_POLL_S = 0.01
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -36,13 +40,15 @@ def main(args: Sequence[str] | None = None) -> int:
 class BagRecorder(Node):
     """Recorded time is the node's clock, so with ``use_sim_time`` it is the replay's.
 
+    What arrives before that clock runs is recorded under its first time.
+
     Raises:
         ConfigError: a topic is not given as ``'topic type'`` or its type is not installed.
         BagError: the recording cannot be created.
     """
 
-    def __init__(self) -> None:
-        super().__init__('bag_recorder')
+    def __init__(self, **node_options: object) -> None:
+        super().__init__('bag_recorder', **node_options)
         settings = declare(self, PARAMETERS, ())
         if not settings['bag']:
             raise ConfigError("bag is ''; the path of the new recording is needed")
@@ -51,6 +57,10 @@ class BagRecorder(Node):
         if not wanted:
             raise ConfigError('topics is empty; name at least one topic and its type')
         self._counts: Counter[str] = Counter()
+        self._held: deque[tuple[str, str, bytes]] = deque()
+        self._num_overflowed = 0
+        self._clock_timer = self.create_timer(
+            CLOCK_POLL_S, self._await_clock, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self._writer = BagWriter(settings['bag'], settings['storage'])
         self._writer.__enter__()
         for topic, msgtype in wanted:
@@ -59,6 +69,13 @@ class BagRecorder(Node):
                 _qos(settings['depth'], topic in latched), raw=True)
 
     def destroy_node(self) -> None:
+        if self._held:
+            self.get_logger().warning(
+                f'the clock never ran: {len(self._held)} messages are recorded under its time, 0')
+            self._write_held(self._now_ns())
+        if self._num_overflowed:
+            self.get_logger().warning(
+                f'{self._num_overflowed} messages that came before the clock ran are not recorded')
         super().destroy_node()
         self._writer.__exit__(None, None, None)
         for topic, count in sorted(self._counts.items()):
@@ -74,10 +91,41 @@ class BagRecorder(Node):
 
     def _callback(self, topic: str, msgtype: str) -> Callable[[bytes], None]:
         def record(cdr: bytes) -> None:
-            self._writer.write_cdr(topic, msgtype, cdr, self.get_clock().now().nanoseconds)
-            self._counts[topic] += 1
+            now_ns = self._now_ns()
+            if now_ns == 0:
+                self._hold(topic, msgtype, cdr)
+                return
+            self._write_held(now_ns)
+            self._write(topic, msgtype, cdr, now_ns)
 
         return record
+
+    def _write(self, topic: str, msgtype: str, cdr: bytes, now_ns: int) -> None:
+        self._writer.write_cdr(topic, msgtype, cdr, now_ns)
+        self._counts[topic] += 1
+
+    def _hold(self, topic: str, msgtype: str, cdr: bytes) -> None:
+        # The first ones are kept: latched messages come once, and at the start.
+        if len(self._held) < MAX_HELD:
+            self._held.append((topic, msgtype, cdr))
+            return
+        self._num_overflowed += 1
+        if self._num_overflowed == 1:
+            self.get_logger().warning(
+                f'the clock does not run and {MAX_HELD} messages are held: more are dropped')
+
+    def _write_held(self, now_ns: int) -> None:
+        while self._held:
+            self._write(*self._held.popleft(), now_ns)
+
+    def _await_clock(self) -> None:
+        now_ns = self._now_ns()
+        if now_ns:
+            self._write_held(now_ns)
+            self._clock_timer.cancel()
+
+    def _now_ns(self) -> int:
+        return int(self.get_clock().now().nanoseconds)
 
 
 def _qos(depth: int, latched: bool) -> QoSProfile:

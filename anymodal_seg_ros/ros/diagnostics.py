@@ -18,6 +18,8 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
 from anymodal_seg_ros.ros.conversions import header
+from anymodal_seg_ros.ros.extrinsics import RigKeeper
+from anymodal_seg_ros.ros.inputs import Input
 from anymodal_seg_ros.samples import HealthReport, HealthState, SampleSet
 from anymodal_seg_ros.sync import SyncStats
 
@@ -35,6 +37,7 @@ _MESSAGES: Mapping[HealthState, str] = {
 }
 STALLED_SETS = 30
 """So many sets that nobody took since the network last answered mean that it hangs."""
+NON_INCREASING = ('stamp_backwards', 'stamp_frozen')
 RECENT = 100
 """How many label images the published timings cover."""
 
@@ -65,7 +68,7 @@ def modality_status(
 ) -> DiagnosticStatus:
     """One sensor's health. ``extra`` follows the report's own values."""
     rejected = report.rejected
-    non_increasing = sum(n for reason, n in rejected.items() if 'stamp' in reason)
+    non_increasing = sum(rejected.get(reason, 0) for reason in NON_INCREASING)
     values: dict[str, Any] = {
         'modality': report.modality,
         'state': report.state.value,
@@ -85,6 +88,23 @@ def modality_status(
     message = _MESSAGES.get(report.state, default)
     name = f'{node_name}: {report.modality}'
     return status(LEVELS[report.state], name, message, values, hardware_id)
+
+
+def input_values(source: Input, rig: RigKeeper, num_bad_infos: int) -> dict[str, object]:
+    """How one sensor's messages come in and how they are placed, for ``modality_status``."""
+    values: dict[str, object] = {
+        'topic': source.topic,
+        'publishers': source.num_publishers(),
+        'qos': source.qos_in_use,
+        'messages_lost': source.events['messages_lost'],
+        'incompatible_qos': source.events['incompatible_qos'],
+    }
+    if source.modality != 'rgb':
+        values['extrinsic_source'] = rig.sources.get(source.modality, 'none')
+    if source.modality != 'lidar':
+        values['intrinsics_source'] = rig.camera_sources.get(source.modality, 'none')
+        values['num_rejected_camera_info'] = num_bad_infos
+    return values
 
 
 def fusion_info(

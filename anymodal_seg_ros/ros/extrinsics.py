@@ -15,6 +15,7 @@ from rclpy.node import Node
 from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo
 
+from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.geometry import (
     CameraModel,
     Rig,
@@ -33,6 +34,9 @@ Lookup = Callable[[str, str], Transform | None]
 
 BASE = 'base'
 """Key of the vehicle's base frame (on the ground, z up) among the extrinsics."""
+HAND_OVER_COUNT = 30
+"""So many samples of calibrated cameras without a picture of the uncalibrated rgb camera between
+them take the reference away from it."""
 _log = logging.getLogger(__name__)
 
 
@@ -50,7 +54,10 @@ def tf_lookup(node: Node) -> Lookup | None:
         except tf2_ros.TransformException:
             return None
         t, q = found.translation, found.rotation
-        return transform_from_quaternion((t.x, t.y, t.z), (q.x, q.y, q.z, q.w))
+        try:
+            return transform_from_quaternion((t.x, t.y, t.z), (q.x, q.y, q.z, q.w))
+        except ConfigError:
+            return None
 
     return lookup
 
@@ -64,8 +71,12 @@ class RigKeeper:
     else from the recording; a depth or event camera without any is taken for the reference
     camera.
 
+    The reference is the rgb camera. While nothing tells its intrinsics and it shows no picture
+    either, a depth or event camera whose intrinsics are known is the reference instead.
+
     Args:
-        camera_frame: the reference camera's frame until a message names another.
+        camera_frame: the rgb camera's frame until a message names another; a recording's own
+            comes before it.
         base_frame: the vehicle's frame on the ground, for heights above it.
         lookup: tf2, or None.
         extrinsics: ``camera_T_<sensor>`` by modality (and ``BASE``), from parameters.
@@ -81,28 +92,31 @@ class RigKeeper:
     recording: Rig | None = None
 
     def __post_init__(self) -> None:
+        self.reference = 'rgb'
+        """The camera on whose plane everything is placed."""
         self.sources: dict[str, str] = {}
         """Where each sensor's pose came from, by modality."""
         self.camera_sources: dict[str, str] = {}
         """Where each camera's intrinsics came from, by modality."""
         self._frames: dict[str, str] = {}
         self._sizes: dict[str, tuple[int, int]] = {}
-        rig = self.recording or Rig(camera=CameraModel.from_fov(512, 512, 90.0))
-        known = dict.fromkeys(rig.cameras, 'recording')
+        self._known: dict[str, CameraModel] = {}
+        self._num_since_rgb = HAND_OVER_COUNT
+        self._has_bad_base = False
         if self.recording is not None:
-            known['rgb'] = 'recording'
-        for name, camera in self.cameras.items():
-            rig = rig.with_camera(name, camera)
-            known[name] = 'parameters'
-        self.camera_sources.update(known)
-        self.rig = replace(rig, camera_frame=self.camera_frame)
+            self._known = {'rgb': self.recording.camera, **self.recording.cameras}
+            self.camera_sources = dict.fromkeys(self._known, 'recording')
+        self._known.update(self.cameras)
+        self.camera_sources.update(dict.fromkeys(self.cameras, 'parameters'))
+        self.rig = self._bare_rig()
+        self._elect()
         self.refresh()
 
     def problem(self, modality: str) -> str:
         """Why this sensor cannot be projected yet, as a reason code; ``''`` when it can."""
-        if modality == 'rgb':
+        if modality == self.reference:
             return ''
-        if 'rgb' not in self.camera_sources:
+        if modality == 'rgb' or self.reference not in self.camera_sources:
             return 'no_camera_info'
         return '' if modality in self.sources else 'no_extrinsic'
 
@@ -110,15 +124,21 @@ class RigKeeper:
         """Take the intrinsics of ``msg``; raises BadMessageError when it has none."""
         camera = CameraModel.from_camera_info(msg)
         self.camera_sources[modality] = 'camera_info'
-        if not _same_camera(self.rig.camera_of(modality), camera):
-            self.rig = self.rig.with_camera(modality, camera)
+        if modality not in self._known or not _same_camera(self._known[modality], camera):
+            self._known[modality] = camera
+            if modality == self.reference:
+                self.rig = replace(self.rig, camera=camera)
+            elif modality != 'rgb':
+                self.rig = self.rig.with_camera(modality, camera)
             self._forget_guesses()
         # A driver may stamp images and camera infos differently: an image has the last word.
         if modality not in self._frames:
             self._see_frame(modality, msg.header.frame_id.lstrip('/'))
+        self._elect()
 
     def on_sample(self, modality: str, frame_id: str, data: npt.NDArray[Any]) -> None:
         """Learn a sensor's frame, and the image size of a camera without intrinsics."""
+        self._elect(modality)
         self._see_frame(modality, frame_id)
         if modality == 'lidar' or data.ndim < 2 or modality in self.camera_sources:
             return
@@ -134,13 +154,43 @@ class RigKeeper:
 
     def refresh(self) -> None:
         """Look every pose up again: tf trees grow and change while a node runs."""
-        for modality, frame in list(self._frames.items()):
-            if modality != 'rgb':
-                self._resolve(modality, frame)
         for modality in ('depth', 'lidar', 'event'):
-            if modality not in self._frames:
-                self._resolve(modality, '')
+            if modality != self.reference:
+                self._resolve(modality, self._frames.get(modality, ''))
         self._resolve_base()
+
+    def _elect(self, speaker: str = '') -> None:
+        """Choose the reference camera, after a sample of ``speaker`` or a camera info."""
+        others = [name for name in ('depth', 'event') if name in self.camera_sources]
+        if speaker == 'rgb':
+            self._num_since_rgb = 0
+        elif speaker in others:
+            self._num_since_rgb += 1
+        reference = 'rgb'
+        if ('rgb' not in self.camera_sources and others
+                and self._num_since_rgb >= HAND_OVER_COUNT):
+            reference = self.reference if self.reference in others else others[0]
+        if reference == self.reference:
+            return
+        _log.info('the reference camera is now %s', reference)
+        self.reference = reference
+        self._sizes.clear()
+        self.sources.clear()
+        if reference != 'rgb':
+            self.sources[reference] = 'reference camera'
+        self.rig = self._bare_rig()
+        self.refresh()
+
+    def _bare_rig(self) -> Rig:
+        """The reference camera and the other known ones, before any pose was looked up."""
+        rig = self.recording or Rig(
+            camera=CameraModel.from_fov(512, 512, 90.0), camera_frame=self.camera_frame)
+        return replace(
+            rig,
+            camera=self._known.get(self.reference, rig.camera),
+            cameras={name: camera for name, camera in self._known.items()
+                     if name not in ('rgb', self.reference)},
+            camera_frame=self._frames.get(self.reference, rig.camera_frame))
 
     def _forget_guesses(self) -> None:
         """Cameras that were guessed from the reference camera have to be guessed again."""
@@ -152,13 +202,14 @@ class RigKeeper:
 
     def _see_frame(self, modality: str, frame_id: str) -> None:
         known = self._frames.get(modality)
-        is_resolved = modality == 'rgb' or modality in self.sources
+        is_resolved = modality in ('rgb', self.reference) or modality in self.sources
         if not frame_id or (known == frame_id and is_resolved):
             return
         self._frames[modality] = frame_id
-        if modality == 'rgb' and frame_id != self.rig.camera_frame:
-            self.rig = replace(self.rig, camera_frame=frame_id)
-            self.refresh()
+        if modality == self.reference:
+            if frame_id != self.rig.camera_frame:
+                self.rig = replace(self.rig, camera_frame=frame_id)
+                self.refresh()
         elif modality != 'rgb':
             if known not in (None, frame_id):
                 # The pose known so far is that of another frame.
@@ -170,13 +221,33 @@ class RigKeeper:
             found = self.lookup(self.rig.camera_frame, frame)
             if found is not None:
                 return found, 'tf'
+        given, source = self._given(key)
+        reference_T_rgb = self._pose_of_rgb() if given is not None else None
+        if given is not None and reference_T_rgb is not None:
+            return reference_T_rgb @ given, source
+        if frame and frame == self.rig.camera_frame:
+            return np.eye(4), 'same frame'
+        return None, ''
+
+    def _given(self, key: str) -> tuple[Transform | None, str]:
+        """``rgb_T_<key>`` from parameters or the recording."""
         if key in self.extrinsics:
             return self.extrinsics[key], 'parameters'
         if self.recording is not None and key in self.recording.camera_T:
             return self.recording.camera_T[key], 'recording'
-        if frame and frame == self.rig.camera_frame:
-            return np.eye(4), 'same frame'
         return None, ''
+
+    def _pose_of_rgb(self) -> Transform | None:
+        """``reference_T_rgb``, for given poses: they are relative to the rgb camera."""
+        rgb_frame, frame = self._frames.get('rgb', self.camera_frame), self.rig.camera_frame
+        if self.reference == 'rgb':
+            return np.eye(4)
+        if self.lookup is not None and (found := self.lookup(frame, rgb_frame)) is not None:
+            return found
+        rgb_T_reference, _ = self._given(self.reference)
+        if rgb_T_reference is not None:
+            return invert_transform(rgb_T_reference)
+        return np.eye(4) if frame == rgb_frame else None
 
     def _resolve(self, modality: str, frame: str) -> None:
         found, source = self._find(modality, frame)
@@ -191,12 +262,22 @@ class RigKeeper:
     def _resolve_base(self) -> None:
         found, source = self._find(BASE, self.base_frame)
         if found is not None:
-            height_m = float(invert_transform(found)[2, 3])
-            self.sources[BASE] = source
-            if height_m != self.rig.base_z_m or (found[:3, 2] != self.rig.up_camera).any():
-                self.rig = replace(self.rig, base_z_m=height_m, up_camera=found[:3, 2])
+            self._take_base(found, source)
         elif self.recording is not None:
             self.sources[BASE] = 'recording'
+
+    def _take_base(self, camera_T_base: Transform, source: str) -> None:
+        height_m, up_camera = float(invert_transform(camera_T_base)[2, 3]), camera_T_base[:3, 2]
+        try:
+            if height_m != self.rig.base_z_m or (up_camera != self.rig.up_camera).any():
+                self.rig = replace(self.rig, base_z_m=height_m, up_camera=up_camera)
+        except ConfigError as error:
+            self.sources.pop(BASE, None)
+            if not self._has_bad_base:
+                _log.warning('the pose of %s is not used: %s', self.base_frame, error)
+            self._has_bad_base = True
+            return
+        self.sources[BASE] = source
 
 
 def _same_camera(a: CameraModel, b: CameraModel) -> bool:

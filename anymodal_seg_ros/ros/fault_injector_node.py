@@ -16,7 +16,8 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor, SetParametersResult
-from rclpy.clock import Clock, ClockType
+from rclpy.clock import Clock, ClockType, JumpThreshold, TimeJump
+from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.publisher import Publisher
@@ -107,6 +108,10 @@ class FaultInjector(Node):
         self._release_timer = self.create_timer(RELEASE_PERIOD_S, self._release,
                                                 clock=Clock(clock_type=ClockType.STEADY_TIME))
         self._release_timer.cancel()
+        self._jump_handle = self.get_clock().create_jump_callback(
+            JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1),
+                          on_clock_change=True),
+            post_callback=self._on_jump_back)
         self._connect(settings)
         for fault in schedule.faults:
             self.get_logger().info(f'{fault.name}: {fault.fault} of {fault.modality} from '
@@ -162,6 +167,14 @@ class FaultInjector(Node):
             publisher.publish(cdr)
         if not self._held:
             self._release_timer.cancel()
+
+    def _on_jump_back(self, jump: TimeJump) -> None:
+        """Held messages belong to the run before, and would be due at its times."""
+        if self._held:
+            self.get_logger().info(f'the clock was set back: {len(self._held)} held messages '
+                                   'are dropped')
+        self._held.clear()
+        self._release_timer.cancel()
 
     def _report(self) -> None:
         stamp_ns = self._relay.newest_stamp_ns

@@ -95,6 +95,8 @@ def _input_specs(modality: str) -> Iterable[Spec]:
 def _health_specs(modality: str) -> Iterable[Spec]:
     config = HEALTH_DEFAULTS[modality]
     yield from _config_specs(f'health.{modality}', config, HEALTH_FIELDS)
+    yield Spec(name=f'health.{modality}.frame_id', default=config.frame_id, dynamic=True,
+               text='Frame that every message must name; empty = not checked')
     yield Spec(name=f'health.{modality}.skip_checks', default=sorted(config.skip_checks) or [''],
                text='Reason codes of content checks that are off', dynamic=True)
 
@@ -209,7 +211,8 @@ def _health(modality: str, values: Mapping[str, Any]) -> HealthConfig:
     prefix = f'health.{modality}'
     config: HealthConfig = _fill(HEALTH_DEFAULTS[modality], prefix, HEALTH_FIELDS, values)
     skipped = frozenset(filter(None, values[f'{prefix}.skip_checks']))
-    return replace(config, skip_checks=skipped)
+    frame_id = values[f'{prefix}.frame_id'].lstrip('/')
+    return replace(config, skip_checks=skipped, frame_id=frame_id)
 
 
 def _form(modality: str, values: Mapping[str, Any]) -> str:

@@ -12,9 +12,8 @@ import platform
 import sys
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -28,23 +27,22 @@ from rclpy.parameter import Parameter
 from anymodal_seg_ros.bags import read_rig
 from anymodal_seg_ros.errors import BadMessageError, ConfigError
 from anymodal_seg_ros.inference import build_segmenter
-from anymodal_seg_ros.modalities import network_size
 from anymodal_seg_ros.pipeline import Pipeline
 from anymodal_seg_ros.ros.conversions import NS_PER_S, RosMessage, decode_sample, header
 from anymodal_seg_ros.ros.declaration import declare
 from anymodal_seg_ros.ros.diagnostics import (
     InferenceStats,
-    fusion_info,
+    input_values,
     modality_status,
     synchronization_status,
 )
 from anymodal_seg_ros.ros.extrinsics import RigKeeper, tf_lookup
 from anymodal_seg_ros.ros.inputs import build_camera_info_inputs, build_inputs
+from anymodal_seg_ros.ros.labelling import Labelling, Work
 from anymodal_seg_ros.ros.lifetime import run_node
-from anymodal_seg_ros.ros.outputs import Labelled, OutputPublishers
+from anymodal_seg_ros.ros.outputs import OutputPublishers
 from anymodal_seg_ros.ros.params import AREAS, parameter_specs, settings_from_values
-from anymodal_seg_ros.ros.worker import LatestWorker
-from anymodal_seg_ros.samples import HealthReport, SampleSet
+from anymodal_seg_ros.samples import SampleSet
 
 NODE_NAME = 'anymodal_seg'
 DECODE_ERRORS = (ValueError, TypeError, OverflowError, MemoryError, cv2.error)
@@ -52,17 +50,6 @@ DECODE_ERRORS = (ValueError, TypeError, OverflowError, MemoryError, cv2.error)
 REMEMBERED_ARRIVALS = 512
 PAUSED_AFTER_NS = NS_PER_S // 2
 STOP_TIMEOUT_S = 5.0
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Work:
-    """A set on its way to the inference thread, with what was known when it was formed."""
-
-    samples: SampleSet
-    reports: Mapping[str, HealthReport]
-    last_arrival_steady_ns: int
-    pipeline: Pipeline
-    epoch: int
 
 
 class SegmentationNode(Node):
@@ -82,7 +69,6 @@ class SegmentationNode(Node):
         self._rig = self._build_rig()
         self._pipeline = self._build_pipeline()
         self._stats = InferenceStats()
-        self._epoch = 0
         self._arrivals: OrderedDict[tuple[str, int], int] = OrderedDict()
         self._reported: set[tuple[str, str]] = set()
         self._bad_camera_infos: Counter[str] = Counter()
@@ -94,9 +80,10 @@ class SegmentationNode(Node):
             self._settings.overlay_alpha,
         )
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
-        self._worker = LatestWorker[_Work]('inference', self._infer, self._on_failure)
-        self._warm_up()
-        self._worker.start()
+        self._labelling = Labelling(self, self._segmenter, self._outputs, self._stats)
+        if self._values['model.warm_up']:
+            self._labelling.warm_up(self._pipeline.output_hw())
+        self._labelling.start()
         self._start_receiving()
         self.get_logger().info(
             f'bundle {self._settings.bundle_path}: {", ".join(self._pipeline.modalities)}; ready'
@@ -104,7 +91,7 @@ class SegmentationNode(Node):
 
     def destroy_node(self) -> None:
         """End the inference thread, then the node."""
-        if not self._worker.stop(STOP_TIMEOUT_S):
+        if not self._labelling.stop(STOP_TIMEOUT_S):
             self.get_logger().warning(f'inference has not ended within {STOP_TIMEOUT_S} s')
         super().destroy_node()
 
@@ -135,15 +122,6 @@ class SegmentationNode(Node):
             if not settings.enabled[name]:
                 pipeline.set_enabled(name, False, self._now_ns())
         return pipeline
-
-    def _warm_up(self) -> None:
-        if not self._values['model.warm_up']:
-            return
-        started = time.monotonic()
-        out_hw = self._pipeline.output_hw()
-        size_hw = network_size(out_hw, self._segmenter.bundle.short_side_px)
-        self._segmenter.warm_up(size_hw, out_hw)
-        self.get_logger().info(f'warmed up in {time.monotonic() - started:.1f} s')
 
     def _start_receiving(self) -> None:
         modalities = self._pipeline.modalities
@@ -177,7 +155,6 @@ class SegmentationNode(Node):
         except BadMessageError as error:
             self._bad_camera_infos[modality] += 1
             self._report_bad(f'{modality} camera_info', error.field, str(error))
-        self._pipeline.rig = self._rig.rig
 
     def _on_message(self, modality: str, msg: RosMessage) -> None:
         now_ns, steady_ns = self._now_ns(), self._steady_ns()
@@ -192,9 +169,11 @@ class SegmentationNode(Node):
         except DECODE_ERRORS as error:
             self._reject(modality, 'undecodable', repr(error), now_ns)
             return
-        self._rig.on_sample(modality, sample.frame_id, sample.data)
-        self._pipeline.rig = self._rig.rig
-        problem = self._rig.problem(modality)
+        problem = ''
+        # Health refuses a sample of another frame or size below; nothing is learnt from it.
+        if not self._pipeline.health.mismatch(sample):
+            self._rig.on_sample(modality, sample.frame_id, sample.data)
+            problem = self._rig.problem(modality)
         if problem:
             self._report_bad(modality, problem, f'frame {sample.frame_id!r}: {problem}')
             self._forward(self._pipeline.reject(modality, problem, now_ns, problem), now_ns)
@@ -216,9 +195,11 @@ class SegmentationNode(Node):
 
     def _forward(self, sets: Sequence[SampleSet], now_ns: int) -> None:
         """Hand sets to the inference thread and see to it that the next deadline is met."""
-        for samples in sets:
+        for formed in sets:
+            samples = self._placeable(formed)
             is_repeated = samples.stamp_ns <= self._floor_ns
-            if is_repeated and not self._pipeline.synchronizer.stats().resets:
+            if not samples.samples or (
+                    is_repeated and not self._pipeline.synchronizer.stats().resets):
                 self._stats.count('sets_discarded')
                 continue
             self._last_stamp_ns = samples.stamp_ns
@@ -227,11 +208,19 @@ class SegmentationNode(Node):
                 self._arrivals.get((name, sample.stamp_ns), 0)
                 for name, sample in samples.samples.items()
             )
-            work = _Work(samples, self._pipeline.health.reports(now_ns), arrived_ns,
-                         self._pipeline, self._epoch)
-            if self._worker.submit(work) is not None:
-                self._stats.count('sets_superseded')
+            self._labelling.submit(Work(
+                samples, self._pipeline.health.reports(now_ns), self._rig.rig, arrived_ns,
+                self._pipeline, self._labelling.epoch))
         self._arm(now_ns)
+
+    def _placeable(self, samples: SampleSet) -> SampleSet:
+        """Without members whose place was known on their arrival and is not any more."""
+        problems = {name: problem for name in samples.samples
+                    if (problem := self._rig.problem(name))}
+        if not problems:
+            return samples
+        kept = {name: one for name, one in samples.samples.items() if name not in problems}
+        return replace(samples, samples=kept, absent={**samples.absent, **problems})
 
     def _arm(self, now_ns: int) -> None:
         deadline_ns = self._pipeline.next_deadline()
@@ -271,17 +260,14 @@ class SegmentationNode(Node):
         for source in (*self._inputs.values(), *self._camera_infos):
             source.adapt()
         self._rig.refresh()
-        self._pipeline.rig = self._rig.rig
 
     def _on_clock_jump(self, jump: TimeJump) -> None:
         self._restart(f'the clock jumped by {jump.delta.nanoseconds / NS_PER_S:.3f} s')
 
     def _restart(self, reason: str) -> None:
         self.get_logger().info(f'restart: {reason}')
-        self._epoch += 1
         self._arrivals.clear()
-        if self._worker.discard() is not None:
-            self._stats.count('sets_discarded')
+        self._labelling.abandon()
         self._floor_ns = self._last_stamp_ns = 0
         self._pipeline.reset(self._now_ns(), reason)
 
@@ -302,7 +288,7 @@ class SegmentationNode(Node):
         if not settings.same_judgement(before):
             # A new synchronizer does not know which stamps went out, until time restarts for it.
             self._floor_ns = self._last_stamp_ns
-            self._epoch += 1
+            self._labelling.abandon()
             self._pipeline = self._build_pipeline()
         for name, source in self._inputs.items():
             if settings.enabled[name] != before.enabled[name]:
@@ -313,7 +299,9 @@ class SegmentationNode(Node):
 
     def _publish_diagnostics(self, now_ns: int, steady_ns: int) -> None:
         statuses = [
-            modality_status(self.get_name(), self._hardware_id, report, self._input_values(name))
+            modality_status(
+                self.get_name(), self._hardware_id, report,
+                input_values(self._inputs[name], self._rig, self._bad_camera_infos[name]))
             for name, report in self._pipeline.health.reports(now_ns).items()
         ]
         statuses.append(synchronization_status(
@@ -323,23 +311,6 @@ class SegmentationNode(Node):
         statuses.append(self._stats.to_status(self.get_name(), self._hardware_id))
         message = DiagnosticArray(header=header(now_ns, ''), status=statuses)
         self._diagnostics.publish(message)
-
-    def _input_values(self, modality: str) -> dict[str, object]:
-        source = self._inputs[modality]
-        values: dict[str, object] = {
-            'topic': source.topic,
-            'publishers': source.num_publishers(),
-            'qos': source.qos_in_use,
-            'messages_lost': source.events['messages_lost'],
-            'incompatible_qos': source.events['incompatible_qos'],
-            'extrinsic_source': self._rig.sources.get(modality, 'none'),
-        }
-        if modality != 'lidar':
-            values['intrinsics_source'] = self._rig.camera_sources.get(modality, 'none')
-            values['num_rejected_camera_info'] = self._bad_camera_infos[modality]
-        if modality == 'rgb':
-            del values['extrinsic_source']
-        return values
 
     def _clock_state(self, now_ns: int, steady_ns: int) -> str:
         if now_ns == 0:
@@ -354,41 +325,6 @@ class SegmentationNode(Node):
 
     def _steady_ns(self) -> int:
         return time.monotonic_ns()
-
-    # The inference thread
-
-    def _infer(self, work: _Work) -> None:
-        if work.epoch != self._epoch:
-            self._stats.count('sets_discarded')
-            return
-        times = [time.monotonic_ns()]
-        rig = work.pipeline.rig
-        images = work.pipeline.encode(work.samples, rig)
-        times.append(time.monotonic_ns())
-        prediction = work.pipeline.predict(work.samples, images, rig)
-        times.append(time.monotonic_ns())
-        if work.epoch != self._epoch:
-            self._stats.count('sets_discarded')
-            return
-        done = Labelled(prediction, work.samples, rig)
-        self._outputs.publish_label(done)
-        times.append(time.monotonic_ns())
-        latency_ms = (times[-1] - work.last_arrival_steady_ns) / 1e6
-        encode_ms, predict_ms, publish_ms = (
-            (after - before) / 1e6 for before, after in pairwise(times)
-        )
-        stages = {'encode': encode_ms, 'predict': predict_ms, 'publish': publish_ms,
-                  'latency': latency_ms}
-        sequence = self._stats.succeeded(stages)
-        self._outputs.publish_fusion_info(fusion_info(
-            work.samples, rig.camera_frame, work.reports, prediction.used, self._now_ns(),
-            {'sequence': sequence, **{f'{stage}_ms': value for stage, value in stages.items()}},
-        ))
-        self._outputs.publish_views(done)
-
-    def _on_failure(self, error: Exception) -> None:
-        text = self._stats.failed(error)
-        self.get_logger().error(f'inference failed: {text}', throttle_duration_sec=5.0)
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Faults of what a sensor shows, through the monitor: state, trust and way back."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -90,20 +92,57 @@ def test_content_fault_is_named_and_ends(drive, modality, spoil, reason, usable)
     assert played.report.state is HealthState.OK
 
 
-def test_a_lasting_change_of_size_stays_bad_until_a_reset(drive):
+def resized_from(played, index, sizes):
+    """Images of other heights from message ``index`` on, in turn."""
+    for k, message in enumerate(played.messages[index:]):
+        message.data = message.data[:sizes[k % len(sizes)]]
+
+
+def test_a_lasting_change_of_size_is_learnt_and_the_sensor_comes_back(drive):
     played = drive('rgb')
-    played.add_clean(0, 1)
-    for index in range(10, 100):
-        played.add(index / 10)
-        played.messages[-1].data = played.messages[-1].data[:-2]
-    played.run(9.0)
-    assert played.report.reason == 'wrong_size'
-    played.monitor.reset(1_000_000_000_000 + 9_000_000_000)
-    remaining = [message for message in played.messages if message.stamp_ns >= 1_009_000_000_000]
-    assert len(remaining) == 10
-    for message in remaining:
-        assert played.monitor.observe(played.sample(message), message.arrival_ns) == ''
+    played.add_clean(0, 6)
+    resized_from(played, 10, [126])
+    played.run(6.0)
+    assert [why for _, why in played.withheld].count('wrong_size') == 20
+    steps = [(new, why) for t, new, why in played.steps if t >= 1]
+    assert steps == [(HealthState.DEGRADED, 'wrong_size'), (HealthState.PROBATION, 'recovering'),
+                     (HealthState.OK, 'recovered')]
     assert played.report.state is HealthState.OK
+    # The old size is now the wrong one.
+    played.add(6.0)
+    assert played.monitor.mismatch(played.sample(played.messages[-1])) == 'wrong_size'
+
+
+@pytest.mark.parametrize(('config', 'sizes'), [
+    (None, [126, 100]), (HealthConfig(size_hw=(128, 128)), [126])])
+def test_changing_or_forbidden_sizes_are_never_learnt(drive, config, sizes):
+    played = drive('rgb', config)
+    played.add_clean(0, 6)
+    resized_from(played, 10, sizes)
+    played.run(6.0)
+    assert played.report.reason == 'wrong_size'
+    assert played.report.rejected['wrong_size'] == 50
+
+
+def test_the_usual_is_learnt_anew_with_the_size(drive):
+    played = drive('rgb')
+    played.add_clean(0, 8)
+    for message in played.messages[20:]:
+        message.data = blur(message.data, played.rng)[:126]
+    played.run(8.0)
+    assert played.report.state is HealthState.OK
+
+
+def test_a_mismatch_is_told_without_being_counted(drive):
+    played = drive('rgb', HealthConfig(frame_id='sensor'))
+    played.add_clean(0, 1)
+    played.run(1.0)
+    sample = played.sample(played.messages[-1])
+    for _ in range(30):
+        assert played.monitor.mismatch(replace(sample, data=sample.data[:-2])) == 'wrong_size'
+    assert played.monitor.mismatch(replace(sample, frame_id='other')) == 'wrong_frame'
+    assert played.monitor.mismatch(sample) == ''
+    assert played.report.num_rejected == 0
 
 
 def test_configured_size_and_frame_hold_from_the_first_sample_on(drive):

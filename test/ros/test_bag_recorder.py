@@ -3,10 +3,13 @@
 """The recorder writes what arrives and completes its file when told to stop."""
 
 import pytest
+from rclpy.parameter import Parameter
+from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
 
 from anymodal_seg_ros.bags import bag_info, read_bag
+from anymodal_seg_ros.ros.bag_recorder_node import BagRecorder
 
 
 @pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
@@ -33,6 +36,58 @@ def test_messages_are_recorded_until_sigint(start_node, probe, tmp_path, storage
     assert [image.header.stamp.sec for image in recorded] == list(range(5))
     assert [bytes(image.data) for image in recorded] == [bytes(range(i, i + 6)) for i in range(5)]
     assert {item.message().data for item in read_bag(bag, ['/note'])} == {'still here'}
+
+
+@pytest.fixture()
+def recorder(probe, tmp_path):
+    """A recorder in the test's process, with simulated time."""
+    params = {'bag': str(tmp_path / 'bag'), 'topics': ['/note std_msgs/msg/String'],
+              'use_sim_time': True}
+    node = BagRecorder(
+        context=probe.context,
+        parameter_overrides=[Parameter(name, value=value) for name, value in params.items()])
+    probe.executor.add_node(node)
+    yield node
+    node.destroy_node()
+
+
+def recorded_notes(path):
+    return [(item.recorded_ns, item.message().data) for item in read_bag(path, ['/note'])]
+
+
+@pytest.mark.parametrize('num_early', [3, 103])
+def test_what_comes_before_the_clock_has_its_first_time(recorder, probe, tmp_path, num_early):
+    notes, clock = probe.publisher(String, '/note', 200), probe.publisher(Clock, '/clock')
+    probe.spin_until(lambda: notes.get_subscription_count() and clock.get_subscription_count())
+    for i in range(num_early):
+        notes.publish(String(data=str(i)))
+        probe.spin_for(0.002)
+    probe.spin_until(
+        lambda: len(recorder._held) + recorder._num_overflowed == num_early)
+    tick = Clock()
+    tick.clock.sec = 50
+
+    def has_begun():
+        # The clock is subscribed to without guarantee of delivery.
+        clock.publish(tick)
+        return not recorder._held
+
+    probe.spin_until(has_begun)
+    notes.publish(String(data='late'))
+    probe.spin_until(lambda: recorder._counts['/note'] == min(num_early, 100) + 1)
+    recorder.destroy_node()
+    expected = [*(str(i) for i in range(min(num_early, 100))), 'late']
+    assert recorded_notes(tmp_path / 'bag') == [(50 * 10**9, text) for text in expected]
+    assert recorder._num_overflowed == max(num_early - 100, 0)
+
+
+def test_without_a_clock_nothing_is_lost(recorder, probe, tmp_path):
+    notes = probe.publisher(String, '/note')
+    probe.spin_until(notes.get_subscription_count)
+    notes.publish(String(data='lonely'))
+    probe.spin_until(lambda: recorder._held)
+    recorder.destroy_node()
+    assert recorded_notes(tmp_path / 'bag') == [(0, 'lonely')]
 
 
 @pytest.mark.parametrize(('params', 'message'), [

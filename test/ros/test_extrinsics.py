@@ -137,3 +137,82 @@ def test_the_base_frame_gives_height_and_up():
     assert keeper.rig.base_z_m == pytest.approx(1.7)
     np.testing.assert_allclose(keeper.rig.up_camera, [0.0, -1.0, 0.0], atol=1e-12)
     assert keeper.sources[BASE] == 'parameters'
+
+
+def info_in(frame_id, width_px=SIZE_PX):
+    info = camera_info(0)
+    info.header.frame_id, info.width = frame_id, width_px
+    return info
+
+
+def test_a_recording_names_the_cameras_frame_until_a_message_does():
+    recording = Rig(camera=CAMERA, camera_frame='recorded')
+    keeper = RigKeeper(camera_frame='default', recording=recording)
+    assert keeper.rig.camera_frame == 'recorded'
+    keeper.on_sample('rgb', 'live', IMAGE)
+    assert keeper.rig.camera_frame == 'live'
+
+
+@pytest.mark.parametrize('modality', ['depth', 'event'])
+def test_without_the_rgb_camera_another_calibrated_one_is_the_reference(modality):
+    tree = {('other', 'roof'): POSE}
+    keeper = RigKeeper(camera_frame=FRAME, extrinsics={'lidar': OTHER},
+                       lookup=lambda target, source: tree.get((target, source)))
+    keeper.on_camera_info(modality, info_in('other', 60))
+    keeper.on_sample('lidar', 'roof', NO_SCAN)
+    assert (keeper.reference, keeper.rig.camera_frame) == (modality, 'other')
+    assert (keeper.rig.camera.width_px, keeper.rig.camera_of(modality)) == (60, keeper.rig.camera)
+    np.testing.assert_array_equal(keeper.rig.extrinsic(modality), np.eye(4))
+    np.testing.assert_array_equal(keeper.rig.extrinsic('lidar'), POSE)
+    assert keeper.sources == {modality: 'reference camera', 'lidar': 'tf'}
+    assert keeper.camera_sources == {modality: 'camera_info'}
+    assert [keeper.problem(name) for name in (modality, 'lidar')] == ['', '']
+    tree[FRAME, 'other'] = OTHER
+    keeper.on_camera_info('rgb', info_in(FRAME))
+    assert (keeper.reference, keeper.rig.camera_frame) == ('rgb', FRAME)
+    assert (keeper.rig.camera.width_px, keeper.rig.camera_of(modality).width_px) == (SIZE_PX, 60)
+    np.testing.assert_array_equal(keeper.rig.extrinsic(modality), OTHER)
+    assert keeper.sources == {modality: 'tf', 'lidar': 'parameters'}
+
+
+def test_given_poses_are_moved_to_the_reference_camera():
+    keeper = RigKeeper(camera_frame=FRAME, extrinsics={'lidar': OTHER, 'depth': POSE})
+    keeper.on_camera_info('depth', info_in('other'))
+    keeper.on_sample('lidar', 'roof', NO_SCAN)
+    np.testing.assert_allclose(keeper.rig.extrinsic('lidar')[:3, 3], [3.0, 3.0, 3.0])
+    # Without the pose of the depth camera only a common frame tells.
+    for frame, problem in (('other', 'no_extrinsic'), (FRAME, '')):
+        keeper = RigKeeper(camera_frame=FRAME, extrinsics={'lidar': OTHER})
+        keeper.on_camera_info('depth', info_in(frame))
+        keeper.on_sample('lidar', 'roof', NO_SCAN)
+        assert keeper.problem('lidar') == problem
+
+
+def test_an_uncalibrated_rgb_camera_is_the_reference_while_it_speaks():
+    keeper = RigKeeper(camera_frame=FRAME)
+    keeper.on_camera_info('depth', info_in('other', 60))
+    depth = np.zeros((SIZE_PX, 60), np.float32)
+    for _ in range(3):
+        keeper.on_sample('rgb', FRAME, IMAGE)
+        assert (keeper.reference, keeper.rig.camera.width_px) == ('rgb', 200)
+        for _ in range(29):
+            keeper.on_sample('depth', 'other', depth)
+            assert keeper.problem('depth') == 'no_camera_info'
+    keeper.on_sample('depth', 'other', depth)
+    assert (keeper.reference, keeper.problem('depth')) == ('depth', '')
+    assert keeper.problem('rgb') == 'no_camera_info'
+
+
+def test_a_base_frame_that_cannot_be_is_no_base(caplog):
+    far = optical_T_body.copy()
+    far[1, 3] = 5000.0
+    tree = {(FRAME, 'base_link'): far}
+    keeper = RigKeeper(camera_frame=FRAME,
+                       lookup=lambda target, source: tree.get((target, source)))
+    keeper.refresh()
+    assert BASE not in keeper.sources
+    assert keeper.rig.base_z_m == 1.6
+    assert len([r for r in caplog.records if 'base_link' in r.getMessage()]) == 1
+    far[1, 3] = 1.2
+    keeper.refresh()
+    assert (keeper.sources[BASE], keeper.rig.base_z_m) == ('tf', pytest.approx(1.2))

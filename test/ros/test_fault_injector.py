@@ -7,6 +7,7 @@ import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.serialization import deserialize_message
+from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
 from anymodal_seg_ros import bags
@@ -157,6 +158,36 @@ def test_delayed_messages_come_later_and_in_order(start_node, probe):
     assert probe.node.get_clock().now().nanoseconds - sent_ns >= 0.4 * S
     assert [m.header.stamp.nanosec for m in sensors.received['lidar']] == [
         0, 100_000_000, 200_000_000]
+
+
+def test_a_clock_set_back_clears_what_is_held(start_node, probe):
+    node = start_node('fault_injector_node', {
+        'use_sim_time': True, 'live.lidar.fault': 'delay', 'live.lidar.severity': 0.4})
+    clock = probe.publisher(Clock, '/clock')
+    sensors = Sensors(probe)
+    probe.spin_until(clock.get_subscription_count)
+
+    def set_clock(second):
+        tick = Clock()
+        tick.clock.sec = second
+        # The clock is subscribed to without guarantee of delivery.
+        for _ in range(10):
+            clock.publish(tick)
+            probe.spin_for(0.05)
+
+    set_clock(100)
+    sensors.send('lidar', 0.0)
+    sensors.round_trip('event', 0.0)
+    sensors.round_trip('event', 0.1)
+    set_clock(50)
+    probe.spin_until(lambda: '1 held messages are dropped' in node.output)
+    set_clock(200)
+    sensors.send('lidar', 0.2)
+    sensors.round_trip('event', 0.2)
+    sensors.round_trip('event', 0.3)
+    set_clock(201)
+    probe.spin_until(lambda: sensors.received['lidar'])
+    assert [m.header.stamp.nanosec for m in sensors.received['lidar']] == [200_000_000]
 
 
 @pytest.mark.parametrize(('params', 'words'), [

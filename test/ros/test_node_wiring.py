@@ -19,10 +19,11 @@ from anymodal_seg_ros.geometry import CameraModel, Rig, transform_from_quaternio
 from anymodal_seg_ros.labels import load_label_space
 from anymodal_seg_ros.ros import outputs, segmentation_node
 from anymodal_seg_ros.ros.conversions import decode_sample
+from anymodal_seg_ros.ros.diagnostics import modality_status
 from anymodal_seg_ros.ros.inputs import Input, InputQos
 from anymodal_seg_ros.ros.outputs import Labelled, OutputPublishers, labelled_cloud, overlay
 from anymodal_seg_ros.ros.qos import fallback_qos, input_qos
-from anymodal_seg_ros.samples import Prediction, SampleSet
+from anymodal_seg_ros.samples import HealthReport, HealthState, Prediction, SampleSet
 
 SCENE = Scene()
 NODE = '/anymodal_seg'
@@ -40,10 +41,10 @@ class FakeSegmenter:
         self.seen = []
         self.go_on = threading.Event()
         self.go_on.set()
-        self.warmed_up = None
+        self.warmed_up = []
 
     def warm_up(self, size_hw, out_hw):
-        self.warmed_up = (size_hw, out_hw)
+        self.warmed_up.append((size_hw, out_hw))
 
     def predict(self, images, out_hw):
         self.go_on.wait(20)
@@ -68,6 +69,7 @@ class Bench:
             'depth': probe.publisher(Image, 'depth/image'),
             'lidar': probe.publisher(PointCloud2, 'lidar/points'),
             'rgb_info': probe.publisher(CameraInfo, 'camera/camera_info'),
+            'depth_info': probe.publisher(CameraInfo, 'depth/camera_info'),
         }
         probe.executor.add_node(node)
         probe.spin_until(lambda: all(
@@ -145,7 +147,7 @@ def test_a_busy_network_gets_the_newest_set_and_the_rest_is_counted(bench):
 
 def test_before_the_intrinsics_are_known_only_the_camera_is_used(bench):
     bench = bench(**{'extrinsics.lidar': LIDAR_POSE})
-    assert bench.segmenter.warmed_up == ((64, 64), (512, 512))
+    assert bench.segmenter.warmed_up == [((64, 64), (512, 512))]
     bench.send_until('depth', lambda: bench.parts.get('depth', (None, {}))[1].get(
         'rejected.no_camera_info', '0') != '0')
     bench.send_until('rgb', lambda: len(bench.labels) >= 2)
@@ -156,6 +158,45 @@ def test_before_the_intrinsics_are_known_only_the_camera_is_used(bench):
     bench.send_until('depth', lambda: frozenset({'depth'}) in bench.segmenter.seen)
     bench.probe.spin_until(
         lambda: bench.parts['rgb'][1]['intrinsics_source'] == 'camera_info')
+
+
+def test_without_an_rgb_camera_the_depth_camera_carries_the_labels(bench):
+    bench = bench(**{'extrinsics.lidar': LIDAR_POSE})
+    bench.publishers['depth_info'].publish(camera_info(time.time_ns()))
+    bench.send_until('depth', lambda: len(bench.labels) >= 2)
+    bench.send_until('lidar', lambda: frozenset({'lidar'}) in bench.segmenter.seen)
+    assert (bench.labels[-1].height, bench.labels[-1].width) == (SIZE_PX, SIZE_PX)
+    bench.probe.spin_until(
+        lambda: bench.parts['depth'][1]['extrinsic_source'] == 'reference camera')
+    assert bench.parts['depth'][1]['intrinsics_source'] == 'camera_info'
+    assert bench.parts['rgb'][1]['intrinsics_source'] == 'none'
+    bench.publishers['rgb_info'].publish(camera_info(time.time_ns()))
+    bench.probe.spin_until(lambda: bench.parts['rgb'][1]['intrinsics_source'] == 'camera_info')
+    bench.send_until('rgb', lambda: frozenset({'rgb'}) in bench.segmenter.seen)
+
+
+@pytest.mark.parametrize(('description', 'num_sizes'), [('torch on cuda', 2), ('torch on cpu', 1)])
+def test_another_network_size_is_warmed_up_once_where_that_matters(
+        bench, description, num_sizes):
+    bench = bench()
+    bench.segmenter.description = description
+    info = camera_info(0)
+    info.width = 2 * SIZE_PX
+    bench.publishers['rgb_info'].publish(info)
+    bench.probe.spin_until(lambda: bench.parts.get('rgb', (None, {}))[1].get(
+        'intrinsics_source') == 'camera_info')
+    bench.send_until('rgb', lambda: len(bench.labels) >= 3)
+    sizes = [((64, 64), (512, 512)), ((64, 128), (SIZE_PX, 2 * SIZE_PX))]
+    assert bench.segmenter.warmed_up == sizes[:num_sizes]
+
+
+def test_a_sample_of_a_wrong_frame_teaches_nothing(bench):
+    bench = bench(**{'health.rgb.frame_id': 'another'})
+    bench.send_until('rgb', lambda: bench.parts.get('rgb', (None, {}))[1].get(
+        'rejected.wrong_frame', '0') != '0')
+    assert bench.node._rig.rig.camera_frame == 'camera_optical_frame'
+    assert bench.node._rig.rig.camera.width_px == 512
+    assert not bench.labels
 
 
 def test_a_scan_without_a_pose_is_refused_by_name(bench):
@@ -190,6 +231,15 @@ def test_a_scan_alone_makes_labels(bench):
     assert content['rgb']['used'] == 'false'
     assert content['rgb']['reason']
     assert bench.labels[-1].header.frame_id == 'camera_optical_frame'
+
+
+def test_only_stamps_that_do_not_increase_are_counted_as_such():
+    report = HealthReport(
+        modality='rgb', state=HealthState.OK, reason='', trusted=True, since_ns=0, rate_hz=10.0,
+        expected_rate_hz=10.0, age_ms=1.0, latency_ms=1.0, num_received=99, num_rejected=15,
+        rejected={'stamp_backwards': 1, 'stamp_frozen': 2, 'stamp_stale': 4, 'stamp_future': 8})
+    values = values_of(modality_status('node', '', report, {}))
+    assert values['num_non_increasing_msg'] == '3'
 
 
 def labelled(*modalities):

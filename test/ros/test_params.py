@@ -71,7 +71,8 @@ def test_values_reach_the_settings(values):
     pose = [1.0, 2.0, 3.0, 0.5, -0.5, 0.5, 0.5]
     values |= {
         'sync.max_wait_s': 0.25, 'inputs.lidar.max_age_s': 0.5, 'health.rgb.grace_s': 9.0,
-        'health.depth.skip_checks': ['depth_frozen', ''], 'inputs.event.type': 'frame',
+        'health.depth.skip_checks': ['depth_frozen', ''], 'health.rgb.frame_id': '/front',
+        'inputs.event.type': 'frame',
         'inputs.rgb.transport': 'compressed', 'inputs.depth.enabled': False,
         'camera.width_px': 640, 'camera.height_px': 480, 'camera.horizontal_fov_deg': 90.0,
         'extrinsics.lidar': pose, 'inputs.rgb.qos': 'SENSOR_DATA', 'inputs.rgb.qos_depth': 7,
@@ -80,6 +81,7 @@ def test_values_reach_the_settings(values):
     assert settings.sync.max_wait_s == 0.25
     assert settings.inputs['lidar'].max_age_s == 0.5
     assert settings.health['rgb'].grace_s == 9.0
+    assert (settings.health['rgb'].frame_id, settings.health['depth'].frame_id) == ('front', '')
     assert settings.health['depth'].skip_checks == {'depth_frozen'}
     assert settings.forms['event'] == 'frame'
     assert settings.forms['rgb'] == 'compressed'
