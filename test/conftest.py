@@ -7,6 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# The same examples in every run; searching on is for whoever changes the code.
+settings.register_profile('repeatable', derandomize=True)
+settings.load_profile('repeatable')
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'benchmarks'))
 
