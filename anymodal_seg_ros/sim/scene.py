@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -14,6 +15,7 @@ from anymodal_seg_ros.errors import MissingDependencyError
 from anymodal_seg_ros.sim.mesh import Mesh
 
 Float32Array = npt.NDArray[np.float32]
+_SUM = np.ones((1, 3), np.float32)
 
 
 def _open3d() -> Any:  # noqa: ANN401 - a module
@@ -84,8 +86,8 @@ class Caster:
                                 + np.int32(self._num_static))
             normal[nearer] = moved['primitive_normals'].numpy()[nearer]
         triangle[~np.isfinite(distance)] = len(self._label) - 1
-        away = np.flatnonzero(np.einsum('ij,ij->i', normal, direction) > 0)
-        normal[away] = -normal[away]
+        facing = cv2.transform(cv2.multiply(normal, direction)[:, None], _SUM).reshape(-1, 1)
+        normal *= np.where(facing > 0, np.float32(-1), np.float32(1))
         return Hits(origin=rays[0, :3].copy(), direction=direction, distance=distance,
                     normal=normal, triangle=triangle, label=self._label, texture=self._texture,
                     optics=self._optics)

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -263,12 +264,9 @@ class Simulator:
                 self.traffic.mesh(self._time_s(stamp_ns), self._ego_s_m(stamp_ns)))
             self._moving_ns = stamp_ns
         world_T_sensor = self.world_T_base(stamp_ns) @ spec.base_T_sensor
-        x, y, z = world_T_sensor[:3, :3].T.astype(np.float32)
-        # Written out: a matrix product of three columns starts a thread on every core.
-        turned = directions[:, :1] * x
-        turned += directions[:, 1:2] * y
-        turned += directions[:, 2:] * z
-        return self._caster.cast(world_T_sensor[:3, 3], turned)
+        # Numpy's matrix product of three columns starts a thread on every core; OpenCV's does not.
+        turned = cv2.transform(directions[:, None], world_T_sensor[:3, :3].astype(np.float32))
+        return self._caster.cast(world_T_sensor[:3, 3], turned.reshape(-1, 3))
 
     def _radiance(self, hits: Hits, model: CameraModel, stamp_ns: int,
                   condition: str) -> Float32Array:
