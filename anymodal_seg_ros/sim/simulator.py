@@ -266,7 +266,8 @@ class Simulator:
         world_T_sensor = self.world_T_base(stamp_ns) @ spec.base_T_sensor
         # Numpy's matrix product of three columns starts a thread on every core; OpenCV's does not.
         turned = cv2.transform(directions[:, None], world_T_sensor[:3, :3].astype(np.float32))
-        return self._caster.cast(world_T_sensor[:3, 3], turned.reshape(-1, 3))
+        return self._caster.cast(world_T_sensor[:3, 3],
+                                 turned.reshape(-1, 3).astype(np.float32, copy=False))
 
     def _radiance(self, hits: Hits, model: CameraModel, stamp_ns: int,
                   condition: str) -> Float32Array:
