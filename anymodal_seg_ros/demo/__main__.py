@@ -7,6 +7,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -37,8 +38,11 @@ INJECTED = ('camera/image', 'camera/camera_info', 'depth/image', 'depth/camera_i
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Entry point; 0 when the play is over and reported, 130 after Ctrl-C."""
+    """Entry point; 0 when the play is over and reported, 130 after Ctrl-C or SIGTERM."""
     options = _parser().parse_args(arguments)
+    # Also where a shell's background job would ignore the first: nodes must not outlive the play.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     out: Path = options.out
     try:
         # What would end the play after minutes is found in the first second.
