@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
@@ -112,12 +112,9 @@ class Judge:
             offline: label images made offline, by stamp and by the sensors used.
             sensors: all modalities.
         """
-        edges = {0.0, self._seconds(self._end_ns), *cuts_s}
-        edges |= {time for fault in self._schedule.faults for time in (fault.start_s, fault.end_s)}
         found = []
-        for start_s, end_s in pairwise(sorted(edges)):
-            faulty = tuple(sorted({fault.modality for fault in self._schedule.faults
-                                   if fault.is_active((start_s + end_s) / 2)}))
+        for start_s, end_s, faulty in stretch_bounds(
+                self._schedule, cuts_s, self._seconds(self._end_ns)):
             left = tuple(sorted(set(sensors) - set(faulty)))
             online = ConfusionMatrix(self._num_classes)
             reference = ConfusionMatrix(self._num_classes)
@@ -226,6 +223,18 @@ class Judge:
 
     def _ns(self, time_s: float) -> int:
         return self._start_ns + round(time_s * 1e9)
+
+
+def stretch_bounds(schedule: FaultSchedule, cuts_s: Iterable[float],
+                   end_s: float) -> Iterator[tuple[float, float, tuple[str, ...]]]:
+    """From 0 to ``end_s``, cut wherever a fault begins or ends and at ``cuts_s``: start and end in
+    seconds, and the modalities that are failing in between."""
+    edges = {0.0, end_s, *cuts_s}
+    edges |= {time for fault in schedule.faults for time in (fault.start_s, fault.end_s)}
+    for begin_s, stop_s in pairwise(sorted(edges)):
+        yield begin_s, stop_s, tuple(sorted({
+            fault.modality for fault in schedule.faults
+            if fault.is_active((begin_s + stop_s) / 2)}))
 
 
 def _first(changes: Iterable[StateChange], wanted: Any, start_ns: int,  # noqa: ANN401

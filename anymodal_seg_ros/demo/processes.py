@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -58,8 +58,7 @@ class Processes:
         self.stop(*self._running)
 
     def start_node(self, name: str, module: str, parameters: Mapping[str, object],
-                   remaps: Mapping[str, str] | None = None,
-                   ros_arguments: Sequence[str] = ()) -> None:
+                   remaps: Mapping[str, str] | None = None) -> None:
         """Start ``python -m anymodal_seg_ros.ros.<module>``; its output goes to a log file."""
         command = [sys.executable, '-m', f'anymodal_seg_ros.ros.{module}', '--ros-args']
         for key, value in parameters.items():
@@ -68,8 +67,8 @@ class Processes:
             command += ['-r', f'{source}:={target}']
         with self._log_path(name).open('wb') as log:
             self._running[name] = subprocess.Popen(
-                [*command, *ros_arguments], stdout=log, stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL, env=self._environment, start_new_session=True)
+                command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                env=self._environment, start_new_session=True)
 
     def wait_for_line(self, name: str, text: str, timeout_s: float) -> None:
         """Wait until a node has said ``text``; ProcessError when it ends or takes longer."""

@@ -11,7 +11,6 @@ import platform
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from tqdm import tqdm
 
 from anymodal_seg_ros.bags import read_label_images
 from anymodal_seg_ros.corruption import FaultSchedule
-from anymodal_seg_ros.demo.analysis import Judge
+from anymodal_seg_ros.demo.analysis import Judge, stretch_bounds
 from anymodal_seg_ros.demo.offline import OfflineLabel, Span, label_offline
 from anymodal_seg_ros.demo.pictures import frame, overlay, write_video
 from anymodal_seg_ros.demo.recording import Recording, read_recording
@@ -135,13 +134,9 @@ class _Album:
 
 def _spans(schedule: FaultSchedule, sensors: tuple[str, ...], cuts_s: Sequence[float],
            end_s: float) -> list[Span]:
-    edges = {0.0, end_s + 0.05, *cuts_s}
-    edges |= {time for fault in schedule.faults for time in (fault.start_s, fault.end_s)}
     spans = []
-    for begin, end in pairwise(sorted(edges)):
-        faulty = {fault.modality for fault in schedule.faults
-                  if fault.is_active((begin + end) / 2)}
-        left = tuple(sorted(set(sensors) - faulty))
+    for begin, end, faulty in stretch_bounds(schedule, cuts_s, end_s + 0.05):
+        left = tuple(sorted(set(sensors) - set(faulty)))
         if left:
             spans.append(Span(start_s=begin, end_s=end, sensors=left))
     return spans
