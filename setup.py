@@ -60,7 +60,7 @@ setup(
         ],
         'sim': ["open3d-cpu>=0.19; platform_machine == 'x86_64'",
                 "open3d>=0.19; platform_machine != 'x86_64'"],
-        'train': ['torch>=2.4,<3', 'lightning-fabric>=2.3'],
+        'train': ['torch>=2.4,<3', 'lightning-fabric>=2.3', 'tensorboardX>=2.6'],
         'test': [
             'hypothesis>=6',
             'mypy>=1.11',

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from anymodal_seg_ros.errors import BundleError, ConfigError
 from anymodal_seg_ros.labels import LabelSpace
-from anymodal_seg_ros.models import CONFIGS, build_model
+from anymodal_seg_ros.models import CONFIGS, MISSING_MODES, build_model
 
 FORMAT_VERSION = 1
 CONFIG_FILE = 'bundle.json'
@@ -34,7 +34,9 @@ MAX_CONFIG_BYTES = 1 << 20
 MAX_HEADER_BYTES = 16 << 20
 MAX_WEIGHTS_BYTES = 1 << 30
 ITEM_BYTES = {'F16': 2, 'BF16': 2, 'F32': 4}
-MISSING_MODES = ('drop',)
+FROM_DATASET = {'source': 'dataset'}
+"""Stands for an encoder's settings where a data set's authors encoded the images: such a bundle
+is for training and evaluation, and no node can run it."""
 KEYS = {
     'format_version',
     'model',
@@ -55,12 +57,13 @@ class Bundle:
     model_config: Mapping[str, Any]
     """Plain data; settings left out are filled in with their defaults."""
     encoders: Mapping[str, Mapping[str, Any]]
-    """Encoder settings of exactly the modalities of the network."""
+    """Encoder settings of exactly the modalities of the network, or ``FROM_DATASET``."""
     label_space: LabelSpace
     short_side_px: int
     """Size of the shorter side of the network's input; the aspect is the camera's."""
     missing_mode: str = 'drop'
-    """'drop': an absent modality is left out of the mean."""
+    """'drop': an absent modality is left out of the mean; 'zero': an input of zeros, after
+    normalisation, takes its place."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
     """How it came about: recipe, seed, data, scores. JSON data."""
 

@@ -198,7 +198,7 @@ class Rig:
 
     camera: CameraModel
     cameras: Mapping[str, CameraModel] = field(default_factory=dict)
-    camera_T: Mapping[str, Float64Array] = field(default_factory=dict)  # noqa: N815
+    camera_T: Mapping[str, Float64Array] = field(default_factory=dict)
     camera_frame: str = 'camera_optical_frame'
     base_z_m: float = 1.6
     up_camera: Float64Array = field(default_factory=lambda: np.array([0.0, -1.0, 0.0]))

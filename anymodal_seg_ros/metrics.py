@@ -52,6 +52,13 @@ class ConfusionMatrix:
         pairs = np.bincount(truth_ids * columns + pred_ids, minlength=self._counts.size)
         self._counts += pairs.reshape(self._counts.shape)
 
+    def add(self, counts: npt.NDArray[np.int64]) -> None:
+        """Add counts of the form of ``counts``; raises ValueError for another shape or type."""
+        if counts.shape != self._counts.shape or counts.dtype != np.int64:
+            raise ValueError(f'counts are {counts.dtype} {counts.shape}; '
+                             f'allowed: int64 {self._counts.shape}')
+        self._counts += counts
+
     def merge(self, other: ConfusionMatrix) -> None:
         """Add another matrix's counts to this one; raises ValueError if its classes differ."""
         if other.num_classes != self.num_classes:
@@ -99,15 +106,29 @@ def mean_over_subsets(scores: Iterable[float]) -> float:
     return float(np.mean(list(scores)))
 
 
+def subset_weight(num_present: int, num_modalities: int, missing_p: float) -> float:
+    """Probability that exactly these sensors work, given that not all of them fail.
+
+    Each fails on its own with probability p: p^k (1 - p)^(M - k) / (1 - p^M) with k missing.
+    Source: the robustness benchmark of arXiv 2503.18445, EMM.
+
+    Raises:
+        ValueError: ``missing_p`` is not in 0 to below 1.
+    """
+    if not 0.0 <= missing_p < 1.0:
+        raise ValueError(f'missing_p is {missing_p}; allowed: 0 to below 1')
+    num_missing = num_modalities - num_present
+    chance = missing_p ** num_missing * (1.0 - missing_p) ** num_present
+    return chance / (1.0 - missing_p ** num_modalities)
+
+
 def expected_over_subsets(scores: dict[tuple[str, ...], float], missing_p: float) -> float:
     """EMM(p): each modality fails on its own with probability p, not all of them at once.
 
     Args:
         scores: subset of present modalities to score, for all 2^M - 1 subsets.
-        missing_p: probability of failure, in 0..1.
+        missing_p: probability of failure, in 0 to below 1.
     """
     total = max(len(subset) for subset in scores)
-    weights = {subset: missing_p ** (total - len(subset)) * (1 - missing_p) ** len(subset)
-               for subset in scores}
-    norm = sum(weights.values())
-    return sum(weights[subset] * score for subset, score in scores.items()) / norm
+    return sum(subset_weight(len(subset), total, missing_p) * score
+               for subset, score in scores.items())

@@ -13,16 +13,41 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from anymodal_seg_ros.bundle import FROM_DATASET, Bundle
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.geometry import Rig
 from anymodal_seg_ros.health import DEFAULTS as HEALTH_DEFAULTS
 from anymodal_seg_ros.health import HealthConfig, HealthMonitor
 from anymodal_seg_ros.inference import Segmenter
-from anymodal_seg_ros.modalities import MODALITIES, EventWindow, network_size
+from anymodal_seg_ros.modalities import MODALITIES, Encoder, EventWindow, network_size
 from anymodal_seg_ros.samples import Prediction, Sample, SampleSet
 from anymodal_seg_ros.sync import DEFAULT_INPUTS, InputConfig, SyncConfig, Synchronizer
 
 Images = dict[str, npt.NDArray[np.uint8]]
+
+
+def build_encoders(bundle: Bundle) -> dict[str, Encoder]:
+    """The encoders of a bundle's modalities, which make its input from sensor data.
+
+    Raises:
+        ConfigError: a modality without an encoder here, one whose images came encoded from a
+            data set, or a setting that is not allowed.
+    """
+    foreign = [
+        name
+        for name, settings in bundle.encoders.items()
+        if name not in MODALITIES or settings == FROM_DATASET
+    ]
+    if foreign:
+        raise ConfigError(
+            f'the bundle was trained on {", ".join(foreign)} as encoded by the authors of a data '
+            f'set; allowed for live sensors and recordings: bundles with settings for encoders '
+            f'of {", ".join(MODALITIES)}'
+        )
+    return {
+        name: MODALITIES[name].build_encoder(settings)
+        for name, settings in bundle.encoders.items()
+    }
 
 
 class Pipeline:
@@ -34,7 +59,8 @@ class Pipeline:
         sync, inputs, health: settings; those not given take the components' defaults.
 
     Raises:
-        ConfigError: settings for a modality that the bundle does not know.
+        ConfigError: a modality of the bundle that only a data set's authors can encode, or
+            settings for one that the bundle does not know.
     """
 
     def __init__(
@@ -55,10 +81,7 @@ class Pipeline:
                 )
         self.segmenter = segmenter
         self.rig = rig
-        self.encoders = {
-            name: MODALITIES[name].build_encoder(settings)
-            for name, settings in bundle.encoders.items()
-        }
+        self.encoders = build_encoders(bundle)
         self.health = HealthMonitor(
             {name: (health or {}).get(name, HEALTH_DEFAULTS[name]) for name in self.modalities}
         )
@@ -67,8 +90,8 @@ class Pipeline:
             sync or SyncConfig(),
         )
         self._events = (
-            EventWindow(int(bundle.encoders['event']['window_ms'] * 1e6))
-            if 'event' in bundle.encoders
+            EventWindow(int(self.encoders['event'].settings()['window_ms'] * 1e6))
+            if 'event' in self.encoders
             else None
         )
         self._trusted: frozenset[str] | None = None

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from anymodal_seg_ros import bundle as bundle_module
-from anymodal_seg_ros.bundle import Bundle, load_bundle, save_bundle
+from anymodal_seg_ros.bundle import FROM_DATASET, Bundle, load_bundle, save_bundle
 from anymodal_seg_ros.errors import BundleError, ConfigError
 from anymodal_seg_ros.labels import LabelSpace
 from anymodal_seg_ros.models import MODELS, build_model
@@ -103,6 +103,30 @@ def test_round_trip(tmp_path, name):
         assert (again(images) - model(images)).abs().max() < 0.02
 
 
+def test_missing_mode_and_foreign_encoders_are_kept(tmp_path, state):
+    bundle = make_bundle(missing_mode='zero', encoders={'rgb': {}, 'lidar': FROM_DATASET})
+    save_bundle(tmp_path / 'b', bundle, state)
+    loaded, _ = load_bundle(tmp_path / 'b')
+    assert loaded == bundle
+    assert loaded.missing_mode == 'zero' and loaded.encoders['lidar'] == {'source': 'dataset'}
+
+
+@pytest.mark.parametrize(
+    'form', [{'encoder': 'adapters'}, {'encoder': 'per_modality'}, {'fusion': 'reliability'}]
+)
+def test_every_form_of_a_network_is_kept(tmp_path, form):
+    torch.manual_seed(0)
+    config = {**MODEL_CONFIG, 'stem': 'per_modality', **form}
+    model = build_model('m_segformer', config)
+    bundle = make_bundle(model_config=config)
+    save_bundle(tmp_path / 'b', bundle, model.state_dict())
+    loaded, state = load_bundle(tmp_path / 'b')
+    assert loaded == bundle
+    assert {name: value.shape for name, value in state.items()} == {
+        name: value.shape for name, value in model.state_dict().items()
+    }
+
+
 def test_saved_twice_is_byte_for_byte_equal(tmp_path, folder, state):
     save_bundle(tmp_path / 'c', make_bundle(), state)
     for name in ('bundle.json', 'weights.safetensors'):
@@ -181,7 +205,7 @@ def test_provenance_must_be_json(tmp_path, state):
         ({'encoders': {'rgb': {}, 'lidar': 3}}, 'one table of settings'),
         ({'short_side_px': 16}, 'short_side_px 16'),
         ({'short_side_px': '256'}, 'short_side_px'),
-        ({'missing_mode': 'zero'}, 'missing_mode'),
+        ({'missing_mode': 'mean'}, "missing_mode 'mean'; allowed: .*drop.*zero"),
         ({'provenance': []}, 'provenance'),
     ],
 )
@@ -198,6 +222,7 @@ def test_inconsistent_bundles_cannot_be_made(changes, message):
         (lambda d: d.pop('provenance'), 'bundle must have exactly'),
         (lambda d: d['model'].pop('config'), 'model must have exactly'),
         (lambda d: d['model']['config'].pop('stem'), 'model config must have exactly'),
+        (lambda d: d['model']['config'].pop('encoder'), 'model config must have exactly'),
         (lambda d: d['model']['config'].update(x=1), "unknown model setting 'x'"),
         (lambda d: d['model']['config'].update(num_classes=10**9), 'num_classes 1000000000'),
         (lambda d: d['model'].update(name=['x']), r"model \['x'\]; allowed: m_segformer"),

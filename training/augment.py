@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Random changes of one training sample: geometry, colour, partial sensor faults, dropout.
 
-All work is on encoded images, uint8 [H, W, 3], as the network gets them; 0, 0, 0 is 'no return'
-in every map but the camera's. Order: crop and flip, colour, blur, faults.
+All work is on encoded images [H, W, 3] as the network gets them, uint8 or float32 in 0..255 units;
+0, 0, 0 is 'no return' in every map but the camera's. Order: crop and flip, colour, blur, faults;
+then, for the student alone, lost elements, noise, blocks, for which probability 0 draws no random
+number.
 """
 
 from __future__ import annotations
@@ -21,9 +23,12 @@ from anymodal_seg_ros.inference import modality_subsets
 from anymodal_seg_ros.labels import UNLABELLED
 from training.config import AugmentConfig, DropoutConfig
 from training.datasets import Frame
-from training.datasets.frames import UInt8, resize_image, resize_labels
+from training.datasets.frames import Image, resize_image, resize_labels
+from training.datasets.polarization import mirror_aolp
+from training.degradation import add_noise, miss_elements, zero_blocks
 
 Box = tuple[int, int, int, int]
+CAMERA_LIKE = ('rgb', 'nir', 'thermal', 'lightfield')
 CAMERA_FAULTS = ('noise', 'overexposure', 'underexposure', 'motion_blur', 'block_mask')
 EVENT_FAULTS = ('noise', 'low_resolution', 'black')
 MAX_FAULT_SEVERITY = 0.6
@@ -40,18 +45,35 @@ def augment(
     if rng.random() < config.flip:
         frame = replace(
             frame,
-            images={name: image[:, ::-1] for name, image in frame.images.items()},
+            images={name: _mirror(image, name) for name, image in frame.images.items()},
             labels=frame.labels[:, ::-1])
     images = {}
     for name, image in frame.images.items():
         if name == 'rgb' and rng.random() < config.color:
             image = jitter_color(image, rng)
         if name == 'rgb' and rng.random() < config.blur:
-            image = np.asarray(cv2.GaussianBlur(image, (3, 3), 0), np.uint8)
+            image = np.asarray(cv2.GaussianBlur(image, (3, 3), 0), image.dtype)
         if rng.random() < config.fault:
             image = corrupt_encoded(image, name, rng)
         images[name] = np.ascontiguousarray(image)
     return replace(frame, images=images, labels=np.ascontiguousarray(frame.labels))
+
+
+def degrade(frame: Frame, config: AugmentConfig, rng: np.random.Generator) -> Frame:
+    """A copy with lost elements, noise or lost blocks: what a student sees and its teacher does
+    not."""
+    images = frame.images
+    steps = ((config.random_missing, miss_elements), (config.noise, add_noise),
+             (config.block, zero_blocks))
+    for probability, damage in steps:
+        if probability and rng.random() < probability:
+            images = damage(images, rng)
+    return replace(frame, images=images)
+
+
+def _mirror(image: Image, modality: str) -> Image:
+    """Angles are mirrored with the scene; all else keeps its values."""
+    return mirror_aolp(image) if modality == 'aolp' else image[:, ::-1]
 
 
 def random_crop(
@@ -75,17 +97,17 @@ def random_crop(
         labels=resize_labels(_window(frame.labels, box, side, UNLABELLED), size_hw))
 
 
-def _window(image: UInt8, box: Box, side: int, fill: int) -> UInt8:
+def _window(image: Image, box: Box, side: int, fill: int) -> Image:
     top, left, height, width = box
     window = image[top:top + height, left:left + width]
     if (height, width) == (side, side):
         return window
-    padded = np.full((side, side, *image.shape[2:]), fill, np.uint8)
+    padded = np.full((side, side, *image.shape[2:]), fill, image.dtype)
     padded[:height, :width] = window
     return padded
 
 
-def jitter_color(image: UInt8, rng: np.random.Generator) -> UInt8:
+def jitter_color(image: Image, rng: np.random.Generator) -> Image:
     """Brightness, contrast and saturation, each scaled by 0.5 to 1.5."""
     brightness, contrast, saturation = rng.uniform(*COLOR_RANGE, 3)
     values = image.astype(np.float32) * np.float32(brightness)
@@ -93,27 +115,31 @@ def jitter_color(image: UInt8, rng: np.random.Generator) -> UInt8:
     values = (values - mean) * np.float32(contrast) + mean
     grey = (values @ GREY_WEIGHTS)[:, :, None]
     values = (values - grey) * np.float32(saturation) + grey
-    jittered: UInt8 = np.clip(values, 0, 255).astype(np.uint8)
+    jittered: Image = np.clip(values, 0, 255).astype(image.dtype)
     return jittered
 
 
-def corrupt_encoded(image: UInt8, modality: str, rng: np.random.Generator) -> UInt8:
-    """A partial fault of a random kind and severity on an encoded image."""
+def corrupt_encoded(image: Image, modality: str, rng: np.random.Generator) -> Image:
+    """A partial fault of a random kind and severity on an encoded image.
+
+    Faults of cameras and events are of 8 bit; a float32 image is rounded by them.
+    """
     severity = float(rng.uniform(0.05, MAX_FAULT_SEVERITY))
-    if modality in ('rgb', 'event'):
-        names = CAMERA_FAULTS if modality == 'rgb' else EVENT_FAULTS
+    if modality in CAMERA_LIKE or modality == 'event':
+        names, kind = (EVENT_FAULTS, 'event') if modality == 'event' else (CAMERA_FAULTS, 'rgb')
         name = names[rng.integers(len(names))]
-        return FAULTS[name].apply(image, severity, rng, modality)
+        shown = image if image.dtype == np.uint8 else np.rint(image).astype(np.uint8)
+        return FAULTS[name].apply(shown, severity, rng, kind).astype(image.dtype, copy=False)
     choices = ENCODED_FAULTS[modality]
     return choices[rng.integers(len(choices))](image, severity, rng)
 
 
-def lose_returns(image: UInt8, severity: float, rng: np.random.Generator) -> UInt8:
+def lose_returns(image: Image, severity: float, rng: np.random.Generator) -> Image:
     """Each pixel loses its return with probability ``severity``."""
-    return np.where(rng.random((*image.shape[:2], 1)) < severity, np.uint8(0), image)
+    return np.where(rng.random((*image.shape[:2], 1)) < severity, image.dtype.type(0), image)
 
 
-def block_columns(image: UInt8, severity: float, rng: np.random.Generator) -> UInt8:
+def block_columns(image: Image, severity: float, rng: np.random.Generator) -> Image:
     """A band of columns without returns, a share of ``severity`` of the width."""
     blocked = image.copy()
     width = image.shape[1]
@@ -123,20 +149,24 @@ def block_columns(image: UInt8, severity: float, rng: np.random.Generator) -> UI
     return blocked
 
 
-def shift(image: UInt8, severity: float, rng: np.random.Generator) -> UInt8:
+def shift(image: Image, severity: float, rng: np.random.Generator) -> Image:
     """The map is moved by up to severity * width / 64 pixels on each axis, as by a loose mount."""
     reach = max(round(severity * image.shape[1] * MAX_SHIFT_SHARE), 1)
     down, right = (int(v) for v in rng.integers(-reach, reach + 1, 2))
     matrix = np.array([[1, 0, right], [0, 1, down]], np.float32)
     moved = cv2.warpAffine(image, matrix, (image.shape[1], image.shape[0]),
                            flags=cv2.INTER_NEAREST)
-    return np.asarray(moved, np.uint8)
+    return np.asarray(moved, image.dtype)
 
 
-EncodedFault = Callable[[UInt8, float, np.random.Generator], UInt8]
+EncodedFault = Callable[[Image, float, np.random.Generator], Image]
+MAP_FAULTS: tuple[EncodedFault, ...] = (lose_returns, block_columns)
 ENCODED_FAULTS: Mapping[str, tuple[EncodedFault, ...]] = {
-    'depth': (lose_returns, block_columns),
-    'lidar': (lose_returns, block_columns, shift),
+    'depth': MAP_FAULTS,
+    'lidar': (*MAP_FAULTS, shift),
+    'radar': (*MAP_FAULTS, shift),
+    'aolp': MAP_FAULTS,
+    'dolp': MAP_FAULTS,
 }
 """Faults of maps whose physical form is not in the data set."""
 

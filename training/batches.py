@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -16,37 +16,33 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from training.augment import augment, draw_subset, presence_row
+from training.augment import augment, degrade, draw_subset, presence_row
+from training.batch import Batch
 from training.config import StageConfig, TrainConfig
 from training.datasets import Frame, FrameCache
 
 QUEUE_LENGTH = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Batch:
-    """What one optimiser step sees."""
-
-    images: dict[str, Tensor]
-    """Modality to uint8 [B, 3, H, W]; black where a sample lacks it."""
-    labels: Tensor
-    """int64 [B, H, W], 255 unlabelled."""
-    present: Tensor
-    """bool [B, M], in the order of the model's modalities."""
-    end: int
-    """Samples seen by all ranks when this batch is done."""
-
-
 class BatchMaker:
-    """Makes the batch of any position in the endless stream of shuffled epochs."""
+    """Makes the batch of any position in the endless stream of shuffled epochs.
+
+    Args:
+        frames: decoded frames.
+        config: the recipe.
+        modalities: of the network, in its order.
+        with_teacher: also make the images of a teacher that sees every sensor.
+        rank, world_size: of the processes that share the stream.
+    """
 
     def __init__(
-        self, frames: FrameCache, config: TrainConfig, modalities: Sequence[str], rank: int = 0,
-        world_size: int = 1,
+        self, frames: FrameCache, config: TrainConfig, modalities: Sequence[str], *,
+        with_teacher: bool = False, rank: int = 0, world_size: int = 1,
     ) -> None:
         self._frames = frames
         self._config = config
         self._modalities = tuple(modalities)
+        self._with_teacher = with_teacher
         self._rank = rank
         self._world_size = world_size
 
@@ -58,31 +54,53 @@ class BatchMaker:
     def make(self, position: int, stage: StageConfig) -> Batch:
         """This rank's batch of the ``world_size`` batches that begin at ``position``."""
         first = position + self._rank * stage.batch
-        frames = [self._sample(p, stage.crop_px) for p in range(first, first + stage.batch)]
-        blank = np.zeros((stage.crop_px, stage.crop_px, 3), np.uint8)
-        images = {}
-        for name in self._modalities:
-            if any(name in frame.images for frame in frames):
-                stack = np.stack([frame.images.get(name, blank) for frame in frames])
-                images[name] = torch.from_numpy(stack).permute(0, 3, 1, 2)
-        labels = np.stack([frame.labels for frame in frames]).astype(np.int64)
-        present = np.stack([presence_row(tuple(f.images), self._modalities) for f in frames])
+        pairs = [self._sample(p, stage.crop_px) for p in range(first, first + stage.batch)]
+        students = [student for student, _ in pairs]
+        teachers = [teacher for _, teacher in pairs] if self._with_teacher else students
+        labels = np.stack([frame.labels for frame in students]).astype(np.int64)
         return Batch(
-            images=images, labels=torch.from_numpy(labels),
-            present=torch.from_numpy(present), end=self.end(position, stage))
+            images=self._stacked(students, stage.crop_px),
+            labels=torch.from_numpy(labels),
+            present=self._presence(students),
+            teacher_images=self._stacked(teachers, stage.crop_px) if self._with_teacher else {},
+            available=self._presence(teachers),
+            end=self.end(position, stage))
 
     def end(self, position: int, stage: StageConfig) -> int:
         """The position after the batches of all ranks."""
         return position + stage.batch * self._world_size
 
-    def _sample(self, position: int, crop_px: int) -> Frame:
+    def _sample(self, position: int, crop_px: int) -> tuple[Frame, Frame]:
+        """The student's sample, and the same crop with every sensor."""
         rng = np.random.default_rng([self._config.seed, 1, position])
         frame = self._frames[self.frame_index(position)]
         available = [name for name in self._modalities if name in frame.images]
-        kept = draw_subset(available, self._config.dropout, rng)
-        frame = Frame(id=frame.id, condition=frame.condition, failure=frame.failure,
-                      images={name: frame.images[name] for name in kept}, labels=frame.labels)
-        return augment(frame, self._config.augment, crop_px, rng)
+        kept = available
+        if self._config.dropout.mode != 'none' or self._config.dropout.weights:
+            kept = list(draw_subset(available, self._config.dropout, rng))
+        # Without a teacher nobody sees the dropped ones: they need not be augmented.
+        wanted = available if self._with_teacher else kept
+        whole = augment(_only(frame, wanted), self._config.augment, crop_px, rng)
+        return degrade(_only(whole, kept), self._config.augment, rng), whole
+
+    def _stacked(self, frames: Sequence[Frame], crop_px: int) -> dict[str, Tensor]:
+        stacked = {}
+        for name in self._modalities:
+            given = [frame.images.get(name) for frame in frames]
+            example = next((image for image in given if image is not None), None)
+            if example is not None:
+                blank = np.zeros((crop_px, crop_px, 3), example.dtype)
+                stack = np.stack([blank if image is None else image for image in given])
+                stacked[name] = torch.from_numpy(stack).permute(0, 3, 1, 2)
+        return stacked
+
+    def _presence(self, frames: Sequence[Frame]) -> Tensor:
+        rows = [presence_row(tuple(frame.images), self._modalities) for frame in frames]
+        return torch.from_numpy(np.stack(rows))
+
+
+def _only(frame: Frame, names: Sequence[str]) -> Frame:
+    return replace(frame, images={name: frame.images[name] for name in names})
 
 
 def stream(

@@ -5,14 +5,16 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from anymodal_seg_ros.errors import ConfigError
 
-KEYS = ('model', 'average', 'optimizer', 'progress', 'recipe')
+KEYS = ('model', 'average', 'optimizer', 'method', 'teacher', 'progress', 'recipe')
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -23,12 +25,36 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     partial.replace(path)
 
 
-def load_checkpoint(path: Path, recipe: dict[str, Any]) -> dict[str, Any]:
-    """Reads a checkpoint of the same recipe.
+def load_checkpoint(
+    path: Path, recipe: Mapping[str, Any], network: Mapping[str, Tensor]
+) -> dict[str, Any]:
+    """Reads a checkpoint of the same recipe and network.
+
+    Args:
+        path: the file.
+        recipe: of the run that goes on.
+        network: state of the network that is to take the weights.
 
     Raises:
-        ConfigError: no file, not a checkpoint, or of another recipe.
+        ConfigError: no file, not a checkpoint, of another recipe or of another network.
     """
+    state = read_checkpoint(path)
+    for key, value in recipe.items():
+        if state['recipe'].get(key) != value:
+            raise ConfigError(f'{path} is of another recipe: {key} was '
+                              f'{state["recipe"].get(key)!r}, now {value!r}')
+    shapes = {name: tuple(value.shape) for name, value in state['model'].items()}
+    for name, value in network.items():
+        if shapes.pop(name, None) != tuple(value.shape):
+            raise ConfigError(f'{path} is of another network: it has no {name} of '
+                              f'{tuple(value.shape)}')
+    if shapes:
+        raise ConfigError(f'{path} is of another network: it has {next(iter(shapes))}')
+    return state
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Reads a checkpoint; raises ConfigError for anything else."""
     try:
         state = torch.load(path, map_location='cpu', weights_only=True)
     except OSError as error:
@@ -36,10 +62,6 @@ def load_checkpoint(path: Path, recipe: dict[str, Any]) -> dict[str, Any]:
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
         reason = str(error).partition('\n')[0]
         raise ConfigError(f'{path} is not a checkpoint: {reason}') from None
-    if not isinstance(state, dict) or set(state) != set(KEYS):
+    if not isinstance(state, dict) or not set(KEYS) <= set(state):
         raise ConfigError(f'{path} is not a checkpoint: it must hold {", ".join(KEYS)}')
-    for key, value in recipe.items():
-        if state['recipe'].get(key) != value:
-            raise ConfigError(f'{path} is of another recipe: {key} was '
-                              f'{state["recipe"].get(key)!r}, now {value!r}')
     return state

@@ -4,24 +4,26 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.models import CONFIGS
-from training.datasets import DATASETS
+from training import limits
+from training.datasets import DATASETS, UNREADABLE_POLICIES
 from training.losses import LOSSES
+from training.methods import METHODS
+from training.recipe import read_recipe
 
-DROPOUT_MODES = ('by_size', 'uniform')
+DROPOUT_MODES = ('none', 'by_size', 'uniform')
 SCHEDULES = ('poly', 'cosine')
-PRECISIONS = ('auto', 'fp32', 'bf16')
+PRECISIONS = ('auto', 'fp32', 'bf16', 'fp16')
 CLASS_WEIGHTS = ('none', 'log')
 DEVICES = ('auto', 'cpu', 'cuda')
+STATISTICS = ('default', 'dataset')
+SCRATCH, TEACHER = 'scratch', 'teacher'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,18 +31,65 @@ class DataConfig:
     """Which frames to train on."""
 
     name: str = 'deliver'
+    root: str = ''
+    """Folder of the data set."""
+    modalities: tuple[str, ...] = ()
+    """Which sensors; empty takes all of the data set."""
     conditions: tuple[str, ...] = ()
-    depth_folder: str = 'auto'
-    label_space: str = 'deliver'
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of that data set alone, such as DELIVER's depth_folder."""
+    label_space: str = ''
+    """Name or file; empty takes the data set's own."""
+    label_map: str = ''
+    """Name or file of a table from the data set's classes to ``label_space``."""
     short_side_px: int = 256
     cache: bool = True
+    unreadable: str = 'error'
+    """'skip' reports a frame that cannot be read and trains on the next one in its place."""
+    statistics: str = 'default'
+    """Normalisation: 'default' (ImageNet for rgb, 0..1 for the rest) or 'dataset' (mean and
+    spread of each modality over the training frames)."""
 
     def __post_init__(self) -> None:
-        _one_of('data.name', self.name, tuple(DATASETS))
-        _text('data.label_space', self.label_space)
-        _whole('data.short_side_px', self.short_side_px, 32, 4096)
+        limits.one_of('data.name', self.name, tuple(DATASETS))
+        for name in ('root', 'label_space', 'label_map'):
+            limits.text(f'data.{name}', getattr(self, name))
+        limits.table('data.options', self.options)
+        limits.whole('data.short_side_px', self.short_side_px, 32, 4096)
         if self.short_side_px % 32:
             raise ConfigError(f'data.short_side_px {self.short_side_px} is no multiple of 32')
+        limits.flag('data.cache', self.cache)
+        limits.one_of('data.unreadable', self.unreadable, UNREADABLE_POLICIES)
+        limits.one_of('data.statistics', self.statistics, STATISTICS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodConfig:
+    """What the network is trained for."""
+
+    name: str = 'supervised'
+    teacher: str = ''
+    """Bundle of the teacher; methods without one leave it empty."""
+    init: str = SCRATCH
+    """Where the student's weights come from: 'scratch', 'teacher' or the path of a bundle."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of that method; see ``training/methods/``."""
+
+    def __post_init__(self) -> None:
+        limits.one_of('method.name', self.name, tuple(METHODS))
+        limits.text('method.teacher', self.teacher)
+        limits.text('method.init', self.init)
+        limits.table('method.options', self.options)
+        method = METHODS[self.name]
+        limits.read_section(method.OPTIONS, 'method.options', dict(self.options))
+        if method.NEEDS_TEACHER and not self.teacher:
+            raise ConfigError(f'method {self.name} needs method.teacher, the bundle of a network '
+                              'trained with all sensors (method supervised makes one)')
+        if self.teacher and not method.NEEDS_TEACHER:
+            raise ConfigError(f'method {self.name} has no teacher, but method.teacher is '
+                              f'{self.teacher!r}')
+        if self.init == TEACHER and not self.teacher:
+            raise ConfigError("method.init 'teacher' needs method.teacher")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,30 +103,37 @@ class AugmentConfig:
     blur: float = 0.2
     fault: float = 0.15
     """Per modality: probability of a partial sensor fault."""
+    random_missing: float = 0.0
+    """Probability that a sample's images lose single elements (as the RMM benchmark does)."""
+    noise: float = 0.0
+    """Probability of salt-and-pepper and Gaussian noise (as the NM benchmark does)."""
+    block: float = 0.0
+    """Probability that a sample's images lose cells of an 8 x 8 grid."""
 
     def __post_init__(self) -> None:
-        for name in ('flip', 'color', 'blur', 'fault'):
-            _in_range(f'augment.{name}', getattr(self, name), 0, 1)
-        _in_range('augment.scale_min', self.scale_min, 0.1, 10)
-        _in_range('augment.scale_max', self.scale_max, self.scale_min, 10)
+        for name in ('flip', 'color', 'blur', 'fault', 'random_missing', 'noise', 'block'):
+            limits.number(f'augment.{name}', getattr(self, name), 0, 1)
+        limits.number('augment.scale_min', self.scale_min, 0.1, 10)
+        limits.number('augment.scale_max', self.scale_max, self.scale_min, 10)
 
 
 @dataclass(frozen=True, kw_only=True)
 class DropoutConfig:
-    """Which sensors a training sample keeps."""
+    """Which sensors a training sample keeps; drawn anew for every sample."""
 
     mode: str = 'by_size'
-    """'by_size': a number of sensors, then a set of that number; 'uniform': any set alike."""
+    """'none': all of them; 'by_size': a number of sensors, then a set of that number (AnySeg);
+    'uniform': any set alike."""
     weights: Mapping[str, float] = field(default_factory=dict)
     """'rgb+lidar': weight; when not empty, only these sets occur, in these proportions."""
 
     def __post_init__(self) -> None:
-        _one_of('dropout.mode', self.mode, DROPOUT_MODES)
+        limits.one_of('dropout.mode', self.mode, DROPOUT_MODES)
         if not isinstance(self.weights, Mapping):
             raise ConfigError(f"dropout.weights {self.weights!r}; allowed: a table such as "
                               "{'rgb+lidar': 1.0}")
         for name, weight in self.weights.items():
-            _in_range(f'dropout.weights[{name!r}]', weight, 1e-9, 1e9)
+            limits.number(f'dropout.weights[{name!r}]', weight, 1e-9, 1e9)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,15 +149,18 @@ class OptimConfig:
     clip_norm: float = 1.0
     ema: float = 0.999
     """Decay of the weight average that is exported; 0 exports the last weights."""
+    accumulate: int = 1
+    """Batches whose gradients one step adds up."""
 
     def __post_init__(self) -> None:
-        _in_range('optim.lr', self.lr, 1e-9, 1)
-        _in_range('optim.weight_decay', self.weight_decay, 0, 1)
-        _in_range('optim.warmup', self.warmup, 0, 0.9)
-        _one_of('optim.schedule', self.schedule, SCHEDULES)
-        _in_range('optim.power', self.power, 0, 10)
-        _in_range('optim.clip_norm', self.clip_norm, 1e-6, 1e6)
-        _in_range('optim.ema', self.ema, 0, 0.999999)
+        limits.number('optim.lr', self.lr, 1e-9, 1)
+        limits.number('optim.weight_decay', self.weight_decay, 0, 1)
+        limits.number('optim.warmup', self.warmup, 0, 0.9)
+        limits.one_of('optim.schedule', self.schedule, SCHEDULES)
+        limits.number('optim.power', self.power, 0, 10)
+        limits.number('optim.clip_norm', self.clip_norm, 1e-6, 1e6)
+        limits.number('optim.ema', self.ema, 0, 0.999999)
+        limits.whole('optim.accumulate', self.accumulate, 1, 4096)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,11 +170,12 @@ class StageConfig:
     until: float
     crop_px: int
     batch: int
+    """Samples of each process."""
 
     def __post_init__(self) -> None:
-        _in_range('stages.until', self.until, 1e-6, 1)
-        _whole('stages.crop_px', self.crop_px, 32, 4096)
-        _whole('stages.batch', self.batch, 1, 4096)
+        limits.number('stages.until', self.until, 1e-6, 1)
+        limits.whole('stages.crop_px', self.crop_px, 32, 4096)
+        limits.whole('stages.batch', self.batch, 1, 4096)
         if self.crop_px % 32:
             raise ConfigError(f'stages.crop_px {self.crop_px} is no multiple of 32')
 
@@ -124,6 +184,8 @@ class StageConfig:
 class TrainConfig:
     """One run. The bundle's provenance holds it whole."""
 
+    output: str = ''
+    """Folder of the run."""
     seed: int = 0
     epochs: float = 40
     max_minutes: float = 0
@@ -134,12 +196,18 @@ class TrainConfig:
     class_weights: str = 'log'
     precision: str = 'auto'
     device: str = 'auto'
+    deterministic: bool = False
+    """Only operations that give the same bits each time; slower on a GPU."""
     pretrained: str = ''
     """Local file or folder with ImageNet weights of the encoder; empty starts from scratch."""
     checkpoint_minutes: float = 5
+    checkpoint_steps: int = 0
+    """Also save every so many steps; 0 goes by the clock alone."""
+    log_steps: int = 10
     val_epochs: int = 0
     """Score the full set and each single sensor every so many epochs; 0 only at the end."""
     val_frames: int = 100
+    method: MethodConfig = field(default_factory=MethodConfig)
     data: DataConfig = field(default_factory=DataConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     dropout: DropoutConfig = field(default_factory=DropoutConfig)
@@ -148,18 +216,23 @@ class TrainConfig:
         default_factory=lambda: (StageConfig(until=1.0, crop_px=256, batch=8),))
 
     def __post_init__(self) -> None:
-        _whole('seed', self.seed, 0, 2**31)
-        _in_range('epochs', self.epochs, 1e-3, 1e6)
-        _in_range('max_minutes', self.max_minutes, 0, 1e6)
-        _in_range('checkpoint_minutes', self.checkpoint_minutes, 0, 1e6)
-        _whole('val_epochs', self.val_epochs, 0, 10**6)
-        _whole('val_frames', self.val_frames, 1, 10**9)
-        _one_of('model', self.model, tuple(CONFIGS))
-        _one_of('loss', self.loss, tuple(LOSSES))
-        _one_of('class_weights', self.class_weights, CLASS_WEIGHTS)
-        _one_of('precision', self.precision, PRECISIONS)
-        _one_of('device', self.device, DEVICES)
-        _text('pretrained', self.pretrained)
+        limits.text('output', self.output)
+        limits.whole('seed', self.seed, 0, 2**31)
+        limits.number('epochs', self.epochs, 1e-3, 1e6)
+        limits.number('max_minutes', self.max_minutes, 0, 1e6)
+        limits.number('checkpoint_minutes', self.checkpoint_minutes, 0, 1e6)
+        limits.whole('checkpoint_steps', self.checkpoint_steps, 0, 10**9)
+        limits.whole('log_steps', self.log_steps, 1, 10**6)
+        limits.whole('val_epochs', self.val_epochs, 0, 10**6)
+        limits.whole('val_frames', self.val_frames, 1, 10**9)
+        limits.one_of('model', self.model, tuple(CONFIGS))
+        limits.table('model_config', self.model_config)
+        limits.one_of('loss', self.loss, tuple(LOSSES))
+        limits.one_of('class_weights', self.class_weights, CLASS_WEIGHTS)
+        limits.one_of('precision', self.precision, PRECISIONS)
+        limits.one_of('device', self.device, DEVICES)
+        limits.flag('deterministic', self.deterministic)
+        limits.text('pretrained', self.pretrained)
         ends = [stage.until for stage in self.stages]
         if not ends or ends != sorted(set(ends)) or ends[-1] != 1.0:
             raise ConfigError(f'stages.until must rise and end at 1.0, not {ends}')
@@ -172,84 +245,38 @@ class TrainConfig:
         """Plain data, as in the YAML files."""
         data = asdict(self)
         data['stages'] = list(data['stages'])
-        data['data']['conditions'] = list(self.data.conditions)
+        for name in ('conditions', 'modalities'):
+            data['data'][name] = list(data['data'][name])
         return data
 
     @classmethod
     def from_dict(cls, data: object) -> TrainConfig:
         """Inverse of ``to_dict``; raises ConfigError for anything unknown or out of range."""
-        values = dict(_known(cls, '', data))
-        sections = {'data': DataConfig, 'augment': AugmentConfig, 'dropout': DropoutConfig,
-                    'optim': OptimConfig}
+        if not isinstance(data, dict):
+            raise ConfigError(f'the recipe must be a table, not {data!r}')
+        values = dict(data)
+        sections = {'method': MethodConfig, 'data': DataConfig, 'augment': AugmentConfig,
+                    'dropout': DropoutConfig, 'optim': OptimConfig}
         for name, section in sections.items():
             if name in values:
-                values[name] = section(**_known(section, name, values[name]))
-        for name in ('model_config',):
-            if not isinstance(values.get(name, {}), dict):
-                raise ConfigError(f'{name} must be a table, not {values[name]!r}')
+                values[name] = limits.read_section(section, name, values[name])
         if 'stages' in values:
             if not isinstance(values['stages'], list):
                 raise ConfigError(f'stages must be a list, not {values["stages"]!r}')
             values['stages'] = tuple(
-                _section(StageConfig, f'stages[{i}]', stage)
+                limits.read_section(StageConfig, f'stages[{i}]', stage)
                 for i, stage in enumerate(values['stages']))
-        return cls(**values)
+        return limits.read_section(cls, '', values)
 
     @classmethod
-    def from_yaml(cls, path: str | Path) -> TrainConfig:
-        """Reads a recipe; raises ConfigError naming the file and what is wrong with it."""
+    def from_yaml(cls, path: str | Path, overrides: tuple[str, ...] = ()) -> TrainConfig:
+        """Reads a recipe, with ``key.key=value`` overrides.
+
+        Raises:
+            ConfigError: naming the file or the override and what is wrong with it.
+        """
+        data = read_recipe(Path(path), overrides)
         try:
-            return cls.from_dict(yaml.safe_load(Path(path).read_text(encoding='utf-8')) or {})
-        except OSError as error:
-            raise ConfigError(f'cannot read the recipe {path}: {error.strerror}') from None
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise ConfigError(f'{path} is not YAML: {error}') from None
+            return cls.from_dict(data)
         except ConfigError as error:
             raise ConfigError(f'{path}: {error}') from None
-
-
-def _section(section: type[StageConfig], name: str, data: object) -> StageConfig:
-    values = _known(section, name, data)
-    for item in fields(section):
-        if item.name not in values:
-            raise ConfigError(f'{name}: {item.name!r} is missing')
-    return section(**values)
-
-
-def _known(section: Any, name: str, data: object) -> dict[str, Any]:  # noqa: ANN401
-    where = name or 'the recipe'
-    if not isinstance(data, dict):
-        raise ConfigError(f'{where} must be a table, not {data!r}')
-    known = {item.name: item for item in fields(section)}
-    for key in data:
-        if key not in known:
-            raise ConfigError(f'{where}: unknown key {key!r}; known are {", ".join(known)}')
-    return {key: _names(f'{where}: {key}', value) if known[key].type.startswith('tuple[str')
-            else value for key, value in data.items()}
-
-
-def _names(name: str, value: object) -> tuple[str, ...]:
-    if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
-        raise ConfigError(f'{name} must be a list of names, not {value!r}')
-    return tuple(value)
-
-
-def _text(name: str, value: object) -> None:
-    if not isinstance(value, str):
-        raise ConfigError(f'{name} must be text, not {value!r}')
-
-
-def _whole(name: str, value: object, low: int, high: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise ConfigError(f'{name} {value!r}; allowed: a whole number from {low} to {high}')
-
-
-def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise ConfigError(f'{name} {value!r}; allowed: {", ".join(allowed)}')
-
-
-def _in_range(name: str, value: object, low: float, high: float) -> None:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value) or not low <= value <= high:  # type: ignore[arg-type, operator]
-        raise ConfigError(f'{name} {value!r}; allowed: a number from {low} to {high}')

@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Command line: mIoU of a bundle for every combination of sensors, on a data set or a recording.
+"""Command line: mIoU of a bundle for every combination of sensors, on a data set or a recording,
+and the robustness benchmark.
 
-    python -m training.evaluate BUNDLE --data FOLDER
-    python -m training.evaluate BUNDLE --bag RECORDING
+    python training/evaluate.py BUNDLE --data FOLDER [--benchmark emm,rmm,nm,failures]
+    python training/evaluate.py BUNDLE --bag RECORDING
 """
 
 from __future__ import annotations
@@ -16,14 +17,46 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+if not __package__:
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import yaml
+from tqdm import tqdm  # type: ignore[import-untyped]
+
 from anymodal_seg_ros.bundle import load_bundle, save_bundle
 from anymodal_seg_ros.corruption import FaultSchedule
-from anymodal_seg_ros.errors import AnymodalError
-from anymodal_seg_ros.inference import Segmenter, build_segmenter
+from anymodal_seg_ros.errors import AnymodalError, ConfigError
+from anymodal_seg_ros.inference import build_segmenter
+from anymodal_seg_ros.inference.torch_backend import TorchSegmenter
+from training.datasets import DATASETS
+from training.reading import LABEL_SIZES
 from training.recording import score_recording
-from training.scoring import SubsetScores, score_bundle, score_table
+from training.robustness import BENCHMARKS, BenchmarkConfig, RobustnessScores, run_benchmark
+from training.robustness.tables import latex_tables, text_tables, write_heatmap
+from training.scoring import open_frames, score_table, spread
+from training.subset_network import SubsetNetwork
 
 INTERRUPTED = 130
+BOTH = 'both'
+GPU_BATCH = 8
+EPILOG = """\
+examples:
+  every combination of sensors:
+    python training/evaluate.py bundles/default --data out/streets
+  the whole robustness benchmark, with tables for a paper:
+    python training/evaluate.py bundles/default --data out/streets \\
+        --benchmark emm,rmm,nm,failures --missing-mode both \\
+        --output robustness.json --latex robustness.tex --heatmap robustness.png
+
+benchmarks:
+  emm       whole sensors missing: all combinations, their average and their expectation when
+            each sensor fails with p = 0.2, 0.1, 0.05
+  rmm       elements of sensors missing: the same with r = 0.25, 0.5, 0.75
+  nm        salt and pepper and Gaussian noise, low, mid and high
+  failures  DELIVER's motion blur, over- and underexposure, LiDAR jitter and event resolution
+emm, rmm and nm together give the robustness score. Published tables have missing sensors as
+zeros (--missing-mode zero), labels at network size and absent classes as 0.
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,19 +66,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if args.faults is not None and args.bag is None:
         parser.error('--faults needs --bag: a data set is scored as it is stored')
     try:
-        segmenter = build_segmenter(args.bundle, device=args.device, num_threads=args.threads)
-        if args.bag is not None:
-            schedule = FaultSchedule.from_yaml(args.faults) if args.faults else None
-            scores = score_recording(args.bag, segmenter, schedule=schedule)
-            source = {'recording': args.bag.name,
-                      'faults': schedule.to_dict() if schedule else None}
-        else:
-            scores, source = _score_data(args, segmenter)
-        report = {**scores.to_dict(), 'data': source}
-        sys.stdout.write(score_table(scores) + '\n')
+        report = _score_bag(args) if args.bag is not None else _score_data(args)
         if args.output is not None:
-            args.output.parent.mkdir(parents=True, exist_ok=True)
-            args.output.write_text(json.dumps(report, indent=2) + '\n', encoding='utf-8')
+            _write(args.output, json.dumps(report, indent=2) + '\n')
         if args.update_bundle:
             update_scores(args.bundle, args.split if args.bag is None else 'recording', report)
     except (AnymodalError, OSError) as error:
@@ -64,40 +87,147 @@ def update_scores(path: Path, split: str, report: dict[str, Any]) -> None:
     save_bundle(path, replace(bundle, provenance=provenance), state)
 
 
-def _score_data(
-    args: argparse.Namespace, segmenter: Segmenter
-) -> tuple[SubsetScores, dict[str, Any]]:
-    return score_bundle(
-        segmenter, args.data, args.split, max_frames=args.max_frames,
-        conditions=args.condition, failures=args.failure, depth_folder=args.depth_folder,
-        show_progress=sys.stderr.isatty())
+def _score_bag(args: argparse.Namespace) -> dict[str, Any]:
+    """Through the vehicle's own pipeline, in the precision that it takes."""
+    for name in ('benchmark', 'missing_mode', 'label_size', 'latex', 'heatmap'):
+        if getattr(args, name) is not None:
+            raise ConfigError(f'--{name.replace("_", "-")} needs --data: a recording is scored '
+                              'as the vehicle would see it')
+    segmenter = build_segmenter(args.bundle, device=args.device, num_threads=args.threads,
+                                precision=args.precision or 'auto')
+    schedule = FaultSchedule.from_yaml(args.faults) if args.faults else None
+    scores = score_recording(args.bag, segmenter, schedule=schedule)
+    sys.stdout.write(score_table(scores) + '\n')
+    source = {'recording': args.bag.name, 'faults': schedule.to_dict() if schedule else None}
+    return {**scores.to_dict(), 'network': segmenter.description, 'data': source}
+
+
+def _score_data(args: argparse.Namespace) -> dict[str, Any]:
+    segmenter = build_segmenter(args.bundle, device=args.device, num_threads=args.threads,
+                                precision=args.precision or 'fp32')
+    assert isinstance(segmenter, TorchSegmenter)
+    network, bundle = SubsetNetwork(segmenter.network), segmenter.bundle
+    config = _config(args, bundle.missing_mode, GPU_BATCH if network.device.type == 'cuda' else 1)
+    frames, sensors = open_frames(
+        bundle, args.data, args.split, name=args.dataset, conditions=args.condition,
+        failures=args.failure, options=_options(args.option), label_map=args.label_map,
+        modalities=_names(args.modalities))
+    indices = spread(len(frames), args.max_frames)
+    with tqdm(total=len(indices), unit='frame', desc=args.split,
+              disable=not sys.stderr.isatty()) as bar:
+        scores = run_benchmark(network, frames, sensors, bundle.label_space, bundle.short_side_px,
+                               config, indices=indices, on_frame=lambda: bar.update(1))
+    _show(scores, args)
+    return {**scores.to_dict(), 'network': segmenter.description,
+            'data': {**frames.describe(), 'scored_frames': len(indices)}}
+
+
+def _show(scores: RobustnessScores, args: argparse.Namespace) -> None:
+    tables = [score_table(table) for table in scores.emm.values()]
+    sys.stdout.write('\n\n'.join([*tables, text_tables(scores)]) + '\n')
+    if args.latex is not None:
+        _write(args.latex, latex_tables(scores))
+    if args.heatmap is not None:
+        write_heatmap(args.heatmap, scores)
+
+
+def _config(args: argparse.Namespace, missing_mode: str, batch_size: int) -> BenchmarkConfig:
+    given = args.missing_mode or missing_mode
+    return BenchmarkConfig(
+        benchmarks=_names(args.benchmark or 'emm'),
+        missing_modes=('drop', 'zero') if given == BOTH else (given,),
+        label_size=args.label_size or 'native', seed=args.seed,
+        severities=_numbers(args.severities),
+        batch_size=batch_size if args.batch_size is None else args.batch_size,
+        workers=args.workers)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(',')) if text else ()
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(word) for word in text.split(','))
+    except ValueError:
+        raise ConfigError(f'severities {text!r}; allowed: numbers in (0, 1] with commas '
+                          'between') from None
+
+
+def _options(pairs: Sequence[str]) -> dict[str, Any]:
+    options = {}
+    for pair in pairs:
+        key, equals, value = pair.partition('=')
+        if not key or not equals:
+            raise ConfigError(f'--option {pair!r}; write KEY=VALUE')
+        try:
+            options[key] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise ConfigError(f'--option {pair!r}: the value is not YAML') from None
+    return options
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding='utf-8')
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog='python -m training.evaluate',
-        description='mIoU of a bundle for every combination of sensors.')
+        prog='evaluate.py', epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
+        description='mIoU of a bundle for every combination of sensors, and the robustness '
+                    'benchmark.')
     parser.add_argument('bundle', type=Path, help='bundle folder')
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument('--data', type=Path, help='data set in DELIVER layout')
+    source.add_argument('--data', type=Path, help='folder of a data set')
     source.add_argument('--bag', type=Path, help='recording with ground truth')
     parser.add_argument('--faults', type=Path, help='fault schedule (YAML) for the recording')
-    parser.add_argument('--split', default='val', choices=('train', 'val', 'test'),
-                        help='of the data set (default %(default)s)')
-    parser.add_argument('--condition', action='append', default=[],
-                        help='score only frames of this condition; can be repeated')
-    parser.add_argument('--failure', action='append', default=[],
-                        help="score only frames with this failure, or 'normal'; can be repeated")
-    parser.add_argument('--depth-folder', default='auto', choices=('auto', 'hha', 'depth'),
-                        help='auto takes hha where it exists (default %(default)s)')
-    parser.add_argument('--max-frames', type=int, default=0,
-                        help='spread over the split; 0 scores all')
-    parser.add_argument('--device', default='auto', help="'auto', 'cpu' or 'cuda'")
-    parser.add_argument('--threads', type=int, default=0, help='0 takes all cores')
-    parser.add_argument('--output', type=Path, help='write the scores as JSON')
-    parser.add_argument('--update-bundle', action='store_true',
-                        help="write the scores into the bundle's provenance")
+    data = parser.add_argument_group('data set')
+    data.add_argument('--dataset', default='deliver', metavar='NAME',
+                      help=f'{", ".join(DATASETS)} (default %(default)s)')
+    data.add_argument('--split', default='val', choices=('train', 'val', 'test'),
+                      help='of the data set (default %(default)s)')
+    data.add_argument('--modalities', default='', metavar='A,B',
+                      help="only these; default: those of the bundle's that the data set has")
+    data.add_argument('--condition', action='append', default=[],
+                      help='score only frames of this condition; can be repeated')
+    data.add_argument('--failure', action='append', default=[],
+                      help="score only frames with this failure, or 'normal'; can be repeated")
+    data.add_argument('--option', action='append', default=[], metavar='KEY=VALUE',
+                      help='of the data set, such as depth_folder=hha; can be repeated')
+    data.add_argument('--label-map', default='', metavar='MAP',
+                      help="from the data set's classes to the bundle's, by name or file")
+    data.add_argument('--max-frames', type=int, default=0,
+                      help='spread over the split; 0 scores all')
+    _add_benchmark(parser.add_argument_group('benchmark'))
+    run = parser.add_argument_group('run and results')
+    run.add_argument('--precision', choices=('auto', 'fp32', 'bf16', 'fp16'),
+                     help='default: fp32 for a data set, auto (as on the vehicle) for a recording')
+    run.add_argument('--batch-size', type=int,
+                     help=f'frames at once (default {GPU_BATCH} on a GPU, 1 on a CPU)')
+    run.add_argument('--workers', type=int, default=2,
+                     help='threads that read and degrade images (default %(default)s)')
+    run.add_argument('--device', default='auto', help="'auto', 'cpu' or 'cuda'")
+    run.add_argument('--threads', type=int, default=0, help='0 takes all cores')
+    run.add_argument('--output', type=Path, help='write the scores as JSON')
+    run.add_argument('--latex', type=Path, help='write tables for a paper')
+    run.add_argument('--heatmap', type=Path, help='write a PNG of the scores by combination')
+    run.add_argument('--update-bundle', action='store_true',
+                     help="write the scores into the bundle's provenance")
     return parser
+
+
+def _add_benchmark(group: argparse._ArgumentGroup) -> None:
+    group.add_argument('--benchmark', metavar='A,B',
+                       help=f'of {", ".join(BENCHMARKS)} (default emm)')
+    group.add_argument('--missing-mode', choices=('drop', 'zero', BOTH),
+                       help="what a missing sensor is: left out, or zeros (default: the bundle's)")
+    group.add_argument('--label-size', choices=LABEL_SIZES,
+                       help="'native' scores labels as they are stored (default); 'network' "
+                            'resizes them with the images, as published tables do')
+    group.add_argument('--severities', default='0.25,0.5,1', metavar='S,S',
+                       help='of the failures (default %(default)s)')
+    group.add_argument('--seed', type=int, default=0, help='of all degradations')
 
 
 if __name__ == '__main__':

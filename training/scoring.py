@@ -11,24 +11,36 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from tqdm import tqdm  # type: ignore[import-untyped]
 
+from anymodal_seg_ros.bundle import Bundle
+from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.inference import Segmenter, modality_subsets
+from anymodal_seg_ros.inference.torch_backend import TorchSegmenter
 from anymodal_seg_ros.labels import LabelSpace
 from anymodal_seg_ros.metrics import (
     ConfusionMatrix,
     expected_over_subsets,
     mean_over_subsets,
 )
-from anymodal_seg_ros.modalities import network_size
 from anymodal_seg_ros.models import MSegFormer
-from training.datasets import DATASETS, Frame, FrameSource, first_size, resize_frame
+from anymodal_seg_ros.models.m_segformer import DROP
+from training.datasets import (
+    DATASETS,
+    Frame,
+    FrameSource,
+    RemappedFrames,
+    first_size,
+    load_label_map,
+)
+from training.reading import Workers, read_batches
+from training.subset_network import Counts, Subset, SubsetNetwork, exact_float32
 
 UInt8 = npt.NDArray[np.uint8]
-Predict = Callable[[Mapping[str, UInt8], tuple[int, int]], UInt8]
-"""Encoded images at network size and the wanted label size to labels."""
-Subset = tuple[str, ...]
+Image = npt.NDArray[Any]
+Predict = Callable[[Mapping[str, Image], tuple[int, int]], UInt8]
+"""Encoded images at network size and the wanted label size to labels. A ``SubsetNetwork`` gives
+all combinations from one encoding of each sensor."""
 ALL = 'all'
 MISSING_P = (0.2, 0.1, 0.05)
 
@@ -39,13 +51,24 @@ class SubsetScores:
 
     label_space: LabelSpace
     matrices: dict[Subset, dict[str, ConfusionMatrix]] = field(default_factory=dict)
+    missing_mode: str = DROP
+    """What became of the sensors that a combination lacks: 'drop' left them out, 'zero' encoded
+    normalised inputs of zeros."""
 
     def update(self, subset: Subset, condition: str, pred: UInt8, truth: UInt8) -> None:
         """Count one image, under its condition and under all."""
-        table = self.matrices.setdefault(subset, {})
-        for name in (ALL, condition):
-            matrix = table.setdefault(name, ConfusionMatrix(self.label_space.num_classes))
+        for matrix in self._matrices_of(subset, condition):
             matrix.update(pred, truth)
+
+    def add(self, subset: Subset, condition: str, counts: Counts) -> None:
+        """As ``update``, from an image's counts, int64 [K, K + 1]."""
+        for matrix in self._matrices_of(subset, condition):
+            matrix.add(counts)
+
+    def _matrices_of(self, subset: Subset, condition: str) -> list[ConfusionMatrix]:
+        table = self.matrices.setdefault(subset, {})
+        return [table.setdefault(name, ConfusionMatrix(self.label_space.num_classes))
+                for name in (ALL, condition)]
 
     def miou(self, subset: Subset, condition: str = ALL, absent: str = 'skip') -> float:
         """Mean IoU in percent over the classes that occur ('skip') or over all ('zero')."""
@@ -61,7 +84,8 @@ class SubsetScores:
         and, where every combination was scored, the averages over them (EMM). Classes that do
         not occur are left out."""
         subsets = {'+'.join(subset): self._subset_dict(subset) for subset in self.matrices}
-        summary: dict[str, Any] = {'subsets': subsets, 'unit': 'percent', 'missing_mode': 'drop'}
+        summary: dict[str, Any] = {'subsets': subsets, 'unit': 'percent',
+                                   'missing_mode': self.missing_mode}
         for absent in ('skip', 'zero') if self.is_complete() else ():
             scores = {subset: self.miou(subset, absent=absent) for subset in self.matrices}
             summary[f'emm_average_{absent}'] = round(mean_over_subsets(scores.values()), 2)
@@ -92,48 +116,129 @@ def score_frames(
     short_side_px: int,
     *,
     indices: Sequence[int] | None = None,
+    missing: str = DROP,
+    label_size: str = 'native',
+    batch_size: int = 1,
+    workers: int = 0,
     on_frame: Callable[[], None] = lambda: None,
 ) -> SubsetScores:
     """Score every frame with every combination of sensors that it has.
 
-    Images are brought to network size; labels are scored at the size they are stored in.
+    Images are brought to network size. Batches and threads change no score.
 
     Args:
         indices: which frames; None takes all.
+        missing: 'drop' or 'zero'; the latter needs a ``SubsetNetwork``.
+        label_size: 'native' scores labels as they are stored, 'network' resizes them too.
+        batch_size: frames that a ``SubsetNetwork`` takes at once.
+        workers: threads that read ahead.
         on_frame: called after each frame.
+
+    Raises:
+        ConfigError: an argument that is not allowed, or a frame that cannot be read.
     """
-    scores = SubsetScores(label_space=label_space)
-    for index in range(len(frames)) if indices is None else indices:
-        frame = frames[index]
-        size_hw = network_size(first_size(frame), short_side_px)
-        frame = resize_frame(frame, size_hw, labels_too=False)
-        for subset in subsets:
-            if set(subset) <= set(frame.images):
-                pred = _predict_subset(predict, frame, subset)
-                scores.update(subset, frame.condition, pred, frame.labels)
-        on_frame()
+    if missing != DROP and not isinstance(predict, SubsetNetwork):
+        raise ConfigError(f'missing mode {missing!r}; allowed without the network itself: {DROP}')
+    scores = SubsetScores(label_space=label_space, missing_mode=missing)
+    chosen = range(len(frames)) if indices is None else indices
+    with exact_float32(), Workers(workers) as pool:
+        for batch in read_batches(frames, chosen, short_side_px, pool, batch_size=batch_size,
+                                  label_size=label_size):
+            present = set(batch[0].images)
+            _score_batch(predict, batch, [s for s in subsets if set(s) <= present], scores)
+            for _ in batch:
+                on_frame()
     return scores
+
+
+def _score_batch(predict: Predict, batch: Sequence[Frame], subsets: Sequence[Subset],
+                 scores: SubsetScores) -> None:
+    if not isinstance(predict, SubsetNetwork):
+        for frame in batch:
+            height, width = frame.labels.shape
+            for subset in subsets:
+                pred = predict({name: frame.images[name] for name in subset}, (height, width))
+                scores.update(subset, frame.condition, pred, frame.labels)
+        return
+    names = [name for name in predict.modalities if any(name in subset for subset in subsets)]
+    if not names:
+        return
+    truths = [predict.truth_of(frame) for frame in batch]
+    features = predict.encode({name: [frame.images[name] for frame in batch] for name in names})
+    logits = predict.logits_of_subsets(
+        features, subsets, scores.missing_mode, first_size(batch[0]))
+    for subset, logits_BKhw in logits.items():
+        for frame, counts in zip(batch, predict.counts(logits_BKhw, truths), strict=True):
+            scores.add(subset, frame.condition, counts)
+
+
+def predict_with(network: MSegFormer | Segmenter) -> Predict:
+    """Labels from a network in memory, in evaluation mode, or from a loaded bundle."""
+    if isinstance(network, TorchSegmenter):
+        return SubsetNetwork(network.network)
+    if isinstance(network, MSegFormer):
+        return SubsetNetwork(network)
+    segmenter = network
+    return lambda images, out_hw: segmenter.predict(images, out_hw)[0]
+
+
+def open_frames(
+    bundle: Bundle, data: Path, split: str, *, name: str = 'deliver',
+    conditions: Sequence[str] = (), failures: Sequence[str] = (),
+    options: Mapping[str, Any] | None = None, label_map: str = '',
+    modalities: Sequence[str] = (),
+) -> tuple[FrameSource, Subset]:
+    """A split to score a bundle on, and the sensors to score it with, in the bundle's order.
+
+    Args:
+        modalities: only these; empty takes those of the bundle that the data set has.
+
+    Raises:
+        ConfigError: no such data set or split, a sensor that the bundle or the data set lacks,
+            or classes that are not the bundle's.
+    """
+    if name not in DATASETS:
+        raise ConfigError(f'data set {name!r}; allowed: {", ".join(DATASETS)}')
+    dataset = DATASETS[name]
+    both = [sensor for sensor in bundle.modalities if sensor in dataset.MODALITIES]
+    if not both or not set(modalities) <= set(both):
+        raise ConfigError(f'modalities {", ".join(modalities) or "of the bundle"}; the bundle has '
+                          f'{", ".join(bundle.modalities)} and data set {name!r} '
+                          f'{", ".join(dataset.MODALITIES)}')
+    sensors = tuple(sensor for sensor in both if not modalities or sensor in modalities)
+    frames = dataset(data, split, sensors, conditions=conditions, failures=failures,
+                     options=options or {})
+    if label_map:
+        frames = RemappedFrames(frames, load_label_map(label_map))
+    classes, wanted = frames.describe().get('label_space'), bundle.label_space.name
+    if classes != wanted:
+        raise ConfigError(f'{data} is labelled in classes of {classes!r}, the bundle answers in '
+                          f'{wanted!r}; a label map such as {classes}-to-{wanted} is needed')
+    return frames, sensors
 
 
 def score_bundle(
     segmenter: Segmenter, data: Path, split: str, *, max_frames: int = 0,
-    conditions: Sequence[str] = (), failures: Sequence[str] = (), depth_folder: str = 'auto',
-    name: str = 'deliver', show_progress: bool = False,
+    conditions: Sequence[str] = (), failures: Sequence[str] = (),
+    options: Mapping[str, Any] | None = None, name: str = 'deliver', batch_size: int = 1,
+    workers: int = 2, show_progress: bool = False,
 ) -> tuple[SubsetScores, dict[str, Any]]:
     """Scores of all combinations on a split, and the data set's description.
 
     Args:
         max_frames: score this many frames spread over the split; 0 takes all.
+        options: of the data set.
+        batch_size, workers: see ``score_frames``.
     """
     bundle = segmenter.bundle
-    frames = DATASETS[name](data, split, bundle.modalities, conditions=conditions,
-                            failures=failures, depth_folder=depth_folder)
+    frames, sensors = open_frames(bundle, data, split, name=name, conditions=conditions,
+                                  failures=failures, options=options)
     indices = spread(len(frames), max_frames)
     with tqdm(total=len(indices), unit='frame', desc=split, disable=not show_progress) as bar:
         scores = score_frames(
-            lambda images, out_hw: segmenter.predict(images, out_hw)[0], frames,
-            modality_subsets(bundle.modalities), bundle.label_space, bundle.short_side_px,
-            indices=indices, on_frame=lambda: bar.update(1))
+            predict_with(segmenter), frames, modality_subsets(sensors), bundle.label_space,
+            bundle.short_side_px, indices=indices, missing=bundle.missing_mode,
+            batch_size=batch_size, workers=workers, on_frame=lambda: bar.update(1))
     return scores, {**frames.describe(), 'scored_frames': len(indices)}
 
 
@@ -144,32 +249,11 @@ def spread(length: int, wanted: int) -> list[int]:
     return [i * length // wanted for i in range(wanted)]
 
 
-def _predict_subset(predict: Predict, frame: Frame, subset: Subset) -> UInt8:
-    height, width = frame.labels.shape
-    return predict({name: frame.images[name] for name in subset}, (height, width))
-
-
-def predict_with(model: MSegFormer) -> Predict:
-    """Labels from a network in memory, in evaluation mode and full precision."""
-
-    @torch.inference_mode()
-    def predict(images: Mapping[str, UInt8], out_hw: tuple[int, int]) -> UInt8:
-        device = next(model.parameters()).device
-        x = {name: torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None].to(device)
-             for name, image in images.items()}
-        logits_BKhw = model.forward_logits_stride4(x)
-        logits_BKHW = torch.nn.functional.interpolate(
-            logits_BKhw, size=out_hw, mode='bilinear', align_corners=False)
-        labels: UInt8 = logits_BKHW.argmax(1)[0].to(torch.uint8).cpu().numpy()
-        return labels
-
-    return predict
-
-
 def score_table(scores: SubsetScores) -> str:
     """A text table: a line for each combination, a column for each condition."""
     conditions = sorted({name for table in scores.matrices.values() for name in table} - {ALL})
-    width = max(len('+'.join(subset)) for subset in scores.matrices)
+    last = f'EMM average ({scores.missing_mode})'
+    width = max(len(name) for name in (last, *map('+'.join, scores.matrices)))
     lines = ['  '.join([f'{"sensors":{width}}', *(f'{c:>6}' for c in (ALL, *conditions))])]
     for subset, table in scores.matrices.items():
         values = [f'{scores.miou(subset, c):6.2f}' if c in table else '     -'
@@ -178,5 +262,5 @@ def score_table(scores: SubsetScores) -> str:
     if not scores.is_complete():
         return '\n'.join(lines)
     average = mean_over_subsets(scores.miou(subset) for subset in scores.matrices)
-    lines.append(f'{"EMM average":{width}}  {average:6.2f}')
+    lines.append(f'{last:{width}}  {average:6.2f}')
     return '\n'.join(lines)

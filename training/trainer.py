@@ -1,38 +1,41 @@
 # SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The training loop: one network, one data set, one recipe."""
+"""The training loop: one student, one method, one data set, one recipe."""
 
 from __future__ import annotations
 
-import logging
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import torch
+import torch.distributed
 from lightning_fabric import Fabric
 from torch import Tensor, nn
-from tqdm import tqdm  # type: ignore[import-untyped]
 
-from anymodal_seg_ros.errors import AnymodalError
+from anymodal_seg_ros.errors import AnymodalError, ConfigError
 from anymodal_seg_ros.models import MSegFormer
 from training.average import WeightAverage
-from training.batches import Batch, BatchMaker, stream
+from training.batch import Batch
+from training.batches import BatchMaker, stream
 from training.checkpoint import load_checkpoint, save_checkpoint
 from training.config import OptimConfig, TrainConfig
 from training.datasets import FrameCache
+from training.journal import Journal
+from training.methods import Method, StudentNetwork, Terms, run_network
+from training.progress import ProgressBar
 from training.schedule import rate_factor, run_progress
+from training.teacher_steps import TeacherSteps
 
-logger = logging.getLogger(__name__)
-
-LOSS_SMOOTHING = 0.98
+CHECKPOINT_FILE = 'checkpoint.pt'
 
 
 class DivergedError(AnymodalError):
-    """The loss is no longer a number."""
+    """A loss term is no longer a number."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,167 +48,250 @@ class RunResult:
     samples: int
     elapsed_s: float
     state: dict[str, Tensor]
-    """The averaged weights."""
+    """The averaged weights of the student."""
+    teacher: MSegFormer | None
+    """The teacher where it learnt too."""
 
 
 class Trainer:
-    """Trains ``model`` on ``frames``.
+    """Trains ``model`` by ``method`` on ``frames``.
 
     Args:
         config: the recipe.
-        model: on the CPU; moved to the device.
-        loss: (logits, labels) to a scalar.
+        model: the student, on the CPU; moved to the device.
+        method: what it is trained for; holds the teacher.
         frames: decoded frames at training size.
-        checkpoint_path: where the run is saved and resumed from.
+        run: folder of the curves and of the checkpoint.
+        fabric: device, precision and processes.
+        bundle: the bundle to be, as plain data for the checkpoint (``export.describe_bundle``).
         clock: seconds, steady.
-        on_epoch: called with the epoch's number and the averaged weights' module state.
+        on_epoch: called in the first process with the epoch's number and the averaged weights;
+            returns scores for the log.
+
+    Raises:
+        ConfigError: a time limit together with several processes.
     """
 
     def __init__(
         self,
         config: TrainConfig,
         model: MSegFormer,
-        loss: nn.Module,
+        method: Method,
         frames: FrameCache,
-        checkpoint_path: Path,
+        run: Path,
         *,
+        fabric: Fabric,
+        bundle: dict[str, Any] | None = None,
         clock: Callable[[], float] = time.monotonic,
-        on_epoch: Callable[[int, dict[str, Tensor]], None] | None = None,
+        on_epoch: Callable[[int, dict[str, Tensor]], Mapping[str, float]] | None = None,
         show_progress: bool = False,
     ) -> None:
+        if fabric.world_size > 1 and config.max_minutes:
+            raise ConfigError(f'max_minutes {config.max_minutes} needs one process, because '
+                              'clocks differ; with several, set epochs and max_minutes 0')
         self.config = config
-        self.fabric = Fabric(
-            accelerator=config.device if config.device != 'auto' else _accelerator(),
-            devices=1, precision=resolve_precision(config.precision, config.device))  # type: ignore[arg-type]
-        self.fabric.launch()
+        self.fabric = fabric
         self._raw_model = model
-        self._model, self._optimizer = self.fabric.setup(
-            model, build_optimizer(model, config.optim))
-        self._loss = self.fabric.to_device(loss)
+        method.to(fabric.device)
+        self._method = method
+        method.autocast = fabric.autocast
+        self._own_parameters = method.own_parameters()
+        if fabric.world_size > 1 and fabric.device.type == 'cuda':
+            nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
+        self._network, self._optimizer = fabric.setup(
+            StudentNetwork(model), build_optimizer([model, *_modules(method)], config.optim))
+        self._teacher_steps = TeacherSteps.for_method(method, fabric, config.optim)
         self._average = WeightAverage(model, config.optim.ema)
-        self._maker = BatchMaker(frames, config, model.config.modalities,
-                                 self.fabric.global_rank, self.fabric.world_size)
+        self._maker = BatchMaker(
+            frames, config, model.config.modalities, with_teacher=method.NEEDS_TEACHER,
+            rank=fabric.global_rank, world_size=fabric.world_size)
         self._frames_per_epoch = len(frames)
         self._total_samples = max(round(config.epochs * len(frames)), 1)
-        self._checkpoint_path = checkpoint_path
+        self._run = run
+        self._bundle = bundle
         self._clock = clock
         self._on_epoch = on_epoch
-        self._show_progress = show_progress
+        self._show_progress = show_progress and fabric.is_global_zero
         self._samples = 0
         self._steps = 0
         self._elapsed_before_s = 0.0
-        self._smooth_loss = math.nan
         self._begun = clock()
         self._saved_at = self._begun
+        self._journal_state: dict[str, Any] | None = None
+
+    @property
+    def checkpoint_path(self) -> Path:
+        """Where the run is saved and resumed from."""
+        return self._run / CHECKPOINT_FILE
 
     def resume(self) -> None:
         """Continue from the checkpoint; raises ConfigError when it does not fit the recipe."""
-        state = load_checkpoint(self._checkpoint_path, self.config.to_dict())
+        state = load_checkpoint(self.checkpoint_path, self.config.to_dict(),
+                                self._raw_model.state_dict())
         self._raw_model.load_state_dict(state['model'])
         self._average.load(state['average'])
         self._optimizer.load_state_dict(state['optimizer'])
+        self._method.load_training_state(state['method'])
+        self._teacher_steps.load(state['teacher'])
         self._samples = int(state['progress']['samples'])
         self._steps = int(state['progress']['steps'])
         self._elapsed_before_s = float(state['progress']['elapsed_s'])
+        self._journal_state = state['progress']['journal']
 
-    def save(self) -> None:
-        """Write the checkpoint."""
-        save_checkpoint(self._checkpoint_path, {
+    def save(self, journal: Journal | None) -> None:
+        """Write the checkpoint; the first process alone does."""
+        self._saved_at = self._clock()
+        if not self.fabric.is_global_zero:
+            return
+        save_checkpoint(self.checkpoint_path, {
             'model': self._raw_model.state_dict(),
             'average': self._average.state,
             'optimizer': self._optimizer.state_dict(),
+            'method': self._method.training_state(),
+            'teacher': self._teacher_steps.state(),
             'progress': {'samples': self._samples, 'steps': self._steps,
-                         'elapsed_s': self.elapsed_s()},
+                         'elapsed_s': self.elapsed_s(),
+                         'journal': journal.state() if journal else None},
             'recipe': self.config.to_dict(),
+            'bundle': self._bundle,
         })
-        self._saved_at = self._clock()
 
     def fit(self, should_stop: Callable[[], bool] = lambda: False) -> RunResult:
         """Train to the end of the schedule, or until ``should_stop`` says so between two steps.
 
         Raises:
-            DivergedError: the loss is not finite.
+            DivergedError: a loss term is not finite.
         """
         self._begun = self._clock()
         self._saved_at = self._begun
-        self._model.train()
-        epoch = self._samples // self._frames_per_epoch
+        self._network.train()
+        self._method.train()
         batches = stream(self._maker, self.config, self._samples, self._progress)
-        with tqdm(total=self._total_samples, initial=self._samples, unit='img',
-                  disable=not self._show_progress, smoothing=0.05) as bar:
-            for batch in batches:
-                loss = self._step(batch)
-                self._report(bar, batch, loss)
-                self._samples = batch.end
-                self._checkpoint_when_due()
-                if self._samples // self._frames_per_epoch > epoch:
-                    epoch = self._samples // self._frames_per_epoch
-                    if self._on_epoch is not None:
-                        self._on_epoch(epoch, self._average.state)
-                        self._model.train()
-                if should_stop():
+        bar = ProgressBar(self._total_samples, self._samples, shown=self._show_progress)
+        with self._open_journal() as journal, bar:
+            for group in _groups(batches, self.config.optim.accumulate):
+                epoch = self._samples // self._frames_per_epoch
+                values = self._step(group)
+                self._samples = group[-1].end
+                journal.add(self._steps, self._samples, self.elapsed_s(), self._rate(), values)
+                bar.update(self._samples, values, self._rate(),
+                           self._progress(self._samples), self.elapsed_s())
+                self._checkpoint_when_due(journal)
+                self._report_epoch(epoch, journal)
+                if self._any_rank(should_stop()):
                     batches.close()  # type: ignore[attr-defined]
                     break
-        finished = self._progress(self._samples) >= 1.0
-        self.save()
-        return RunResult(finished=finished, steps=self._steps, samples=self._samples,
-                         elapsed_s=self.elapsed_s(), state=self._average.state)
+            finished = self._progress(self._samples) >= 1.0
+            self.save(journal)
+        return RunResult(
+            finished=finished, steps=self._steps, samples=self._samples,
+            elapsed_s=self.elapsed_s(), state=self._average.state,
+            teacher=self._teacher_steps.teacher)
 
     def elapsed_s(self) -> float:
         """Seconds trained so far, earlier parts of a resumed run included."""
         return self._elapsed_before_s + self._clock() - self._begun
 
+    def _open_journal(self) -> Journal:
+        names = ('total', *self._method.weights, *self._teacher_steps.names)
+        folder = self._run if self.fabric.is_global_zero else None
+        journal = Journal(folder, names, self.config.log_steps, self._steps)
+        if self._journal_state is not None:
+            journal.load(self._journal_state)
+        return journal
+
     def _progress(self, samples: int) -> float:
         return run_progress(samples, self._total_samples, self.elapsed_s(),
                             self.config.max_minutes)
 
-    def _step(self, batch: Batch) -> float:
-        # Dropout of a step must not depend on whether the run was resumed before it.
+    def _step(self, group: list[Batch]) -> dict[str, float]:
+        # Randomness of a step must not depend on whether the run was resumed before it.
         torch.manual_seed(self.config.seed * 1_000_003 + self._steps * 64
                           + self.fabric.global_rank)
-        self._set_rate()
-        images = self.fabric.to_device(batch.images)
-        logits_BKHW = self._model(images, batch.present)
-        loss = self._loss(logits_BKHW, self.fabric.to_device(batch.labels))
-        value = float(loss.detach())
-        if not math.isfinite(value):
-            raise DivergedError(
-                f'the loss is {value} at step {self._steps}; lower optim.lr '
-                f'({self.config.optim.lr}) or use precision fp32. '
-                f'Last checkpoint: {self._checkpoint_path}')
+        factor = rate_factor(self._progress(self._samples), self.config.optim)
+        for rate_group in self._optimizer.param_groups:
+            rate_group['lr'] = self.config.optim.lr * factor
         self._optimizer.zero_grad(set_to_none=True)
-        self.fabric.backward(loss)
-        self.fabric.clip_gradients(self._model, self._optimizer,
+        values: dict[str, float] = {}
+        for i, batch in enumerate(group):
+            batch = self._on_device(batch)
+            with self.fabric.no_backward_sync(self._network, enabled=i < len(group) - 1):
+                logits_BKhw, features = run_network(self._network, batch.images, batch.present)
+                terms = self._method(logits_BKhw, features, batch)
+                total, batch_values = weighted_total(terms, self._method.weights)
+                self._check(batch_values)
+                self.fabric.backward(total / len(group))
+            for name, value in batch_values.items():
+                values[name] = values.get(name, 0.0) + value / len(group)
+        self._average_own_gradients()
+        self.fabric.clip_gradients(self._network, self._optimizer,
                                    max_norm=self.config.optim.clip_norm,
                                    error_if_nonfinite=False)
         self._optimizer.step()
+        teacher_values = self._teacher_steps.step(self._raw_model, batch, self._steps, factor)
+        self._check(teacher_values)
         self._steps += 1
         self._average.update(self._raw_model, self._steps)
-        return value
+        return {**values, **teacher_values}
 
-    def _set_rate(self) -> None:
-        factor = rate_factor(self._progress(self._samples), self.config.optim)
-        for group in self._optimizer.param_groups:
-            group['lr'] = self.config.optim.lr * factor
+    def _on_device(self, batch: Batch) -> Batch:
+        to_device = self.fabric.to_device
+        return replace(batch, images=to_device(batch.images), labels=to_device(batch.labels),
+                       teacher_images=to_device(batch.teacher_images))
 
-    def _report(self, bar: Any, batch: Batch, loss: float) -> None:  # noqa: ANN401
-        keep = LOSS_SMOOTHING if math.isfinite(self._smooth_loss) else 0.0
-        previous = self._smooth_loss if keep else 0.0
-        self._smooth_loss = keep * previous + (1 - keep) * loss
-        bar.update(batch.end - self._samples)
-        bar.set_postfix(loss=f'{self._smooth_loss:.3f}',
-                        lr=f'{self._optimizer.param_groups[0]["lr"]:.1e}',
-                        done=f'{100 * self._progress(batch.end):.1f}%', refresh=False)
+    def _check(self, values: Mapping[str, float]) -> None:
+        for name, value in values.items():
+            if not math.isfinite(value):
+                raise DivergedError(
+                    f'loss term {name!r} is {value} at step {self._steps}; lower optim.lr '
+                    f'({self.config.optim.lr}) or use precision fp32. A checkpoint of an earlier '
+                    f'step, where there is one, is {self.checkpoint_path}')
 
-    def _checkpoint_when_due(self) -> None:
-        minutes = self.config.checkpoint_minutes
-        if minutes and self._clock() - self._saved_at >= 60 * minutes:
-            self.save()
+    def _average_own_gradients(self) -> None:
+        """Parameters of the method are outside the wrapped network and averaged by hand."""
+        if self.fabric.world_size > 1:
+            for parameter in self._own_parameters:
+                if parameter.grad is not None:
+                    self._mean_over_ranks(parameter.grad)
+
+    def _mean_over_ranks(self, x: Tensor) -> None:
+        torch.distributed.all_reduce(x)
+        x /= self.fabric.world_size
+
+    def _rate(self) -> float:
+        return float(self._optimizer.param_groups[0]['lr'])
+
+    def _any_rank(self, stop: bool) -> bool:
+        if self.fabric.world_size == 1:
+            return stop
+        asked = torch.tensor(float(stop), device=self.fabric.device)
+        self._mean_over_ranks(asked)
+        return bool(asked > 0)
+
+    def _checkpoint_when_due(self, journal: Journal) -> None:
+        minutes, steps = self.config.checkpoint_minutes, self.config.checkpoint_steps
+        by_clock = bool(minutes) and self._clock() - self._saved_at >= 60 * minutes
+        if by_clock or (steps and self._steps % steps == 0):
+            self.save(journal)
+
+    def _report_epoch(self, before: int, journal: Journal) -> None:
+        epoch = self._samples // self._frames_per_epoch
+        if epoch > before and self._on_epoch is not None and self.fabric.is_global_zero:
+            journal.add_scores(self._steps, self._on_epoch(epoch, self._average.state))
+            self._network.train()
 
 
-def build_optimizer(model: nn.Module, config: OptimConfig) -> torch.optim.Optimizer:
+def weighted_total(terms: Terms, weights: Mapping[str, float]) -> tuple[Tensor, dict[str, float]]:
+    """The weighted sum, and every unweighted term and the total as numbers (one device
+    synchronisation)."""
+    total = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
+    numbers = torch.stack([*(term.detach() for term in terms.values()), total.detach()]).tolist()
+    return total, dict(zip((*terms, 'total'), numbers, strict=True))
+
+
+def build_optimizer(modules: Iterable[nn.Module], config: OptimConfig) -> torch.optim.Optimizer:
     """AdamW that leaves 1-D weights (norms, biases) undecayed."""
-    weights = [p for p in model.parameters() if p.requires_grad]
+    weights = [p for module in modules for p in module.parameters() if p.requires_grad]
     groups = [
         {'params': [p for p in weights if p.ndim > 1], 'weight_decay': config.weight_decay},
         {'params': [p for p in weights if p.ndim <= 1], 'weight_decay': 0.0},
@@ -213,22 +299,11 @@ def build_optimizer(model: nn.Module, config: OptimConfig) -> torch.optim.Optimi
     return torch.optim.AdamW(groups, lr=config.lr, betas=(0.9, 0.999), fused=True)
 
 
-def resolve_precision(precision: str, device: str) -> str:
-    """Fabric's name for a precision; 'auto' takes bfloat16 where the hardware computes it."""
-    if precision == 'fp32':
-        return '32-true'
-    if precision == 'bf16':
-        return 'bf16-mixed'
-    if device == 'cuda' or (device == 'auto' and torch.cuda.is_available()):
-        return 'bf16-mixed' if torch.cuda.is_bf16_supported() else '16-mixed'
-    return 'bf16-mixed' if _cpu_computes_bf16() else '32-true'
+def _modules(method: Method) -> list[nn.Module]:
+    parameters = method.own_parameters()
+    return [nn.ParameterList(parameters)] if parameters else []
 
 
-def _cpu_computes_bf16() -> bool:
-    get_capabilities = getattr(torch.cpu, 'get_capabilities', dict)
-    capabilities: dict[str, Any] = get_capabilities()
-    return bool(capabilities.get('avx512_bf16') or capabilities.get('amx_bf16'))
-
-
-def _accelerator() -> str:
-    return 'cuda' if torch.cuda.is_available() else 'cpu'
+def _groups(batches: Iterator[Batch], size: int) -> Iterator[list[Batch]]:
+    while group := list(islice(batches, size)):
+        yield group

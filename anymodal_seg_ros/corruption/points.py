@@ -1,9 +1,14 @@
 # SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Content faults of LiDAR scans: float32 [N, 4], x y z in metres and intensity in 0..1."""
+"""Content faults of LiDAR scans: float32 [N, 4], x y z in metres and intensity in 0..1.
+
+``jitter`` also takes a scan drawn in the camera's plane: uint8 or float32 [H, W, 3], 0 where
+there is no return.
+"""
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -15,6 +20,10 @@ JITTER_M = 0.02
 RANGE_NOISE_M = 0.5
 INTENSITY_NOISE = 0.3
 AHEAD_DEG = 45.0
+IMAGE_FOV_DEG = 90.0
+"""Assumed of a drawn scan, horizontally; DELIVER's is 91."""
+CAMERA_T_LIDAR = np.array([[0.0, -1.0, 0.0], [0.0, 0.0, -1.0], [1.0, 0.0, 0.0]])
+"""Forward, left, up to right, down, forward."""
 
 
 def shorten_range(points: Data, severity: float, rng: np.random.Generator) -> Data:
@@ -36,13 +45,28 @@ def block_sector(points: Data, severity: float, rng: np.random.Generator) -> Dat
 
 def jitter(points: Data, severity: float, rng: np.random.Generator) -> Data:
     """A loose mount: the scan is turned by up to 2 * severity degrees about each axis and moved
-    by up to 2 * severity cm along each."""
+    by up to 2 * severity cm along each. A drawn scan is only turned: the way a point moves in
+    the image would depend on its range."""
     roll, pitch, yaw = np.deg2rad(rng.uniform(-1, 1, 3) * JITTER_DEG * severity)
-    moved = points.copy()
     rotation = _rotation(roll, pitch, yaw)
+    if points.ndim == 3:
+        return _turned(points, rotation)
+    moved = points.copy()
     shift = rng.uniform(-1, 1, 3) * JITTER_M * severity
     moved[:, :3] = points[:, :3] @ rotation.T.astype(np.float32) + shift.astype(np.float32)
     return moved
+
+
+def _turned(image: Data, rotation: npt.NDArray[np.float64]) -> Data:
+    """What a camera's plane shows after a rotation of the world about its centre."""
+    height, width = image.shape[:2]
+    focal_px = width / (2.0 * np.tan(np.deg2rad(IMAGE_FOV_DEG) / 2.0))
+    camera = np.array([[focal_px, 0.0, (width - 1) / 2], [0.0, focal_px, (height - 1) / 2],
+                       [0.0, 0.0, 1.0]])
+    turn = CAMERA_T_LIDAR @ rotation @ CAMERA_T_LIDAR.T
+    turned: Data = cv2.warpPerspective(
+        image, camera @ turn @ np.linalg.inv(camera), (width, height), flags=cv2.INTER_NEAREST)
+    return turned
 
 
 def _rotation(roll: float, pitch: float, yaw: float) -> npt.NDArray[np.float64]:

@@ -49,8 +49,8 @@ def label_offline(bag: Path, segmenter: Segmenter,
     """
     rig = read_rig(bag)
     start_ns = bag_info(bag).start_ns
-    modality_of = {TOPICS[name]: name for name in segmenter.bundle.encoders}
     pipelines = [Pipeline(segmenter, rig) for _ in spans]
+    modality_of = {TOPICS[name]: name for name in segmenter.bundle.encoders}
     for recorded in read_bag(bag, tuple(modality_of)):
         modality = modality_of[recorded.topic]
         at_s = (recorded.recorded_ns - start_ns) / 1e9

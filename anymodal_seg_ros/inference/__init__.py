@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import cast
 
 from anymodal_seg_ros.errors import ConfigError
-from anymodal_seg_ros.inference.segmenter import Segmenter, modality_subsets
+from anymodal_seg_ros.inference.segmenter import Segmenter
+from anymodal_seg_ros.models import modality_subsets
 
 BACKENDS = {
     'torch': ('anymodal_seg_ros.inference.torch_backend', 'TorchSegmenter'),

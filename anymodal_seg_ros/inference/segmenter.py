@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import combinations
 from typing import Any, Protocol
 
 import numpy as np
@@ -48,12 +47,6 @@ class Segmenter(Protocol):
 
     def warm_up(self, size_hw: tuple[int, int], out_hw: tuple[int, int]) -> None:
         """Run every subset of the modalities once, so that no later call pays for set-up."""
-
-
-def modality_subsets(modalities: tuple[str, ...]) -> list[tuple[str, ...]]:
-    """All non-empty subsets, small ones first."""
-    sizes = range(1, len(modalities) + 1)
-    return [subset for size in sizes for subset in combinations(modalities, size)]
 
 
 def check_predict_input(

@@ -16,8 +16,10 @@ from torch import Tensor
 
 from anymodal_seg_ros.bundle import Bundle, load_bundle
 from anymodal_seg_ros.errors import ConfigError
-from anymodal_seg_ros.inference.segmenter import Labels, check_predict_input, modality_subsets
-from anymodal_seg_ros.models import MSegFormer, build_model
+from anymodal_seg_ros.inference.segmenter import Labels, check_predict_input
+from anymodal_seg_ros.models import FeatureMaps, MSegFormer, build_model, modality_subsets
+from anymodal_seg_ros.models.features import select_modalities
+from anymodal_seg_ros.models.m_segformer import ZERO
 from anymodal_seg_ros.models.mit import MIN_INPUT_PX
 
 PRECISIONS = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
@@ -112,6 +114,7 @@ class TorchSegmenter:
         if num_threads > 0:
             torch.set_num_threads(num_threads)
         self._model = self._build(bundle, state_dict)
+        self._absent: tuple[tuple[int, int], FeatureMaps] | None = None
 
     @classmethod
     def from_bundle(
@@ -129,8 +132,8 @@ class TorchSegmenter:
         model.eval().requires_grad_(False)
         # Folded in float32; only the product is rounded.
         model.fold_head()
-        model.encoder.to(dtype=self._dtype)
-        model.head.to(dtype=self._dtype)
+        for part in model.children():
+            part.to(dtype=self._dtype)
         for parameter in model.parameters():
             if parameter.ndim == 4:
                 parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
@@ -140,6 +143,11 @@ class TorchSegmenter:
     def bundle(self) -> Bundle:
         """What was loaded."""
         return self._bundle
+
+    @property
+    def network(self) -> MSegFormer:
+        """What runs, in its precision, with a head that can no longer be trained."""
+        return self._model
 
     @property
     def description(self) -> str:
@@ -155,9 +163,20 @@ class TorchSegmenter:
         """See ``Segmenter.predict``."""
         check_predict_input(images, out_hw, self._bundle.modalities, MIN_INPUT_PX)
         tensors = {modality: self._to_device(image) for modality, image in images.items()}
-        logits_BKhw = self._model.forward_logits_stride4(tensors)
+        features = self._encode(tensors)
+        logits_BKhw = self._model.decode(self._model.fuse(features))
         labels_HW, confidence_HW = answer_at(logits_BKhw, out_hw)
         return labels_HW.cpu().numpy(), confidence_HW.cpu().numpy()
+
+    def _encode(self, images: Mapping[str, Tensor]) -> FeatureMaps:
+        features = self._model.encode(images)
+        if self._bundle.missing_mode != ZERO:
+            return features
+        height, width = next(iter(images.values())).shape[-2:]
+        # What stands in for an absent sensor is the same every time.
+        if self._absent is None or self._absent[0] != (height, width):
+            self._absent = (height, width), self._model.encode_absent(1, (height, width))
+        return select_modalities(features, features.modality_P.tolist(), self._absent[1])
 
     def warm_up(self, size_hw: tuple[int, int], out_hw: tuple[int, int]) -> None:
         """See ``Segmenter.warm_up``."""

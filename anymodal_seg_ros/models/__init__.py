@@ -8,7 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from anymodal_seg_ros.errors import ConfigError
-from anymodal_seg_ros.models.m_segformer import MSegFormer, MSegFormerConfig
+from anymodal_seg_ros.models.config import MSegFormerConfig
+from anymodal_seg_ros.models.features import FeatureMaps, modality_subsets
+from anymodal_seg_ros.models.m_segformer import MISSING_MODES, MSegFormer
+from anymodal_seg_ros.models.state import load_state
 from anymodal_seg_ros.models.weights import load_encoder_weights
 
 MODELS = {'m_segformer': MSegFormer}
@@ -28,9 +31,13 @@ def build_model(name: str, config: Mapping[str, Any]) -> MSegFormer:
 
 __all__ = [
     'CONFIGS',
+    'MISSING_MODES',
     'MODELS',
+    'FeatureMaps',
     'MSegFormer',
     'MSegFormerConfig',
     'build_model',
     'load_encoder_weights',
+    'load_state',
+    'modality_subsets',
 ]

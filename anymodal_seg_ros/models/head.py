@@ -61,16 +61,26 @@ class MlpHead(nn.Module):
                 bias = bias + block_EE @ proj.bias
         return weights, bias
 
-    def forward(self, features: Sequence[Tensor]) -> Tensor:
-        """Four maps [B, H_i, W_i, C_i], finest first, to logits [B, K, H_1, W_1]."""
+    def project(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """Four maps [N, H_i, W_i, C_i], finest first, to [N, H_i, W_i, E] for ``predict``.
+
+        Maps of several sensors may be averaged before or after, with the same result.
+        """
         weights, bias_E = self.compose()
-        maps = [
-            F.linear(x_BHWC, weight_EC, bias_E if i == 0 else None)
-            for i, (x_BHWC, weight_EC) in enumerate(zip(features, weights, strict=True))
+        return [
+            F.linear(x_NHWC, weight_EC, bias_E if i == 0 else None)
+            for i, (x_NHWC, weight_EC) in enumerate(zip(features, weights, strict=True))
         ]
-        hidden_BEHW = self.dropout(F.relu(self.norm(sum_at_first(maps))))
+
+    def predict(self, projected: Sequence[Tensor]) -> Tensor:
+        """Projected maps [B, H_i, W_i, E] to logits [B, K, H_1, W_1]."""
+        hidden_BEHW = self.dropout(F.relu(self.norm(sum_at_first(projected))))
         logits_BKHW: Tensor = self.classifier(hidden_BEHW)
         return logits_BKHW
+
+    def forward(self, features: Sequence[Tensor]) -> Tensor:
+        """Four maps [B, H_i, W_i, C_i], finest first, to logits [B, K, H_1, W_1]."""
+        return self.predict(self.project(features))
 
     def folded(self) -> FoldedMlpHead:
         """The same function in evaluation mode with composition and batch norm worked out."""
@@ -96,11 +106,20 @@ class FoldedMlpHead(nn.Module):
             )
         self.classifier = head.classifier
 
+    def project(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """As ``MlpHead.project``."""
+        return [
+            F.linear(x_NHWC, weight_EC, self.bias if i == 0 else None)
+            for i, (x_NHWC, weight_EC) in enumerate(zip(features, self.weights, strict=True))
+        ]
+
+    def predict(self, projected: Sequence[Tensor]) -> Tensor:
+        """As ``MlpHead.predict``."""
+        # The sum of one map is that map, which belongs to the caller.
+        hidden_BEHW = F.relu(sum_at_first(projected), inplace=len(projected) > 1)
+        logits_BKHW: Tensor = self.classifier(hidden_BEHW)
+        return logits_BKHW
+
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Four maps [B, H_i, W_i, C_i], finest first, to logits [B, K, H_1, W_1]."""
-        maps = [
-            F.linear(x_BHWC, weight_EC, self.bias if i == 0 else None)
-            for i, (x_BHWC, weight_EC) in enumerate(zip(features, self.weights, strict=True))
-        ]
-        logits_BKHW: Tensor = self.classifier(F.relu_(sum_at_first(maps)))
-        return logits_BKHW
+        return self.predict(self.project(features))

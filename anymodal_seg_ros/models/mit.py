@@ -12,7 +12,7 @@ permuted view of it is exactly what convolutions call ``channels_last``, so noth
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch.nn.functional as F
@@ -220,11 +220,18 @@ class MixTransformer(nn.Module):
         x_NHWC: Tensor = self.stems[stem](x_NCHW.permute(0, 2, 3, 1))
         return x_NHWC
 
-    def forward_stages(self, x_NHWC: Tensor) -> list[Tensor]:
-        """A stem's output to four normed maps [N, H/s, W/s, C_i], s = 4, 8, 16, 32."""
+    def forward_stages(
+        self, x_NHWC: Tensor, after_stage: Callable[[Tensor, int], Tensor] | None = None
+    ) -> list[Tensor]:
+        """A stem's output to four normed maps [N, H/s, W/s, C_i], s = 4, 8, 16, 32.
+
+        ``after_stage`` gets each map and its stage, 0 to 3; what it returns goes on.
+        """
         features = []
-        for stage in self.stages:
+        for i, stage in enumerate(self.stages):
             x_NHWC = stage(x_NHWC)
+            if after_stage is not None:
+                x_NHWC = after_stage(x_NHWC, i)
             features.append(x_NHWC)
         return features
 

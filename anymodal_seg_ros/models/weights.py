@@ -17,10 +17,11 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.models.mit import MixTransformer
+from anymodal_seg_ros.models.state import check_state
 
 HF_FILES = ('model.safetensors', 'pytorch_model.bin')
 
@@ -78,10 +79,11 @@ HF_CLASSIFIER = ('classifier.weight', 'classifier.bias')
 HF_PREFIX = 'segformer.encoder.'
 
 
-def load_encoder_weights(encoder: MixTransformer, path: str | Path) -> None:
-    """Load ImageNet weights into an encoder; every stem gets a copy of the file's one stem.
+def load_encoder_weights(encoder: nn.Module, path: str | Path) -> None:
+    """Load ImageNet weights into a MixTransformer, or into every one that a module holds.
 
-    The ImageNet classifier is left out. Any other missing or unexpected name is an error.
+    Every stem gets a copy of the file's one stem. The ImageNet classifier is left out. Any other
+    missing or unexpected name is an error.
 
     Raises:
         ConfigError: no such file, unreadable, or names or shapes that do not fit.
@@ -89,14 +91,19 @@ def load_encoder_weights(encoder: MixTransformer, path: str | Path) -> None:
     path = _weights_file(Path(path))
     state = _read(path)
     converted = _from_hugging_face(state) if _is_hugging_face(state) else _from_original(state)
-    wanted = encoder.state_dict()
+    for part in encoder.modules():
+        if isinstance(part, MixTransformer):
+            _load(part, path, converted)
+
+
+def _load(encoder: MixTransformer, path: Path, converted: Mapping[str, Tensor]) -> None:
     loaded = {}
     for name, value in converted.items():
         if name.startswith('stem.'):
             loaded.update({f'stems.{s}.{name[5:]}': value for s in encoder.stems})
         else:
             loaded[name] = value
-    _compare(path, wanted, loaded)
+    check_state(f'the file of encoder weights {path}', encoder.state_dict(), loaded)
     encoder.load_state_dict(loaded)
 
 
@@ -163,20 +170,3 @@ def _renamed(name: str, rules: tuple[tuple[str, str], ...], first_stage: int) ->
                 r'^stages\.(\d)', lambda m: f'stages.{int(m[1]) - first_stage}', renamed
             )
     return name
-
-
-def _compare(path: Path, wanted: Mapping[str, Tensor], loaded: Mapping[str, Tensor]) -> None:
-    problems = []
-    missing, unexpected = sorted(set(wanted) - set(loaded)), sorted(set(loaded) - set(wanted))
-    if missing:
-        problems.append(f'missing {len(missing)}: {", ".join(missing[:5])}')
-    if unexpected:
-        problems.append(f'unexpected {len(unexpected)}: {", ".join(unexpected[:5])}')
-    if not problems:
-        problems = [
-            f'{name} is {tuple(loaded[name].shape)}, not {tuple(wanted[name].shape)}'
-            for name in wanted
-            if loaded[name].shape != wanted[name].shape
-        ][:5]
-    if problems:
-        raise ConfigError(f'encoder weights {path} do not fit: {"; ".join(problems)}')

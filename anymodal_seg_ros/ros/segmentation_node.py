@@ -27,7 +27,7 @@ from rclpy.parameter import Parameter
 from anymodal_seg_ros.bags import read_rig
 from anymodal_seg_ros.errors import BadMessageError, ConfigError
 from anymodal_seg_ros.inference import build_segmenter
-from anymodal_seg_ros.pipeline import Pipeline
+from anymodal_seg_ros.pipeline import Pipeline, build_encoders
 from anymodal_seg_ros.ros.conversions import NS_PER_S, RosMessage, decode_sample, header
 from anymodal_seg_ros.ros.declaration import declare
 from anymodal_seg_ros.ros.diagnostics import (
@@ -109,7 +109,7 @@ class SegmentationNode(Node):
         )
 
     def _build_pipeline(self) -> Pipeline:
-        known = self._segmenter.bundle.encoders
+        known = build_encoders(self._segmenter.bundle)
         settings = self._settings
         pipeline = Pipeline(
             self._segmenter,

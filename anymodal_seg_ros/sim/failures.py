@@ -4,21 +4,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from anymodal_seg_ros.corruption import FAULTS
+from anymodal_seg_ros.corruption import DELIVER_FAILURES, FAULTS
 
-FAILURES: Mapping[str, tuple[str, str, float]] = {
-    'motionblur': ('rgb', 'motion_blur', .7),
-    'overexposure': ('rgb', 'overexposure', .3),
-    'underexposure': ('rgb', 'underexposure', .5),
-    'lidarjitter': ('lidar', 'jitter', .8),
-    'eventlowres': ('event', 'low_resolution', 1.0),
-}
+FAILURES = DELIVER_FAILURES
 """By DELIVER's name: the sensor that fails, the fault and its severity."""
 
 

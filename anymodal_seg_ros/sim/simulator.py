@@ -182,7 +182,7 @@ class Simulator:
         hits = self._camera_hits(self.sensors['rgb'], self._stamp_ns('rgb', index))
         return self._image(hits.label[hits.triangle])
 
-    def world_T_base(self, stamp_ns: int) -> Float64Array:  # noqa: N802 - a transform's name
+    def world_T_base(self, stamp_ns: int) -> Float64Array:
         """The vehicle's pose: on its lane, swaying a little on its springs."""
         t_s = self._time_s(stamp_ns)
         x, y, yaw = self.street.line.pose(self._ego_s_m(stamp_ns), self.street.ego_y_m)

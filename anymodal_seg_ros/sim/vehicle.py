@@ -58,7 +58,7 @@ class SensorSpec:
                     f'{self.name} {name} is {getattr(self, name)}; allowed is 0 to 1000')
 
     @property
-    def base_T_sensor(  # noqa: N802 - a transform's name
+    def base_T_sensor(
             self) -> npt.NDArray[np.float64]:
         """To base_link from the sensor's frame, which is optical for cameras."""
         matrix = np.eye(4)

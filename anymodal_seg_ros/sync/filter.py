@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 class MessageFilter(Protocol):
     """Anything that message_filters calls a filter, for example a Subscriber."""
 
-    def registerCallback(self, cb: Callable[..., Any], *args: Any) -> Any:  # noqa: ANN401, N802
+    def registerCallback(self, cb: Callable[..., Any], *args: Any) -> Any:  # noqa: ANN401
         """Have ``cb(message, *args)`` called for every message."""
 
 
@@ -58,7 +58,7 @@ class SynchronizerFilter:
         for modality, message_filter in inputs:
             message_filter.registerCallback(self._receive, modality)
 
-    def registerCallback(self, cb: Callable[..., Any], *args: Any) -> int:  # noqa: ANN401, N802
+    def registerCallback(self, cb: Callable[..., Any], *args: Any) -> int:  # noqa: ANN401
         """Have ``cb(sample_set, *args)`` called for every set; returns the connection's index."""
         with self._lock:
             self._callbacks = [*self._callbacks, (cb, args)]

@@ -15,7 +15,7 @@ from anymodal_seg_ros.bundle import Bundle, save_bundle
 from anymodal_seg_ros.errors import BundleError, ConfigError
 from anymodal_seg_ros.inference import BACKENDS, build_segmenter, modality_subsets, torch_backend
 from anymodal_seg_ros.labels import LabelSpace
-from anymodal_seg_ros.models import build_model
+from anymodal_seg_ros.models import MISSING_MODES, build_model
 
 MODALITIES = ('rgb', 'depth', 'lidar', 'event')
 NUM_CLASSES = 9
@@ -61,13 +61,17 @@ def images():
     return {m: rng.integers(0, 256, (*SIZE_HW, 3), np.uint8) for m in MODALITIES}
 
 
-def reference_probabilities(model, images):
-    """Softmax [K, H, W] at output size by the shortest code there is, in float32."""
+def reference_logits(model, images, missing='drop'):
+    """[K, H, W] at output size by the shortest code there is, in float32."""
     tensors = {m: torch.from_numpy(x).permute(2, 0, 1)[None] for m, x in images.items()}
     with torch.inference_mode():
-        logits = model.forward_logits_stride4(tensors)
-        logits = F.interpolate(logits, size=OUT_HW, mode='bilinear', align_corners=False)
-    return logits.softmax(1)[0].numpy()
+        logits = model.forward_logits_stride4(tensors, missing=missing)
+        return F.interpolate(logits, size=OUT_HW, mode='bilinear', align_corners=False)[0]
+
+
+def reference_probabilities(model, images):
+    """Their softmax."""
+    return reference_logits(model, images).softmax(0).numpy()
 
 
 def test_every_subset_agrees_with_the_network(segmenter, model, images):
@@ -81,12 +85,6 @@ def test_every_subset_agrees_with_the_network(segmenter, model, images):
         clear = best_two[1] - best_two[0] > 0.02
         assert clear.mean() > 0.2
         assert (labels == expected.argmax(0))[clear].all()
-
-
-def test_fifteen_subsets_small_ones_first():
-    subsets = modality_subsets(MODALITIES)
-    assert len(set(subsets)) == len(subsets) == 15
-    assert subsets[0] == ('rgb',) and subsets[-1] == MODALITIES
 
 
 def test_same_input_same_bytes(segmenter, images):
@@ -114,6 +112,69 @@ def test_read_only_and_strided_images(segmenter, images):
         labels, confidence = segmenter.predict(changed, OUT_HW)
         assert np.array_equal(labels, expected[0])
         assert np.array_equal(confidence, expected[1])
+
+
+FORMS = {
+    'stems': {'stem': 'per_modality'},
+    'encoders': {'stem': 'per_modality', 'encoder': 'per_modality'},
+    'everything': {'encoder': 'adapters', 'fusion': 'reliability'},
+}
+
+
+def form_of_a_network(form, missing_mode):
+    """A network whose parts all matter, and the bundle that goes with it."""
+    torch.manual_seed(0)
+    config = {**CONFIG, **FORMS[form]}
+    network = build_model('m_segformer', config).eval()
+    for part in (network.adapters, network.scores):
+        for parameter in () if part is None else part.parameters():
+            nn.init.normal_(parameter, 0.0, 0.2)
+    names = tuple(f'class{i}' for i in range(NUM_CLASSES))
+    bundle = Bundle(
+        model_name='m_segformer',
+        model_config=config,
+        encoders={m: {} for m in MODALITIES},
+        label_space=LabelSpace('nine', names, tuple((i, i, i) for i in range(NUM_CLASSES))),
+        short_side_px=64,
+        missing_mode=missing_mode,
+    )
+    return network, bundle
+
+
+@pytest.mark.parametrize('precision', ['fp32', 'bf16'])
+@pytest.mark.parametrize('missing_mode', MISSING_MODES)
+@pytest.mark.parametrize('form', FORMS)
+def test_every_form_and_missing_mode(images, form, missing_mode, precision):
+    network, bundle = form_of_a_network(form, missing_mode)
+    segmenter = torch_backend.TorchSegmenter(
+        bundle, network.state_dict(), device='cpu', precision=precision
+    )
+    margin = {'fp32': 1e-4, 'bf16': 0.3}[precision]
+    for subset in (('depth',), ('rgb', 'event'), MODALITIES):
+        chosen = {m: images[m] for m in subset}
+        labels, _ = segmenter.predict(chosen, OUT_HW)
+        expected = reference_logits(network, chosen, missing_mode)
+        best_two = expected.topk(2, dim=0).values
+        clear = best_two[0] - best_two[1] > margin * expected.std()
+        assert clear.float().mean() > 0.2
+        assert (torch.from_numpy(labels) == expected.argmax(0))[clear].all()
+
+
+def test_zeros_follow_the_size_of_the_images(images):
+    network, bundle = form_of_a_network('stems', 'zero')
+    segmenter = torch_backend.TorchSegmenter(
+        bundle, network.state_dict(), device='cpu', precision='fp32'
+    )
+    large = {'rgb': images['rgb']}
+    small = {'rgb': images['rgb'][:32, :64]}
+    first = segmenter.predict(large, OUT_HW)
+    other = segmenter.predict(small, (32, 64))
+    again = segmenter.predict(large, OUT_HW)
+    assert all(map(np.array_equal, first, again))
+    fresh = torch_backend.TorchSegmenter(
+        bundle, network.state_dict(), device='cpu', precision='fp32'
+    )
+    assert all(map(np.array_equal, other, fresh.predict(small, (32, 64))))
 
 
 def test_warm_up_runs_every_subset(segmenter, monkeypatch):

@@ -74,6 +74,16 @@ def test_every_stem_gets_a_copy(tmp_path, original):
     assert_equal(encoder.stages, source.stages)
 
 
+def test_every_encoder_gets_a_copy(tmp_path, original):
+    state, source = original
+    torch.save(state, tmp_path / 'mit_b0.pth')
+    encoders = torch.nn.ModuleDict({m: random_encoder(1, stems=(m,)) for m in ('rgb', 'lidar')})
+    load_encoder_weights(encoders, tmp_path / 'mit_b0.pth')
+    for name, encoder in encoders.items():
+        assert_equal(encoder.stems[name], source.stems['shared'])
+        assert_equal(encoder.stages, source.stages)
+
+
 @pytest.mark.parametrize('suffix', ['bin', 'safetensors'])
 def test_loads_the_hugging_face_layout(tmp_path, suffix):
     transformers = pytest.importorskip('transformers')
@@ -116,7 +126,7 @@ def test_what_does_not_fit_is_named(tmp_path, original, change, message):
 
 def test_weights_of_another_size_do_not_fit(tmp_path, original):
     torch.save(original[0], tmp_path / 'w.pth')
-    with pytest.raises(ConfigError, match='do not fit'):
+    with pytest.raises(ConfigError, match='does not fit the network'):
         load_encoder_weights(MixTransformer(BACKBONES['b1']), tmp_path / 'w.pth')
 
 

@@ -3,7 +3,6 @@
 """Every network of the table: subsets, gradients, packing, head algebra, errors. Layer: models."""
 
 import re
-from itertools import combinations
 
 import pytest
 import torch
@@ -11,12 +10,19 @@ import torch.nn.functional as F
 from torch import nn
 
 from anymodal_seg_ros.errors import ConfigError
-from anymodal_seg_ros.models import CONFIGS, MODELS, MSegFormer, MSegFormerConfig, build_model
+from anymodal_seg_ros.models import (
+    CONFIGS,
+    MODELS,
+    MSegFormer,
+    MSegFormerConfig,
+    build_model,
+    modality_subsets,
+)
+from anymodal_seg_ros.models.features import joined
 from anymodal_seg_ros.models.head import MlpHead
 
 MODALITIES = ('rgb', 'depth', 'lidar', 'event')
-SUBSETS = [s for n in range(1, 5) for s in combinations(MODALITIES, n)]
-CONFIG = {'num_classes': 7, 'drop_path': 0.0}
+SUBSETS = modality_subsets(MODALITIES)
 
 
 def random_images(batch=1, size_hw=(64, 64), modalities=MODALITIES):
@@ -34,15 +40,6 @@ def randomize_norm(model: nn.Module) -> None:
             module.running_var.uniform_(0.5, 2.0)
             nn.init.normal_(module.weight, 1.0, 0.3)
             nn.init.normal_(module.bias, 0.0, 0.3)
-
-
-@pytest.fixture(params=[(m, stem) for m in MODELS for stem in ('shared', 'per_modality')])
-def model(request):
-    torch.manual_seed(0)
-    name, stem = request.param
-    built = build_model(name, {**CONFIG, 'stem': stem}).eval()
-    randomize_norm(built)
-    return built
 
 
 def test_tables_have_the_same_rows():
@@ -69,6 +66,49 @@ def test_order_of_modalities_does_not_matter(model):
         assert torch.equal(model(images), model(turned))
 
 
+def test_fusion_does_not_depend_on_the_order_of_the_pairs(model):
+    with torch.inference_mode():
+        features = model.encode(random_images(batch=2))
+        turned = joined([features.of_modality(column) for column in (2, 0, 3, 1)])
+        for one, other in zip(model.fuse(features), model.fuse(turned), strict=True):
+            assert (one - other).abs().max() < 1e-5 * one.abs().max()
+
+
+def test_one_batch_of_pairs_equals_one_pair_at_a_time(model):
+    images = random_images(batch=2)
+    with torch.inference_mode():
+        features = model.encode(images)
+        for b, rows_M in enumerate(features.row_BM().tolist()):
+            for modality, row in zip(MODALITIES, rows_M, strict=True):
+                alone = model.encode({modality: images[modality][b : b + 1]})
+                for x_PHWC, y_1HWC in zip(features.maps, alone.maps, strict=True):
+                    assert (x_PHWC[row] - y_1HWC[0]).abs().max() < 1e-5 * y_1HWC.abs().max()
+
+
+def test_logits_come_with_the_features_that_made_them(model):
+    images = random_images(batch=2)
+    present_BM = torch.tensor([[1, 0, 1, 0], [1, 1, 1, 1]], dtype=torch.bool)
+    with torch.inference_mode():
+        logits, features = model.forward_with_features(images, present_BM)
+        assert torch.equal(logits, model.forward_logits_stride4(images, present_BM))
+        assert torch.equal(logits, model.decode(model.fuse(features)))
+        assert logits.shape == (2, 7, 16, 16)
+        expected = model.encode(images, present_BM)
+        assert all(map(torch.equal, features.maps, expected.maps))
+
+
+def test_normalized_input_gives_the_same_features(model):
+    images = random_images(batch=2)
+    present_BM = torch.tensor([[1, 0, 1, 0], [0, 1, 1, 1]], dtype=torch.bool)
+    x = {m: model.normalize(m, image) for m, image in images.items()}
+    with torch.inference_mode():
+        one = model.encode(images, present_BM)
+        other = model.encode_normalized(x, present_BM)
+    assert torch.equal(one.sample_P, other.sample_P)
+    assert torch.equal(one.modality_P, other.modality_P)
+    assert all(map(torch.equal, one.maps, other.maps))
+
+
 def test_packed_batch_equals_sample_by_sample(model):
     images = random_images(batch=4)
     present_BM = torch.tensor(
@@ -90,9 +130,14 @@ def test_absent_pairs_are_neither_encoded_nor_seen(model):
     changed['rgb'][1] = 0
     changed['event'][:] = 255
     with torch.inference_mode():
-        features, owner_BP = model.encode(images, present_BM)
-        assert [f.shape[0] for f in features] == [3] * 4
-        assert owner_BP.tolist() == [[True, False, False], [False, True, True]]
+        features = model.encode(images, present_BM)
+        assert [x.shape for x in features.maps] == [
+            (3, 16, 16, 32),
+            (3, 8, 8, 64),
+            (3, 4, 4, 160),
+            (3, 2, 2, 256),
+        ]
+        assert features.row_BM().tolist() == [[0, -1, -1, -1], [-1, 1, 2, -1]]
         assert torch.equal(model(images, present_BM), model(changed, present_BM))
 
 
@@ -115,9 +160,7 @@ def test_uint8_equals_float(model):
 def test_gradient_reaches_every_parameter(model):
     model.train()
     model(random_images(batch=2)).square().mean().backward()
-    without = [
-        n for n, p in model.named_parameters() if p.grad is None or not bool(p.grad.any())
-    ]
+    without = [n for n, p in model.named_parameters() if p.grad is None or not bool(p.grad.any())]
     assert without == []
 
 
@@ -222,6 +265,9 @@ def test_config_round_trip():
         {'modalities': ('rgb', 'rgb')},
         {'modalities': ('rgb', '../x')},
         {'stem': 'none'},
+        {'stem': 'shared', 'encoder': 'per_modality'},
+        {'encoder': 'none'},
+        {'fusion': 'none'},
         {'drop_path': 1.0},
         {'drop_path': 'high'},
         {'mean': {'radar': (0, 0, 0)}},

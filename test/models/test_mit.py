@@ -8,8 +8,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from anymodal_seg_ros.models import MSegFormer, MSegFormerConfig, load_encoder_weights
+from anymodal_seg_ros.models.head import MlpHead
 from anymodal_seg_ros.models.mit import BACKBONES, Block, DropPath, MixTransformer
 
 os.environ.setdefault('HF_HUB_OFFLINE', '1')
@@ -67,6 +69,22 @@ def test_encoder_parameter_count(backbone):
     assert count == encoder_count_from_formula(size.dims, size.depths, size.reductions)
 
 
+def test_own_encoders_stems_and_adapters_add_their_parameters():
+    def count(**settings):
+        with torch.device('meta'):
+            return num_parameters(MSegFormer(MSegFormerConfig(**settings)))
+
+    plain = MODEL_COUNTS['b0', 256]
+    stem = 7 * 7 * 3 * 32 + 32 + 2 * 32
+    dims = BACKBONES['b0'].dims
+    adapters = sum(2 * c * (c // 4) + c // 4 + c for c in dims)
+    assert stem == 4_800
+    assert count(stem='per_modality') == plain + 3 * stem
+    assert count(stem='per_modality', encoder='per_modality') == plain + 3 * ENCODER_COUNTS['b0']
+    assert count(encoder='adapters') == plain + 4 * adapters
+    assert count(fusion='reliability') == plain + sum(dims)
+
+
 @pytest.mark.parametrize(('backbone', 'head_dim'), MODEL_COUNTS)
 def test_model_parameter_count(backbone, head_dim):
     with torch.device('meta'):
@@ -76,6 +94,51 @@ def test_model_parameter_count(backbone, head_dim):
     assert num_parameters(model) == ENCODER_COUNTS[backbone] + head_count_from_formula(
         dims, head_dim, 25
     )
+
+
+ENCODER_GMAC = {
+    ('b0', 512): (3.20, 1.04),
+    ('b0', 1024): (25.30, 16.64),
+    ('b2', 512): (20.24, 3.89),
+    ('b2', 1024): (127.65, 62.28),
+}
+"""Multiply-adds of one image in billions, and those of them that are attention's products."""
+
+HEAD_GMAC = {
+    ('b0', 256, 512): (4.66, 0.365),
+    ('b0', 768, 1024): (159.0, 4.379),
+    ('b2', 256, 512): (4.92, 0.625),
+    ('b2', 768, 1024): (162.1, 7.499),
+}
+"""Of the published form of the head, and of the folded one."""
+
+
+@pytest.mark.parametrize(('backbone', 'side_px'), ENCODER_GMAC)
+def test_encoder_cost(backbone, side_px):
+    with torch.device('meta'):
+        encoder = MixTransformer(BACKBONES[backbone]).eval()
+        with FlopCounterMode(display=False) as counter:
+            encoder(torch.zeros(1, 3, side_px, side_px))
+    total, attention = ENCODER_GMAC[backbone, side_px]
+    counted = {str(op): flop / 2e9 for op, flop in counter.get_flop_counts()['Global'].items()}
+    assert sum(counted.values()) == pytest.approx(total, abs=0.006)
+    assert counted['aten.bmm'] == pytest.approx(attention, abs=0.006)
+
+
+@pytest.mark.parametrize(('backbone', 'head_dim', 'side_px'), HEAD_GMAC)
+def test_head_cost(backbone, head_dim, side_px):
+    dims = BACKBONES[backbone].dims
+    published, folded = HEAD_GMAC[backbone, head_dim, side_px]
+    sides = [side_px // s for s in (4, 8, 16, 32)]
+    projections = sum(n * n * c * head_dim for n, c in zip(sides, dims, strict=True))
+    rest = sides[0] ** 2 * head_dim * (4 * head_dim + 25)
+    assert (projections + rest) / 1e9 == pytest.approx(published, rel=2e-3)
+    head = MlpHead(dims, head_dim, 25).eval().folded().to('meta')
+    with torch.device('meta'):
+        features = [torch.zeros(1, n, n, c) for n, c in zip(sides, dims, strict=True)]
+        with FlopCounterMode(display=False) as counter:
+            head(features)
+    assert counter.get_total_flops() / 2e9 == pytest.approx(folded, abs=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -20,11 +20,11 @@ class FakeSubscriber:
     def __init__(self):
         self.callbacks = []
 
-    def registerCallback(self, cb, *args):  # noqa: N802
+    def registerCallback(self, cb, *args):
         self.callbacks.append((cb, args))
         return len(self.callbacks) - 1
 
-    def signalMessage(self, message):  # noqa: N802
+    def signalMessage(self, message):
         for cb, args in self.callbacks:
             cb(message, *args)
 

@@ -12,6 +12,7 @@ from training.augment import (
     ENCODED_FAULTS,
     augment,
     corrupt_encoded,
+    degrade,
     draw_subset,
     jitter_color,
     presence_row,
@@ -20,8 +21,11 @@ from training.augment import (
 )
 from training.config import AugmentConfig, DropoutConfig
 from training.datasets import Frame
+from training.datasets.polarization import encode_aolp
+from training.degradation import RGB_MEAN, add_noise, miss_elements, zero_blocks
 
 FOUR = ('rgb', 'depth', 'lidar', 'event')
+OTHERS = ('radar', 'aolp', 'dolp', 'nir', 'thermal', 'lightfield')
 STILL = AugmentConfig(flip=0, color=0, blur=0, fault=0, scale_min=1, scale_max=1)
 
 
@@ -77,13 +81,15 @@ def test_equal_generators_give_equal_samples():
     assert all(np.array_equal(first.images[n], second.images[n]) for n in FOUR)
 
 
-@pytest.mark.parametrize('modality', FOUR)
-def test_encoded_faults_change_a_copy(modality):
-    image = np.random.default_rng(1).integers(1, 255, (48, 64, 3), np.uint8)
+@pytest.mark.parametrize('dtype', [np.uint8, np.float32])
+@pytest.mark.parametrize('modality', FOUR + OTHERS)
+def test_encoded_faults_change_a_copy(modality, dtype):
+    image = np.random.default_rng(1).integers(1, 255, (48, 64, 3), np.uint8).astype(dtype)
     image.flags.writeable = False
     for seed in range(12):
         after = corrupt_encoded(image, modality, np.random.default_rng(seed))
-        assert after.shape == image.shape and after.dtype == np.uint8
+        assert after.shape == image.shape and after.dtype == dtype
+        assert after.min() >= 0 and after.max() <= 255
         assert not np.shares_memory(after, image)
 
 
@@ -134,3 +140,104 @@ def test_draws_follow_the_odds():
 
 def test_presence_row():
     assert presence_row(('event', 'rgb'), FOUR).tolist() == [True, False, False, True]
+
+
+def deep_frame(names, size=64):
+    rng = np.random.default_rng(3)
+    return Frame(id='a', condition='any', failure='normal',
+                 labels=rng.integers(0, 20, (size, size)).astype(np.uint8),
+                 images={name: rng.uniform(1, 255, (size, size, 3)).astype(np.float32)
+                         for name in names})
+
+
+@pytest.mark.parametrize('seed', range(6))
+def test_every_modality_and_more_than_8_bits_are_augmented(seed):
+    names = FOUR + OTHERS
+    config = AugmentConfig(flip=0.5, color=1, blur=1, fault=1, scale_min=0.5, scale_max=2,
+                           random_missing=0.5, noise=0.5, block=0.5)
+    rng = np.random.default_rng(seed)
+    after = degrade(augment(deep_frame(names), config, 96, rng), config, rng)
+    assert tuple(after.images) == names
+    for image in after.images.values():
+        assert image.dtype == np.float32 and image.shape == (96, 96, 3)
+        assert image.flags.c_contiguous and image.min() >= 0 and image.max() <= 255
+
+
+def test_a_mirrored_angle_of_polarisation_has_the_opposite_sine():
+    angles = np.radians(np.linspace(-90, 90, 64 * 64).reshape(64, 64)).astype(np.float32)
+    image = encode_aolp(np.sin(angles), np.cos(angles))
+    image[5, 7] = 0
+    flipped = augment(Frame(id='a', condition='any', failure='normal', images={'aolp': image},
+                            labels=np.zeros((64, 64), np.uint8)),
+                      AugmentConfig(flip=1, color=0, blur=0, fault=0, scale_min=1, scale_max=1),
+                      64, np.random.default_rng(0)).images['aolp']
+    wanted = encode_aolp(np.sin(-angles[:, ::-1]), np.cos(-angles[:, ::-1]))
+    wanted[5, 63 - 7] = 0
+    assert np.allclose(flipped, wanted, atol=1e-4) and not flipped[5, 63 - 7].any()
+
+
+def test_degrading_draws_nothing_at_0_and_leaves_the_frame_as_it_was():
+    frame, rng = frame_of(), np.random.default_rng(7)
+    for image in frame.images.values():
+        image.flags.writeable = False
+    before = rng.bit_generator.state
+    after = degrade(frame, AugmentConfig(), rng)
+    assert rng.bit_generator.state == before
+    assert all(np.array_equal(after.images[n], frame.images[n]) for n in FOUR)
+    damaged = degrade(frame, AugmentConfig(random_missing=1, noise=1, block=1), rng)
+    assert not any(np.array_equal(damaged.images[n], frame.images[n]) for n in FOUR)
+    assert damaged.labels is frame.labels
+
+
+DEGRADATIONS = (miss_elements, add_noise, zero_blocks)
+
+
+@pytest.mark.parametrize('damage', DEGRADATIONS)
+@pytest.mark.parametrize('dtype', [np.uint8, np.float32])
+def test_degradations_change_copies_and_repeat(damage, dtype):
+    images = {name: np.full((64, 64, 3), 100, dtype) for name in FOUR}
+    for image in images.values():
+        image[::2, ::2] = 200
+        image.flags.writeable = False
+    changed = set()
+    for seed in range(8):
+        first, second = (damage(images, np.random.default_rng(seed)) for _ in range(2))
+        assert tuple(first) == FOUR
+        for name in FOUR:
+            assert first[name].dtype == dtype and np.array_equal(first[name], second[name])
+            changed |= {name} if not np.array_equal(first[name], images[name]) else set()
+    assert changed == set(FOUR)
+
+
+def test_lost_elements_are_0_after_normalisation():
+    images = {name: np.full((64, 64, 3), 200, np.uint8) for name in FOUR}
+    shares = []
+    for seed in range(20):
+        after = miss_elements(images, np.random.default_rng(seed))
+        for name, image in after.items():
+            fill = np.rint(RGB_MEAN) if name == 'rgb' else np.zeros(3)
+            lost = image != 200
+            assert (image[lost] == np.broadcast_to(fill, image.shape)[lost]).all()
+            shares += [lost.mean()] if lost.any() else []
+    assert 25 < len(shares) < 60 and 0.04 < min(shares) < max(shares) < 0.77
+    some = next(i for i in after.values() if (i != 200).any())
+    assert ((some != 200).sum(axis=2) == 1).any()  # single channels
+
+
+def test_noise_is_salt_and_pepper_and_gaussian_but_on_events():
+    images = {name: np.full((64, 64, 3), 100, np.uint8) for name in FOUR}
+    for image in images.values():
+        image[0, 0], image[0, 1] = 30, 180
+    after = add_noise(images, np.random.default_rng(1))
+    assert set(np.unique(after['event'])) == {30, 100, 180}
+    assert 0 < (after['event'] != 100).mean() < 0.2
+    spread = {name: after[name].astype(float).std() for name in FOUR}
+    assert spread['rgb'] < spread['depth'] and spread['event'] < spread['lidar']
+
+
+def test_blocks_are_cells_of_all_channels():
+    image = np.full((64, 64, 3), 100, np.uint8)
+    for seed in range(6):
+        after = zero_blocks({'rgb': image}, np.random.default_rng(seed))['rgb']
+        cells = after.reshape(8, 8, 8, 8, 3).transpose(0, 2, 1, 3, 4).reshape(64, -1)
+        assert (cells == cells[:, :1]).all() and (cells == 0).all(axis=1).sum() <= 32

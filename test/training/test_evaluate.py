@@ -3,7 +3,11 @@
 """The command that scores a bundle: its table, its JSON, the provenance and its complaints."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
+import cv2
 import pytest
 import torch
 
@@ -12,6 +16,8 @@ from anymodal_seg_ros.labels import load_label_space
 from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.models import build_model
 from training.evaluate import main
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -41,10 +47,54 @@ def test_all_combinations_are_printed_and_written(bundle_path, deliver_root, tmp
     assert provenance['scores']['val'] == report
 
 
+def test_benchmark_with_everything_that_can_be_written(
+        bundle_path, deliver_root, tmp_path, capsys):
+    results = {name: tmp_path / 'out' / f'scores.{name}' for name in ('json', 'tex', 'png')}
+    assert main([
+        str(bundle_path), '--data', str(deliver_root), '--benchmark', 'emm, rmm,nm,failures',
+        '--missing-mode', 'both', '--label-size', 'network', '--severities', '1', '--seed', '4',
+        '--modalities', 'rgb,event', '--max-frames', '1', '--threads', '1',
+        '--precision', 'fp32', '--option', 'depth_folder=depth', '--output', str(results['json']),
+        '--latex', str(results['tex']), '--heatmap', str(results['png'])]) == 0
+    printed = capsys.readouterr().out
+    for words in ('EMM average (drop)', 'EMM average (zero)', 'RMM: elements missing',
+                  'NM: noise', 'eventlowres', 'robustness score', 'labels at network size'):
+        assert words in printed
+    assert 'lidarjitter' not in printed
+    report = json.loads(results['json'].read_text(encoding='utf-8'))
+    assert report['settings'] == {
+        'benchmarks': ['emm', 'rmm', 'nm', 'failures'], 'sensors': ['rgb', 'event'],
+        'missing_modes': ['drop', 'zero'], 'label_size': 'network', 'severities': [1.0],
+        'seed': 4, 'precision': 'fp32'}
+    assert report['data']['scored_frames'] == 1 and 'fp32' in report['network']
+    assert r'\begin{table}' in results['tex'].read_text(encoding='utf-8')
+    assert cv2.imread(str(results['png'])) is not None
+
+
+def test_script_runs_from_anywhere(tmp_path):
+    done = subprocess.run(
+        [sys.executable, ROOT / 'training' / 'evaluate.py', 'none', '--data', 'none'],
+        cwd=tmp_path, check=False, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr == 'error: no bundle folder at none\n'
+
+
 @pytest.mark.parametrize(('arguments', 'words'), [
     (['/nowhere', '--data', 'DATA'], '/nowhere'),
     (['BUNDLE', '--data', '/nowhere'], '/nowhere'),
     (['BUNDLE', '--data', 'DATA', '--condition', 'hail'], 'hail'),
+    (['BUNDLE', '--data', 'DATA', '--dataset', 'nowhere'], 'nowhere'),
+    (['BUNDLE', '--data', 'DATA', '--benchmark', 'emm,fog'], "'fog'; allowed: emm, rmm, nm, fail"),
+    (['BUNDLE', '--data', 'DATA', '--severities', 'much'], "'much'; allowed: numbers in (0, 1]"),
+    (['BUNDLE', '--data', 'DATA', '--severities', '3'], 'severity 3.0'),
+    (['BUNDLE', '--data', 'DATA', '--batch-size', '0'], 'batch size 0'),
+    (['BUNDLE', '--data', 'DATA', '--workers', '-1'], 'workers -1'),
+    (['BUNDLE', '--data', 'DATA', '--modalities', 'radar'], 'radar'),
+    (['BUNDLE', '--data', 'DATA', '--option', 'hha'], "--option 'hha'; write KEY=VALUE"),
+    (['BUNDLE', '--data', 'DATA', '--option', 'depth_folder=raw'], 'raw'),
+    (['BUNDLE', '--data', 'DATA', '--precision', 'fp16', '--device', 'cpu'], 'fp16'),
+    (['BUNDLE', '--bag', '/nowhere', '--benchmark', 'emm'], '--benchmark needs --data'),
+    (['BUNDLE', '--bag', '/nowhere', '--missing-mode', 'zero'], '--missing-mode needs --data'),
     (['BUNDLE', '--bag', '/nowhere'], '/nowhere'),
     (['BUNDLE', '--bag', '/nowhere', '--faults', '/none.yaml'], '/none.yaml'),
 ])

@@ -7,12 +7,25 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
+from anymodal_seg_ros.bundle import Bundle
 from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.inference.torch_backend import TorchSegmenter
 from anymodal_seg_ros.labels import load_label_space
+from anymodal_seg_ros.modalities import MODALITIES
+from anymodal_seg_ros.models import build_model, modality_subsets
 from training import recording
 from training.datasets import DeliverDataset
-from training.scoring import score_frames, score_table, spread
+from training.scoring import (
+    SubsetScores,
+    open_frames,
+    predict_with,
+    score_bundle,
+    score_frames,
+    score_table,
+    spread,
+)
 
 SPACE = load_label_space('deliver')
 
@@ -71,6 +84,85 @@ def test_the_table_has_a_line_for_each_combination(deliver_root):
     lines = score_table(scores).splitlines()
     assert [line.split()[0] for line in lines] == ['sensors', 'rgb', 'lidar', 'rgb+lidar', 'EMM']
     assert lines[1].split() == ['rgb', '100.00', '100.00', '100.00']
+
+
+@pytest.fixture(scope='module')
+def segmenter():
+    """A network whose answers depend on its inputs, missing sensors left out."""
+    torch.manual_seed(0)
+    bundle = Bundle(
+        model_name='m_segformer',
+        model_config={'backbone': 'b0', 'head_dim': 16, 'num_classes': SPACE.num_classes},
+        encoders={name: kind.default_settings() for name, kind in MODALITIES.items()},
+        label_space=SPACE, short_side_px=64)
+    network = build_model(bundle.model_name, bundle.model_config)
+    # Statistics of real inputs: a fresh network is nearly blind.
+    network.eval().head.norm.train()
+    network.head.norm.momentum = None
+    network({'rgb': torch.randint(0, 256, (8, 3, 64, 64), dtype=torch.uint8)})
+    return TorchSegmenter(bundle, network.state_dict(), precision='fp32')
+
+
+def test_one_encoding_of_each_sensor_gives_the_scores_of_separate_predictions(
+        segmenter, deliver_root):
+    frames = DeliverDataset(deliver_root, 'val')
+    subsets = modality_subsets(segmenter.bundle.modalities)
+    separate = score_frames(lambda images, out_hw: segmenter.predict(images, out_hw)[0], frames,
+                            subsets, SPACE, 64, indices=[1, 4])
+    together, threaded = (
+        score_frames(predict_with(segmenter), frames, subsets, SPACE, 64, indices=[1, 4],
+                     batch_size=batch_size, workers=workers)
+        for batch_size, workers in ((1, 0), (2, 2)))
+    assert list(together.matrices) == subsets
+    for subset in subsets:
+        for condition, matrix in separate.matrices[subset].items():
+            counts = together.matrices[subset][condition].counts
+            assert np.abs(counts - matrix.counts).sum() <= 4, 'but for ties'
+            np.testing.assert_array_equal(counts, threaded.matrices[subset][condition].counts)
+
+
+def test_missing_sensors_as_zeros_are_said_to_be_so(segmenter, deliver_root):
+    frames = DeliverDataset(deliver_root, 'val')
+    subsets = modality_subsets(segmenter.bundle.modalities)
+    drop, zero = (score_frames(predict_with(segmenter), frames, subsets, SPACE, 64, indices=[0],
+                               missing=missing) for missing in ('drop', 'zero'))
+    assert drop.to_dict()['missing_mode'] == 'drop'
+    assert zero.to_dict()['missing_mode'] == 'zero'
+    assert 'EMM average (zero)' in score_table(zero) and '(drop)' in score_table(drop)
+    assert (drop.matrices['rgb',]['all'].counts != zero.matrices['rgb',]['all'].counts).any()
+    with pytest.raises(ConfigError, match="missing mode 'zero'; allowed without the network"):
+        score_frames(perfect_with_camera, frames, subsets, SPACE, 64, missing='zero')
+
+
+def test_counts_can_be_added_as_they_are():
+    by_image, by_counts = SubsetScores(label_space=SPACE), SubsetScores(label_space=SPACE)
+    rng = np.random.default_rng(0)
+    pred, truth = rng.integers(0, 25, (2, 30), np.uint8)
+    by_image.update(('rgb',), 'sun', pred, truth)
+    by_counts.add(('rgb',), 'sun', by_image.matrices['rgb',]['all'].counts)
+    assert by_counts.to_dict() == by_image.to_dict()
+    with pytest.raises(ValueError, match=r'allowed: int64 \(25, 26\)'):
+        by_counts.add(('rgb',), 'sun', np.zeros((25, 25), np.int64))
+
+
+def test_a_bundle_is_scored_with_the_sensors_it_shares_with_the_data_set(segmenter, deliver_root):
+    scores, description = score_bundle(segmenter, deliver_root, 'val', max_frames=2)
+    assert len(scores.matrices) == 15 and description['scored_frames'] == 2
+    _, sensors = open_frames(segmenter.bundle, deliver_root, 'val', modalities=['event', 'rgb'])
+    assert sensors == ('rgb', 'event')
+
+
+@pytest.mark.parametrize(('arguments', 'words'), [
+    ({'name': 'kitti'}, "data set 'kitti'; allowed: deliver"),
+    ({'modalities': ['radar']}, 'modalities radar; the bundle has rgb, depth, lidar, event'),
+    ({'label_map': 'urbanlf-to-cityscapes'}, "labelled in classes of 'cityscapes'"),
+    ({'label_map': 'nowhere'}, 'no label map'),
+    ({'options': {'depth': 'raw'}}, 'depth'),
+])
+def test_data_that_does_not_fit_the_bundle(segmenter, deliver_root, arguments, words):
+    with pytest.raises(ConfigError) as caught:
+        open_frames(segmenter.bundle, deliver_root, 'val', **arguments)
+    assert words in str(caught.value)
 
 
 @pytest.mark.parametrize(('length', 'wanted', 'indices'), [

@@ -2,28 +2,28 @@
 # SPDX-License-Identifier: Apache-2.0
 """The training loop: exact resumption, learning, time limits, divergence, the whole command."""
 
-import json
-import signal
+import csv
 
 import pytest
 import torch
 
-from anymodal_seg_ros.bundle import load_bundle
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.models import build_model
-from anymodal_seg_ros.resources import resource_path
-from training import train as train_command
 from training.average import WeightAverage
 from training.batches import BatchMaker, stream
-from training.checkpoint import load_checkpoint, save_checkpoint
+from training.checkpoint import load_checkpoint, read_checkpoint, save_checkpoint
 from training.config import TrainConfig
 from training.datasets import DeliverDataset, FrameCache
+from training.devices import make_fabric, resolve_precision
+from training.journal import METRICS_FILE
 from training.losses import build_loss
-from training.trainer import DivergedError, Trainer, build_optimizer, resolve_precision
+from training.methods import METHODS
+from training.trainer import DivergedError, Trainer, build_optimizer
 
 SMALL = {
     'seed': 3, 'epochs': 2, 'model_config': {'backbone': 'b0', 'head_dim': 16},
     'precision': 'fp32', 'device': 'cpu', 'checkpoint_minutes': 0, 'class_weights': 'none',
+    'log_steps': 2,
     'data': {'short_side_px': 64},
     'stages': [{'until': 0.6, 'crop_px': 32, 'batch': 2},
                {'until': 1.0, 'crop_px': 64, 'batch': 2}],
@@ -43,11 +43,14 @@ def frames(deliver_root):
     return FrameCache(DeliverDataset(deliver_root, 'train'))
 
 
-def make_trainer(frames, path, changes=None, **options):
+def make_trainer(frames, run, changes=None, **options):
     config = TrainConfig.from_dict({**SMALL, **(changes or {})})
     torch.manual_seed(config.seed)
     model = build_model(config.model, config.model_config)
-    return Trainer(config, model, build_loss(config.loss), frames, path, **options)
+    method = METHODS[config.method.name](build_loss(config.loss), model)
+    run.mkdir(exist_ok=True)
+    return Trainer(config, model, method, frames, run, fabric=make_fabric('cpu', 'fp32'),
+                   **options)
 
 
 class Stopper:
@@ -61,22 +64,29 @@ class Stopper:
         return self.left == 0
 
 
+def curve(run):
+    """The rows of metrics.csv without the seconds."""
+    with (run / METRICS_FILE).open(newline='') as file:
+        return [{k: v for k, v in row.items() if k != 'elapsed_s'} for row in csv.DictReader(file)]
+
+
 def test_a_resumed_run_ends_with_the_same_weights(frames, tmp_path):
-    straight = make_trainer(frames, tmp_path / 'a.ckpt').fit()
-    first = make_trainer(frames, tmp_path / 'b.ckpt').fit(Stopper(3))
+    straight = make_trainer(frames, tmp_path / 'a').fit()
+    first = make_trainer(frames, tmp_path / 'b').fit(Stopper(3))
     assert not first.finished and first.samples == len(frames)
-    second = make_trainer(frames, tmp_path / 'b.ckpt')
+    second = make_trainer(frames, tmp_path / 'b')
     second.resume()
     resumed = second.fit()
     assert straight.finished and resumed.finished
     assert resumed.steps == straight.steps == 6
     for name, value in straight.state.items():
         assert torch.equal(value, resumed.state[name]), name
+    assert curve(tmp_path / 'a') == curve(tmp_path / 'b')
 
 
 def test_a_checkpoint_of_another_recipe_is_refused(frames, tmp_path):
-    make_trainer(frames, tmp_path / 'a.ckpt').fit(Stopper(1))
-    other = make_trainer(frames, tmp_path / 'a.ckpt', {'seed': 4})
+    make_trainer(frames, tmp_path / 'a').fit(Stopper(1))
+    other = make_trainer(frames, tmp_path / 'a', {'seed': 4})
     with pytest.raises(ConfigError, match='seed'):
         other.resume()
 
@@ -85,7 +95,7 @@ def test_the_loss_falls(frames, tmp_path):
     changes = {'epochs': 8, 'optim': {'lr': 2e-3, 'warmup': 0.1, 'ema': 0.0},
                'augment': {'fault': 0, 'color': 0, 'blur': 0, 'scale_min': 1, 'scale_max': 1},
                'stages': [{'until': 1.0, 'crop_px': 64, 'batch': 2}]}
-    trainer = make_trainer(frames, tmp_path / 'a.ckpt', changes)
+    trainer = make_trainer(frames, tmp_path / 'a', changes)
     batch = BatchMaker(frames, trainer.config, trainer._raw_model.config.modalities).make(
         0, trainer.config.stages[0])
 
@@ -103,39 +113,42 @@ def test_the_loss_falls(frames, tmp_path):
 def test_the_run_ends_when_the_time_is_over(frames, tmp_path):
     now = iter(float(i) for i in range(10**6))
     changes = {'epochs': 1000, 'max_minutes': 1}
-    result = make_trainer(frames, tmp_path / 'a.ckpt', changes, clock=lambda: next(now)).fit()
+    result = make_trainer(frames, tmp_path / 'a', changes, clock=lambda: next(now)).fit()
     assert result.finished
     assert 0 < result.steps < 60
 
 
 def test_epochs_are_reported(frames, tmp_path):
     seen = []
-    make_trainer(frames, tmp_path / 'a.ckpt',
-                 on_epoch=lambda epoch, state: seen.append(epoch)).fit()
+    make_trainer(frames, tmp_path / 'a',
+                 on_epoch=lambda epoch, state: seen.append(epoch) or {}).fit()
     assert seen == [1, 2]
 
 
 def test_a_loss_that_is_no_number_stops_the_run(frames, tmp_path):
-    trainer = make_trainer(frames, tmp_path / 'a.ckpt')
+    trainer = make_trainer(frames, tmp_path / 'a')
     with torch.no_grad():
         trainer._raw_model.head.classifier.bias.fill_(float('nan'))
-    with pytest.raises(DivergedError, match=r'loss is nan at step 0.*optim\.lr'):
+    with pytest.raises(DivergedError, match=r"term 'ce' is nan at step 0.*optim\.lr"):
         trainer.fit()
 
 
 def test_norms_and_biases_are_not_decayed():
     config = TrainConfig.from_dict(SMALL)
     model = build_model(config.model, config.model_config)
-    decayed, free = build_optimizer(model, config.optim).param_groups
+    decayed, free = build_optimizer([model], config.optim).param_groups
     assert decayed['weight_decay'] > 0 and free['weight_decay'] == 0
     assert all(p.ndim > 1 for p in decayed['params']) and all(p.ndim == 1 for p in free['params'])
     assert len(decayed['params']) + len(free['params']) == len(list(model.parameters()))
 
 
 def test_precision_names():
-    assert resolve_precision('fp32', 'cpu') == '32-true'
-    assert resolve_precision('bf16', 'cpu') == 'bf16-mixed'
-    assert resolve_precision('auto', 'cpu') in ('bf16-mixed', '32-true')
+    assert resolve_precision('fp32', False) == '32-true'
+    assert resolve_precision('bf16', False) == 'bf16-mixed'
+    assert resolve_precision('fp16', True) == '16-mixed'
+    assert resolve_precision('auto', False) in ('bf16-mixed', '32-true')
+    with pytest.raises(ConfigError, match="'fp16' needs CUDA"):
+        make_fabric('cpu', 'fp16')
 
 
 def test_every_frame_comes_once_in_an_epoch_and_orders_differ(frames):
@@ -148,7 +161,7 @@ def test_every_frame_comes_once_in_an_epoch_and_orders_differ(frames):
 def test_ranks_share_an_epoch_without_overlap(frames):
     config = TrainConfig.from_dict(SMALL)
     names = ('rgb', 'depth', 'lidar', 'event')
-    makers = [BatchMaker(frames, config, names, rank, 2) for rank in range(2)]
+    makers = [BatchMaker(frames, config, names, rank=rank, world_size=2) for rank in range(2)]
     whole = BatchMaker(frames, config, names)
     stage = config.stages[0]
     first, second = (maker.make(0, stage) for maker in makers)
@@ -194,82 +207,28 @@ def test_weight_average_by_hand():
 
 
 def test_checkpoints_are_whole_and_plain(tmp_path):
-    path = tmp_path / 'a.ckpt'
-    state = {'model': {'w': torch.ones(2)}, 'average': {}, 'optimizer': {'lr': 0.1},
-             'progress': {'samples': 3}, 'recipe': {'seed': 1}}
+    path = tmp_path / 'a.pt'
+    network = {'w': torch.ones(2)}
+    state = {'model': network, 'average': {}, 'optimizer': {'lr': 0.1}, 'method': {},
+             'teacher': {}, 'progress': {'samples': 3}, 'recipe': {'seed': 1}}
     save_checkpoint(path, state)
-    assert torch.equal(load_checkpoint(path, {'seed': 1})['model']['w'], torch.ones(2))
+    assert torch.equal(load_checkpoint(path, {'seed': 1}, network)['model']['w'], torch.ones(2))
     assert list(tmp_path.iterdir()) == [path]
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(ConfigError, match='not a checkpoint'):
-        load_checkpoint(path, {})
+        read_checkpoint(path)
     torch.save({'model': {}}, path)
     with pytest.raises(ConfigError, match='must hold'):
-        load_checkpoint(path, {})
+        read_checkpoint(path)
     with pytest.raises(ConfigError, match='no checkpoint'):
-        load_checkpoint(tmp_path / 'absent', {})
+        read_checkpoint(tmp_path / 'absent')
 
 
-def test_the_command_makes_a_bundle_with_provenance(deliver_root, tmp_path, capsys):
-    output = tmp_path / 'bundle'
-    config = resource_path('config') / 'training' / 'debug.yaml'
-    status = train_command.main(['--config', str(config), '--data', str(deliver_root),
-                                 '--output', str(output), '--threads', '1'])
-    assert status == 0
-    bundle, state = load_bundle(output)
-    provenance = bundle.provenance
-    assert provenance['recipe'] == TrainConfig.from_yaml(config).to_dict()
-    assert provenance['data']['frames'] == 6 and provenance['samples'] == 12
-    assert len(provenance['scores']['val']['subsets']) == 15
-    assert bundle.modalities == ('rgb', 'depth', 'lidar', 'event')
-    assert not output.with_name('bundle.ckpt').exists()
-    assert all(torch.isfinite(value).all() for value in state.values())
-    json.dumps(dict(provenance))
-
-
-def test_the_command_names_what_is_wrong(tmp_path, capsys):
-    status = train_command.main(['--config', str(tmp_path / 'none.yaml'), '--data', 'x',
-                                 '--output', 'y'])
-    assert status == 1
-    assert 'none.yaml' in capsys.readouterr().err
-
-
-def test_a_folder_that_is_no_bundle_is_refused_before_training(deliver_root, tmp_path, capsys):
-    config = resource_path('config') / 'training' / 'debug.yaml'
-    assert train_command.main(['--config', str(config), '--data', str(deliver_root),
-                               '--output', str(tmp_path)]) == 1
-    assert 'is no bundle' in capsys.readouterr().err
-    assert not tmp_path.with_name(f'{tmp_path.name}.ckpt').exists()
-
-
-def test_an_interrupted_command_is_continued(deliver_root, tmp_path, monkeypatch):
-    recipe = tmp_path / 'recipe.yaml'
-    recipe.write_text(json.dumps(SMALL), encoding='utf-8')
-    output = tmp_path / 'bundle'
-    arguments = ['--config', str(recipe), '--data', str(deliver_root), '--output', str(output),
-                 '--threads', '1']
-    step = Trainer._step
-
-    def step_and_interrupt(self, batch):
-        signal.raise_signal(signal.SIGTERM)
-        return step(self, batch)
-
-    monkeypatch.setattr(Trainer, '_step', step_and_interrupt)
-    assert train_command.main(arguments) == 130
-    assert output.with_name('bundle.ckpt').is_file() and not output.exists()
-    monkeypatch.setattr(Trainer, '_step', step)
-    assert train_command.main(arguments) == 1, 'an unfinished run is not overwritten'
-    assert train_command.main([*arguments, '--resume']) == 0
-    assert load_bundle(output)[0].provenance['steps'] == 6
-
-
-@pytest.mark.parametrize(('description', 'encoding'), [
-    ({'folders': {'depth': 'hha'}}, 'hha'),
-    ({'folders': {'depth': 'depth'}}, 'log'),
-    ({'folders': {'depth': 'hha'}, 'manifest': {'encoders': {'depth': {'encoding': 'log'}}}},
-     'log'),
-])
-def test_bundle_encodes_depth_as_the_data_set_did(description, encoding):
-    model = build_model('m_segformer', {'backbone': 'b0', 'head_dim': 16})
-    settings = train_command._encoder_settings(description, model)
-    assert settings['depth']['encoding'] == encoding
+@pytest.mark.parametrize('network', [
+    {'w': torch.ones(3)}, {'w': torch.ones(2), 'v': torch.ones(1)}, {}])
+def test_a_checkpoint_of_another_network_is_refused(tmp_path, network):
+    path = tmp_path / 'a.pt'
+    save_checkpoint(path, {'model': {'w': torch.ones(2)}, 'average': {}, 'optimizer': {},
+                           'method': {}, 'teacher': {}, 'progress': {}, 'recipe': {}})
+    with pytest.raises(ConfigError, match='another network'):
+        load_checkpoint(path, {}, network)

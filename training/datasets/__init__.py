@@ -4,12 +4,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from training.datasets.deliver import DeliverDataset
-from training.datasets.frames import Frame, FrameCache, FrameSource, first_size, resize_frame
+from training.datasets.frames import (
+    DatasetType,
+    Frame,
+    FrameCache,
+    FrameSource,
+    first_size,
+    resize_frame,
+)
+from training.datasets.kitti360 import Kitti360Dataset
+from training.datasets.mcubes import McubesDataset
+from training.datasets.mfnet import MfnetDataset
+from training.datasets.muses import MusesDataset
+from training.datasets.nyuv2 import Nyuv2Dataset
+from training.datasets.recorded import RecordedDataset
+from training.datasets.remap import LabelMap, RemappedFrames, load_label_map
+from training.datasets.unreadable import UNREADABLE_POLICIES, ReadableFrames, with_policy
+from training.datasets.urbanlf import UrbanlfDataset
+from training.datasets.zju_rgbp import ZjuRgbpDataset
 
-DATASETS: Mapping[str, Callable[..., FrameSource]] = {'deliver': DeliverDataset}
+DATASETS: Mapping[str, DatasetType] = {
+    'deliver': DeliverDataset,
+    'muses': MusesDataset,
+    'mcubes': McubesDataset,
+    'mfnet': MfnetDataset,
+    'nyuv2': Nyuv2Dataset,
+    'zju_rgbp': ZjuRgbpDataset,
+    'urbanlf': UrbanlfDataset,
+    'kitti360': Kitti360Dataset,
+    'recorded': RecordedDataset,
+}
 
-__all__ = ['DATASETS', 'DeliverDataset', 'Frame', 'FrameCache', 'FrameSource', 'first_size',
-           'resize_frame']
+__all__ = ['DATASETS', 'UNREADABLE_POLICIES', 'DatasetType', 'DeliverDataset', 'Frame',
+           'FrameCache', 'FrameSource', 'LabelMap', 'ReadableFrames', 'RemappedFrames',
+           'first_size', 'load_label_map', 'resize_frame', 'with_policy']

@@ -4,14 +4,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 UInt8 = npt.NDArray[np.uint8]
+Image: TypeAlias = npt.NDArray[Any]
+"""uint8 or float32, both in 0..255 units."""
+
+NORMAL = 'normal'
+"""The failure of a frame whose sensors all work."""
+DENSE_MODALITIES = ('rgb', 'nir', 'thermal', 'lightfield', 'dolp')
+"""Those with a measurement at every pixel that may be averaged with its neighbours. In all others
+0 means no return, or a value is an angle."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -23,8 +33,9 @@ class Frame:
     condition: str
     failure: str
     """``'normal'`` or a sensor failure of the data set."""
-    images: dict[str, UInt8]
-    """Modality to uint8 [H, W, 3], red first, all of one size."""
+    images: dict[str, Image]
+    """Modality to [H, W, 3], red first, all of one size: uint8, or float32 in 0..255 units where
+    the data set has more than 8 bit."""
     labels: UInt8
     """[H, W] class ids, 255 unlabelled; may be of another size than the images."""
 
@@ -39,15 +50,32 @@ class FrameSource(Protocol):
     def describe(self) -> dict[str, Any]: ...
 
 
-def resize_image(image: UInt8, modality: str, size_hw: tuple[int, int]) -> UInt8:
-    """Area or linear for the camera; nearest for maps in which 0 means no return."""
+class DatasetType(Protocol):
+    """A row of ``DATASETS``: a class with these constants and this constructor."""
+
+    MODALITIES: tuple[str, ...]
+    """All that the data set has, in the order of the network's."""
+    SPLITS: tuple[str, ...]
+    LABEL_SPACE: str
+    """Name of the label space in ``config/labels``."""
+
+    def __call__(
+        self, root: str | Path, split: str, modalities: Sequence[str] | None = None, *,
+        conditions: Sequence[str] = (), failures: Sequence[str] = (),
+        options: Mapping[str, Any] | None = None,
+    ) -> FrameSource:
+        """Opens a split; raises ConfigError naming a missing folder or a wrong argument."""
+
+
+def resize_image(image: Image, modality: str, size_hw: tuple[int, int]) -> Image:
+    """Area or linear for dense images; nearest for maps in which 0 means no return."""
     if image.shape[:2] == size_hw:
         return image
     interpolation = cv2.INTER_NEAREST_EXACT
-    if modality == 'rgb':
+    if modality in DENSE_MODALITIES:
         interpolation = cv2.INTER_AREA if size_hw[0] < image.shape[0] else cv2.INTER_LINEAR
     resized = cv2.resize(image, (size_hw[1], size_hw[0]), interpolation=interpolation)
-    return np.asarray(resized, np.uint8)
+    return np.asarray(resized, image.dtype)
 
 
 def resize_labels(labels: UInt8, size_hw: tuple[int, int]) -> UInt8:

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Segmentation losses. A new one is a file in this folder and a row in ``LOSSES``."""
+"""Losses. A new one is a file in this folder and a row in ``LOSSES`` (logits against labels) or
+in ``DISTILLATION`` (student against teacher)."""
 
 from __future__ import annotations
 
@@ -11,12 +12,31 @@ from torch import Tensor, nn
 
 from anymodal_seg_ros.errors import ConfigError
 from training.losses.cross_entropy import CrossEntropy
+from training.losses.cross_modal_kd import cross_modal_kd
+from training.losses.ifv import ifv_kd, ifv_maps
+from training.losses.logit_kd import logit_kd
 from training.losses.ohem import OhemCrossEntropy
+from training.losses.pairing import PAIRINGS, draw_pairing
+from training.losses.projection import FeatureProjection
+from training.losses.prototype_bank import PrototypeBank
+from training.losses.prototype_kd import prototype_kd
+from training.losses.prototypes import Prototypes, class_prototypes, pseudo_labels
+from training.losses.unimodal_kd import unimodal_kd
 
 LOSSES: Mapping[str, Callable[[Tensor | None], nn.Module]] = {
     'ce': CrossEntropy,
     'ohem': OhemCrossEntropy,
 }
+
+DISTILLATION: Mapping[str, Callable[..., Tensor]] = {
+    'kd': logit_kd,
+    'umd': unimodal_kd,
+    'cmd': cross_modal_kd,
+    'cp': prototype_kd,
+    'ifv': ifv_kd,
+}
+"""Each gives an unweighted float32 scalar, computed in float32 also under autocast, and sends no
+gradient to the teacher."""
 
 
 def build_loss(name: str, weight_K: Tensor | None = None) -> nn.Module:
@@ -40,3 +60,26 @@ def class_weights(pixels_K: Tensor) -> Tensor:
     share_K = pixels_K.double() / pixels_K.sum().clamp(min=1)
     weight_K = torch.where(pixels_K > 0, 1.0 / torch.log(1.02 + share_K), 0.0)
     return (weight_K / (weight_K * share_K).sum().clamp(min=1e-12)).float()
+
+
+__all__ = [
+    'DISTILLATION',
+    'LOSSES',
+    'PAIRINGS',
+    'CrossEntropy',
+    'FeatureProjection',
+    'OhemCrossEntropy',
+    'PrototypeBank',
+    'Prototypes',
+    'build_loss',
+    'class_prototypes',
+    'class_weights',
+    'cross_modal_kd',
+    'draw_pairing',
+    'ifv_kd',
+    'ifv_maps',
+    'logit_kd',
+    'prototype_kd',
+    'pseudo_labels',
+    'unimodal_kd',
+]

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anymodal_seg_ros.labels import UNLABELLED
+from training.losses.layout import is_pixel_major, pixel_rows
 
 
 class CrossEntropy(nn.Module):
@@ -19,6 +20,8 @@ class CrossEntropy(nn.Module):
         self.register_buffer('weight_K', weight_K)
 
     def forward(self, logits_BKHW: Tensor, labels_BHW: Tensor) -> Tensor:
+        if is_pixel_major(logits_BKHW):
+            logits_BKHW, labels_BHW = pixel_rows(logits_BKHW), labels_BHW.flatten()
         total = F.cross_entropy(logits_BKHW, labels_BHW, self.weight_K,
                                 ignore_index=UNLABELLED, reduction='sum')
         num_labelled = (labels_BHW != UNLABELLED).sum().clamp(min=1)

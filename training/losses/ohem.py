@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import math
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anymodal_seg_ros.labels import UNLABELLED
+from training.losses.layout import is_pixel_major, pixel_rows
 
 MIN_KEPT_SHARE = 16
 PROBABILITY = 0.7
@@ -29,13 +31,18 @@ class OhemCrossEntropy(nn.Module):
         self.threshold = -math.log(PROBABILITY)
 
     def forward(self, logits_BKHW: Tensor, labels_BHW: Tensor) -> Tensor:
+        if is_pixel_major(logits_BKHW):
+            logits_BKHW, labels_BHW = pixel_rows(logits_BKHW), labels_BHW.flatten()
         loss_P = F.cross_entropy(logits_BKHW, labels_BHW, self.weight_K,
                                  ignore_index=UNLABELLED, reduction='none').flatten()
-        loss_P = loss_P[labels_BHW.flatten() != UNLABELLED]
-        if len(loss_P) == 0:
-            return logits_BKHW.sum() * 0.0
-        num_min = max(len(loss_P) // MIN_KEPT_SHARE, 1)
-        hard_P = loss_P[loss_P > self.threshold]
-        if len(hard_P) < num_min:
-            hard_P = loss_P.topk(num_min).values
-        return hard_P.mean()
+        labelled_P = labels_BHW.flatten() != UNLABELLED
+        num_labelled = labelled_P.sum()
+        num_min = torch.minimum((num_labelled // MIN_KEPT_SHARE).clamp(min=1), num_labelled)
+        hard_P = (loss_P > self.threshold) & labelled_P
+        num_hard = hard_P.sum()
+        # As many as can be needed, so that their number need not be read from the device.
+        ranked_P = loss_P.masked_fill(~labelled_P, -1.0)
+        hardest = ranked_P.topk(max(len(ranked_P) // MIN_KEPT_SHARE, 1)).values
+        kept = torch.arange(len(hardest), device=hardest.device) < num_min
+        total = torch.where(num_hard < num_min, (hardest * kept).sum(), (loss_P * hard_P).sum())
+        return total / torch.maximum(num_hard, num_min).clamp(min=1)

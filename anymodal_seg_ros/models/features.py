@@ -1,0 +1,138 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Maps of every sensor of every sample, before they are fused. Layer: models; torch only."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from anymodal_seg_ros.models.mit import MIN_INPUT_PX
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FeatureMaps:
+    """Encoded (sample, modality) pairs, modality after modality.
+
+    All samples of the first present modality come first, in their order, then those of the next
+    one. The index tensors stay on the CPU, so that nobody who reads them waits for a device.
+    """
+
+    maps: tuple[Tensor, ...]
+    """[P, H_i, W_i, C_i], finest first: of an encoder four, with strides 4, 8, 16 and 32."""
+    sample_P: Tensor
+    """int64 on the CPU: the sample of each pair."""
+    modality_P: Tensor
+    """int64 on the CPU: the modality of each pair, a column of ``config.modalities``."""
+    num_samples: int
+    num_modalities: int
+
+    def row_BM(self) -> Tensor:
+        """int64 [B, M] on the CPU: the row of each pair, -1 where it is absent."""
+        row_BM = torch.full((self.num_samples, self.num_modalities), -1)
+        row_BM[self.sample_P, self.modality_P] = torch.arange(len(self.sample_P))
+        return row_BM
+
+    def owner_BP(self) -> Tensor:
+        """bool [B, P] on the CPU: which pairs are of which sample."""
+        return F.one_hot(self.sample_P, self.num_samples).T.bool()
+
+    def with_maps(self, maps: Iterable[Tensor]) -> FeatureMaps:
+        """Other maps of the same pairs."""
+        return replace(self, maps=tuple(maps))
+
+    def of_modality(self, column: int) -> FeatureMaps:
+        """The pairs of one modality; their maps are views."""
+        rows = (self.modality_P == column).nonzero().flatten()
+        start = int(rows[0]) if len(rows) else 0
+        part = slice(start, start + len(rows))
+        return replace(
+            self,
+            maps=tuple(x_PHWC[part] for x_PHWC in self.maps),
+            sample_P=self.sample_P[part],
+            modality_P=self.modality_P[part],
+        )
+
+
+def joined(parts: Sequence[FeatureMaps]) -> FeatureMaps:
+    """Pairs of the same samples in one; the parts come in the order of their modalities."""
+    if len(parts) == 1:
+        return parts[0]
+    levels = zip(*(part.maps for part in parts), strict=True)
+    return replace(
+        parts[0],
+        maps=tuple(torch.cat(level) for level in levels),
+        sample_P=torch.cat([part.sample_P for part in parts]),
+        modality_P=torch.cat([part.modality_P for part in parts]),
+    )
+
+
+def select_modalities(
+    features: FeatureMaps, columns: Collection[int], absent: FeatureMaps | None = None
+) -> FeatureMaps:
+    """Only some modalities of every sample; with ``absent`` the others are taken from there."""
+    parts = []
+    for column in range(features.num_modalities):
+        source = features if column in columns else absent
+        if source is not None:
+            parts.append(source.of_modality(column))
+    return joined(parts)
+
+
+def modality_subsets(modalities: Sequence[str]) -> list[tuple[str, ...]]:
+    """All non-empty subsets, small ones first."""
+    sizes = range(1, len(modalities) + 1)
+    return [subset for size in sizes for subset in combinations(modalities, size)]
+
+
+def check_images(images: Mapping[str, Tensor], modalities: Sequence[str]) -> int:
+    """The batch size of well-formed images; raises ValueError otherwise."""
+    if not images:
+        raise ValueError(f'no images; at least one of {list(modalities)} is needed')
+    shape = next(iter(images.values())).shape
+    for modality, x_BCHW in images.items():
+        if modality not in modalities:
+            raise ValueError(f'unknown modality {modality!r}; the network has {list(modalities)}')
+        if x_BCHW.ndim != 4 or x_BCHW.shape[1] != 3 or min(x_BCHW.shape[2:]) < MIN_INPUT_PX:
+            raise ValueError(
+                f'{modality} images are {tuple(x_BCHW.shape)}; '
+                f'allowed: [B, 3, H, W] with H and W of at least {MIN_INPUT_PX}'
+            )
+        if x_BCHW.shape != shape:
+            raise ValueError(
+                f'{modality} images are {tuple(x_BCHW.shape)} but others {tuple(shape)}; '
+                'all modalities need one shape'
+            )
+    return int(shape[0])
+
+
+def check_presence(
+    images: Mapping[str, Tensor], present_BM: Tensor | None, modalities: Sequence[str]
+) -> Tensor:
+    """Which sample has which modality, bool [B, M] on the CPU; raises ValueError.
+
+    None stands for all of ``images`` in every sample.
+    """
+    batch = check_images(images, modalities)
+    given_M = torch.tensor([modality in images for modality in modalities])
+    if present_BM is None:
+        return given_M.expand(batch, -1)
+    if present_BM.dtype != torch.bool or present_BM.shape != (batch, len(modalities)):
+        raise ValueError(
+            f'present_BM is {present_BM.dtype} {tuple(present_BM.shape)}; '
+            f'allowed: bool {(batch, len(modalities))} with columns {list(modalities)}'
+        )
+    present_BM = present_BM.cpu()
+    surplus = (present_BM & ~given_M).any(0)
+    if surplus.any():
+        names = [m for m, wrong in zip(modalities, surplus.tolist(), strict=True) if wrong]
+        raise ValueError(f'present_BM has {names}, for which no images were given')
+    empty = (~present_BM.any(1)).nonzero().flatten().tolist()
+    if empty:
+        raise ValueError(f'samples {empty} have no present modality; at least one is needed')
+    return present_BM

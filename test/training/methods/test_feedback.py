@@ -1,0 +1,109 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The student's feedback: only weak modalities' own weights of the teacher move."""
+
+import copy
+
+import pytest
+import torch
+
+from anymodal_seg_ros.errors import ConfigError
+from training.config import OptimConfig
+from training.devices import make_fabric
+from training.losses import build_loss
+from training.methods import METHODS
+from training.teacher_steps import TeacherSteps
+
+FIXED = {'policy': 'fixed', 'names': ['rgb', 'depth']}
+
+
+@pytest.fixture
+def make_steps(make_network):
+    def make(teacher, primary=FIXED, **feedback):
+        student = make_network(1)
+        method = METHODS['robustseg'](build_loss('ce'), student, teacher, {
+            'primary': primary, 'feedback': {'lr': 1e-2, **feedback}})
+        return TeacherSteps.for_method(method, make_fabric('cpu', 'fp32'), OptimConfig()), student
+
+    return make
+
+
+def changed(before, network):
+    return {name for name, value in network.state_dict().items()
+            if not torch.equal(value, before[name])}
+
+
+@pytest.mark.parametrize('settings', [
+    {'encoder': 'shared'}, {'encoder': 'adapters', 'stem': 'per_modality'},
+    {'encoder': 'per_modality', 'stem': 'per_modality'}])
+def test_only_what_weak_modalities_own_moves(settings, make_network, make_batch, make_steps):
+    steps, student = make_steps(make_network(2, **settings))
+    teacher = steps.teacher
+    own = {name for name, p in teacher.named_parameters()
+           for weak in ('lidar', 'event') for q in teacher.parameters_of(weak) if p is q}
+    before = copy.deepcopy(teacher.state_dict())
+    student_before = copy.deepcopy(student.state_dict())
+    for step in range(2):
+        values = steps.step(student, make_batch(), step, 1.0)
+    assert set(values) == {'teacher_ce', 'teacher_ifv'}
+    moved = changed(before, teacher)
+    assert moved and moved <= own
+    assert not changed(student_before, student)
+    assert all(p.grad is None for p in student.parameters())
+
+
+def test_a_shared_teacher_starts_as_it_was(make_network, make_batch, make_steps):
+    teacher = make_network(2).eval()
+    batch = make_batch()
+    expected = teacher(batch.images)
+    steps, _ = make_steps(teacher)
+    assert steps.teacher.config.encoder == 'adapters'
+    torch.testing.assert_close(steps.teacher(batch.images), expected)
+
+
+def test_soft_freeze_moves_the_shared_encoder_but_not_the_head(
+        make_network, make_batch, make_steps):
+    steps, student = make_steps(make_network(2), trainable='soft_freeze')
+    before = copy.deepcopy(steps.teacher.state_dict())
+    steps.step(student, make_batch(), 0, 1.0)
+    moved = changed(before, steps.teacher)
+    assert moved and all(name.startswith('encoder.') for name in moved)
+
+
+@pytest.mark.parametrize('trainable', ['own', 'soft_freeze'])
+def test_with_every_modality_primary_there_is_nothing_to_learn(
+        trainable, make_network, make_batch, make_steps):
+    primary = {'policy': 'fixed', 'names': ['rgb', 'depth', 'lidar', 'event']}
+    steps, student = make_steps(make_network(2), primary, trainable=trainable)
+    before = copy.deepcopy(steps.teacher.state_dict())
+    assert steps.step(student, make_batch(), 0, 1.0) == {}
+    assert not changed(before, steps.teacher)
+
+
+def test_it_runs_only_when_due(make_network, make_batch, make_steps):
+    steps, student = make_steps(make_network(2), every=3)
+    due = [bool(steps.step(student, make_batch(), step, 1.0)) for step in range(4)]
+    assert due == [True, False, False, True]
+
+
+def test_its_state_comes_back(make_network, make_batch, make_steps):
+    steps, student = make_steps(make_network(2))
+    steps.step(student, make_batch(), 0, 1.0)
+    state = copy.deepcopy(steps.state())
+    other, _ = make_steps(make_network(2))
+    other.load(state)
+    for chosen in (steps, other):
+        chosen.step(student, make_batch(seed=1), 1, 1.0)
+    assert not changed(steps.teacher.state_dict(), other.teacher)
+
+
+def test_the_paper_s_rate_is_the_default(make_network):
+    options = METHODS['robustseg'](build_loss('ce'), make_network(), make_network(),
+                                   {'feedback': {'every': 1}}).feedback_options()
+    assert options.lr == 6e-6 and options.trainable == 'own'
+
+
+def test_wrong_settings_are_named(make_network):
+    with pytest.raises(ConfigError, match='evry'):
+        METHODS['robustseg'](build_loss('ce'), make_network(), make_network(),
+                             {'feedback': {'evry': 1}})

@@ -1,0 +1,146 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Every training method: a contract over the table, and what each rung of the ladder trains on."""
+
+import copy
+
+import pytest
+import torch
+
+from anymodal_seg_ros.errors import ConfigError
+from training.losses import build_loss
+from training.methods import METHODS, StudentNetwork, run_network
+
+PARTIAL = [[1, 0, 1, 0], [0, 0, 0, 1]]
+
+
+def make_method(name, student, teacher, options=None):
+    method = METHODS[name](
+        build_loss('ce'), student, teacher if METHODS[name].NEEDS_TEACHER else None, options)
+    return method.train()
+
+
+def terms_of(method, student, batch):
+    logits, features = run_network(StudentNetwork(student), batch.images, batch.present)
+    return method(logits, features, batch)
+
+
+@pytest.mark.parametrize('name', METHODS)
+@pytest.mark.parametrize('present', [None, PARTIAL])
+def test_every_method_gives_named_finite_scalars_that_train_the_student_alone(
+        name, present, make_network, make_batch):
+    student, teacher = make_network(1), make_network(2)
+    before = copy.deepcopy(teacher.state_dict())
+    method = make_method(name, student, teacher)
+    terms = terms_of(method, student.train(), make_batch(present))
+    assert 'ce' in terms and set(terms) <= set(method.weights)
+    for term, value in terms.items():
+        assert value.shape == () and torch.isfinite(value), term
+    sum(method.weights[term] * value for term, value in terms.items()).backward()
+    assert all(p.grad is not None and torch.isfinite(p.grad).all()
+               for p in student.head.parameters())
+    assert all(p.grad is None for p in teacher.parameters())
+    assert not (METHODS[name].NEEDS_TEACHER and teacher.training)
+    assert all(torch.equal(value, teacher.state_dict()[key]) for key, value in before.items())
+
+
+@pytest.mark.parametrize('name', METHODS)
+def test_unlabelled_batches_give_no_nan(name, make_network, make_batch):
+    student, teacher = make_network(1), make_network(2)
+    batch = make_batch(labels=torch.full((2, 64, 64), 255))
+    terms = terms_of(make_method(name, student, teacher), student, batch)
+    sum(terms.values()).backward()
+    assert all(torch.isfinite(v) for v in terms.values())
+    assert all(torch.isfinite(p.grad).all() for p in student.parameters() if p.grad is not None)
+
+
+@pytest.mark.parametrize('name', METHODS)
+def test_training_state_comes_back(name, make_network, make_batch):
+    student, teacher = make_network(1), make_network(2)
+    method = make_method(name, student, teacher)
+    terms_of(method, student, make_batch())
+    state = {key: value.clone() for key, value in method.training_state().items()}
+    assert not any(key.startswith('teacher.') for key in state)
+    other = make_method(name, student, teacher)
+    other.load_training_state(state)
+    assert all(torch.equal(value, other.training_state()[key]) for key, value in state.items())
+
+
+@pytest.mark.parametrize('name', METHODS)
+def test_an_unknown_option_is_named(name, make_network):
+    with pytest.raises(ConfigError, match='depht'):
+        make_method(name, make_network(), make_network(), {'depht': 1})
+
+
+def test_distillation_vanishes_when_student_and_teacher_agree(make_network, make_batch):
+    teacher = make_network(1).eval()
+    student = copy.deepcopy(teacher)
+    batch = make_batch()
+    terms = terms_of(make_method('robustseg', student, teacher, {'pairing': 'identity'}),
+                     student.eval(), batch)
+    for name in ('kl', 'cp', 'ifv'):
+        assert float(terms[name].detach()) == pytest.approx(0.0, abs=1e-6), name
+    terms = terms_of(make_method('anyseg', student, teacher), student.eval(), batch)
+    for name in ('mad', 'umd', 'cmd'):
+        assert float(terms[name].detach()) == pytest.approx(0.0, abs=1e-6), name
+
+
+@pytest.mark.parametrize(('options', 'expected'), [
+    ({'cp': 0, 'ifv': 0}, {'ce', 'kl'}),
+    ({'cp': 0, 'ifv_modalities': 'all'}, {'ce', 'kl', 'ifv'}),
+    ({'cp': 0, 'ifv_modalities': 'all', 'ifv_pairing': 'permutation'}, {'ce', 'kl', 'ifv'}),
+    ({'ifv': 0}, {'ce', 'kl', 'cp'}),
+    ({}, {'ce', 'kl', 'cp', 'ifv'}),
+])
+def test_rungs_of_the_ladder_have_their_terms(options, expected, make_network, make_batch):
+    student, teacher = make_network(1), make_network(2)
+    assert set(terms_of(make_method('robustseg', student, teacher, options), student,
+                        make_batch(PARTIAL))) == expected
+
+
+def test_published_weights(make_network):
+    assert make_method('anyseg', make_network(), make_network()).weights == {
+        'ce': 1.0, 'mad': 50.0, 'umd': 5.0, 'cmd': 10.0}
+    assert make_method('robustseg', make_network(), make_network()).weights == {
+        'ce': 1.0, 'kl': 50.0, 'cp': 100.0, 'ifv': 12.0}
+
+
+def test_without_a_primary_modality_there_is_no_ifv(make_network, make_batch):
+    student, teacher = make_network(1), make_network(2)
+    options = {'primary': {'policy': 'fixed', 'names': ['rgb', 'depth']}}
+    terms = terms_of(make_method('robustseg', student, teacher, options), student,
+                     make_batch([[0, 0, 1, 0], [0, 0, 0, 1]]))
+    assert float(terms['ifv'].detach()) == 0.0
+
+
+@pytest.mark.parametrize('name', ['anyseg', 'robustseg'])
+def test_a_larger_teacher_is_met_through_projections(name, make_network, make_batch):
+    student, teacher = make_network(1), make_network(2, backbone='b1')
+    method = make_method(name, student, teacher)
+    assert len(method.own_parameters()) == 8
+    terms = terms_of(method, student, make_batch(PARTIAL))
+    sum(terms.values()).backward()
+    assert all(p.grad is not None for p in method.own_parameters())
+
+
+def test_a_teacher_of_the_same_size_needs_no_projection(make_network):
+    assert make_method('anyseg', make_network(1), make_network(2)).own_parameters() == []
+
+
+def test_pseudo_labels_let_unlabelled_recordings_train_on_prototypes(make_network, make_batch):
+    student, teacher = make_network(1), make_network(2)
+    batch = make_batch(labels=torch.full((2, 64, 64), 255))
+    without = terms_of(make_method('robustseg', student, teacher), student, batch)
+    filled = terms_of(make_method('robustseg', student, teacher, {'pseudo_labels': 1e-6}),
+                      student, batch)
+    assert float(without['cp'].detach()) == 0.0 and float(filled['cp'].detach()) > 0.0
+
+
+def test_running_prototypes_are_kept_in_the_training_state(make_network, make_batch):
+    student, teacher = make_network(1), make_network(2)
+    method = make_method('robustseg', student, teacher, {'prototypes': 'ema'})
+    terms_of(method, student, make_batch())
+    assert method.bank.seen_LMK.any()
+    assert any(key.startswith('bank.') for key in method.training_state())
+
+

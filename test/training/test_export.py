@@ -1,0 +1,124 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Bundles of checkpoints, of unfinished runs too."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from anymodal_seg_ros.bundle import Bundle, load_bundle, save_bundle
+from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.labels import load_label_space
+from anymodal_seg_ros.modalities import MODALITIES
+from anymodal_seg_ros.models import build_model
+from training.checkpoint import KEYS, save_checkpoint
+from training.export import describe_bundle, export, main
+
+ROOT = Path(__file__).resolve().parents[2]
+SPACE = load_label_space('deliver')
+CONFIG = {'backbone': 'b0', 'head_dim': 32, 'num_classes': SPACE.num_classes}
+
+
+@pytest.fixture(scope='module')
+def networks():
+    torch.manual_seed(0)
+    return {name: build_model('m_segformer', CONFIG).state_dict() for name in ('model', 'average')}
+
+
+@pytest.fixture(scope='module')
+def bundle():
+    return Bundle(
+        model_name='m_segformer', model_config=CONFIG,
+        encoders={name: kind.default_settings() for name, kind in MODALITIES.items()},
+        label_space=SPACE, short_side_px=32,
+        provenance={'seed': 5, 'host': {'cores': 2}, 'scores': {'val': {}}})
+
+
+@pytest.fixture
+def run(tmp_path, networks, bundle):
+    folder = tmp_path / 'run'
+    save_checkpoint(folder / 'checkpoint.pt', {
+        **{key: {} for key in KEYS}, **networks, 'bundle': describe_bundle(bundle),
+        'progress': {'samples': 80, 'steps': 20, 'elapsed_s': 90.0},
+        'recipe': {'seed': 5, 'data': {'name': 'deliver'}}})
+    return folder
+
+
+@pytest.mark.parametrize(('choice', 'key'), [('average', 'average'), ('last', 'model')])
+@pytest.mark.parametrize('source', ['.', 'checkpoint.pt'])
+def test_weights_are_those_asked_for(run, networks, tmp_path, choice, key, source):
+    export(run / source, tmp_path / 'out', weights=choice)
+    exported, state = load_bundle(tmp_path / 'out')
+    for name, value in networks[key].items():
+        if value.is_floating_point():
+            torch.testing.assert_close(state[name].float(), value, rtol=1e-3, atol=1e-6)
+    assert exported.provenance == {
+        'seed': 5, 'host': {'cores': 2}, 'recipe': {'seed': 5, 'data': {'name': 'deliver'}},
+        'steps': 20, 'samples': 80, 'minutes': 1.5, 'weights': choice}
+
+
+def test_all_but_weights_and_provenance_is_as_described(run, bundle, tmp_path):
+    export(run, tmp_path / 'out')
+    exported = load_bundle(tmp_path / 'out')[0]
+    assert {**describe_bundle(exported), 'provenance': 0} == {
+        **describe_bundle(bundle), 'provenance': 0}
+
+
+def strip(run, **changes):
+    path = run / 'checkpoint.pt'
+    state = {**torch.load(path, weights_only=True), **changes}
+    save_checkpoint(path, {key: value for key, value in state.items() if value is not None})
+
+
+def test_a_checkpoint_that_describes_nothing_takes_the_bundle_beside_it(
+        run, bundle, networks, tmp_path):
+    strip(run, bundle=None)
+    with pytest.raises(ConfigError, match="no entry 'bundle' that describes its network"):
+        export(run, tmp_path / 'out')
+    save_bundle(run / 'bundle', bundle, networks['model'])
+    export(run, tmp_path / 'out')
+    assert load_bundle(tmp_path / 'out')[0].short_side_px == 32
+
+
+@pytest.mark.parametrize('description', [{}, [1], 'b0'])
+def test_an_incomplete_description_is_named(run, tmp_path, description):
+    strip(run, bundle=description)
+    with pytest.raises(ConfigError, match="entry 'bundle' is incomplete"):
+        export(run, tmp_path / 'out')
+
+
+def test_unknown_weights(run, tmp_path):
+    with pytest.raises(ConfigError, match="weights 'best'; allowed: average, last"):
+        export(run, tmp_path / 'out', weights='best')
+
+
+def test_weights_of_another_network(run, tmp_path, capsys):
+    strip(run, average={'head': torch.zeros(1)})
+    assert main([str(run), '--output', str(tmp_path / 'out')]) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith('error: the state dict does not fit the network')
+    assert not (tmp_path / 'out').exists()
+
+
+def test_scores_are_noted_in_the_bundle(run, deliver_root, tmp_path, capsys):
+    arguments = [str(run), '--output', str(tmp_path / 'out'), '--update-scores']
+    assert main(arguments) == 1
+    assert 'the recipe names no data set; name its folder with --data' in capsys.readouterr().err
+    assert main([*arguments, '--data', str(deliver_root)]) == 0
+    assert 'rgb+depth+lidar+event' in capsys.readouterr().out
+    scores = load_bundle(tmp_path / 'out')[0].provenance['scores']['val']
+    assert len(scores['subsets']) == 15
+
+
+@pytest.mark.parametrize('start', [['training/export.py'], ['-m', 'training.export']])
+def test_command_from_anywhere(tmp_path, start):
+    at = {'cwd': ROOT} if start[0] == '-m' else {'cwd': tmp_path}
+    if start[0] != '-m':
+        start = [str(ROOT / start[0])]
+    done = subprocess.run([sys.executable, *start, 'none', '--output', 'out'], check=False,
+                          capture_output=True, text=True, **at)
+    assert done.returncode == 1
+    assert done.stderr.startswith('error: no checkpoint at none: ')

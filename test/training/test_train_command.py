@@ -1,0 +1,191 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The whole command: what a run folder holds, interruption, wrong input in one line each."""
+
+import json
+import re
+import signal
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+
+from anymodal_seg_ros.bundle import WEIGHTS_FILE, load_bundle
+from anymodal_seg_ros.resources import resource_path
+from training import train as train_command
+from training.config import TrainConfig
+from training.data import encoder_settings
+from training.trainer import Trainer
+
+DEBUG = resource_path('config') / 'training' / 'debug.yaml'
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope='module')
+def teacher_run(deliver_root, tmp_path_factory):
+    run = tmp_path_factory.mktemp('teacher') / 'run'
+    assert command(deliver_root, run) == 0
+    return run
+
+
+def command(data, run, *arguments, recipe=DEBUG):
+    return train_command.main(['--recipe', str(recipe), '--threads', '1', f'data.root={data}',
+                               f'output={run}', *arguments])
+
+
+def test_a_run_leaves_everything_behind(teacher_run):
+    assert {path.name for path in teacher_run.iterdir()} == {
+        'recipe.yaml', 'metrics.csv', 'tensorboard', 'checkpoint.pt', 'scores.json', 'samples',
+        'bundle', 'report.html'}
+    recipe = yaml.safe_load((teacher_run / 'recipe.yaml').read_text(encoding='utf-8'))
+    bundle, state = load_bundle(teacher_run / 'bundle')
+    provenance = bundle.provenance
+    assert provenance['recipe'] == recipe == TrainConfig.from_dict(recipe).to_dict()
+    assert provenance['data']['frames'] == 6 and provenance['samples'] == 12
+    assert len(provenance['scores']['val']['subsets']) == 15
+    assert bundle.modalities == ('rgb', 'depth', 'lidar', 'event')
+    assert all(torch.isfinite(value).all() for value in state.values())
+    json.dumps(dict(provenance))
+    assert list((teacher_run / 'tensorboard').glob('events.*'))
+
+
+def test_a_student_learns_from_a_teacher_s_bundle(deliver_root, teacher_run, tmp_path):
+    options = ('method={name: robustseg, init: teacher, '
+               f'teacher: {teacher_run / "bundle"}, '
+               'options: {feedback: {lr: 1.0e-3}, primary: {policy: fixed, names: [rgb]}}}')
+    assert command(deliver_root, tmp_path / 'run', options, 'epochs=1') == 0
+    header = (tmp_path / 'run' / 'metrics.csv').read_text(encoding='utf-8').splitlines()[0]
+    assert header == 'step,samples,elapsed_s,lr,total,ce,kl,cp,ifv,teacher_ce,teacher_ifv'
+    assert load_bundle(tmp_path / 'run' / 'bundle')[0].model_config['encoder'] == 'shared'
+    assert load_bundle(tmp_path / 'run' / 'teacher_bundle')[0].model_config['encoder'] == (
+        'adapters')
+
+
+def test_input_statistics_come_from_the_training_frames(deliver_root, tmp_path):
+    assert command(deliver_root, tmp_path / 'run', 'data.statistics=dataset', 'epochs=0.5') == 0
+    config = load_bundle(tmp_path / 'run' / 'bundle')[0].model_config
+    # The fixture's images are the same in every modality.
+    assert config['mean']['rgb'] == config['mean']['lidar'] != [0.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize(('arguments', 'match'), [
+    (['optim.rl=1'], "unknown key 'rl'"),
+    (['optim.lr=1e-4'], r'write 1\.0e-4'),
+    (['optim.lr'], 'write key=value'),
+    (['seed.x=1'], 'no table'),
+    (['method={name: robustseg}'], r'needs method\.teacher'),
+    (['method={name: supervised, teacher: x}'], 'has no teacher'),
+    (['method={name: distil}'], 'distil'),
+    (['method={name: anyseg, teacher: nowhere}'], 'nowhere'),
+    (['method={name: anyseg, teacher: x, options: {mda: 1}}'], 'mda'),
+    (['data.root=nowhere'], 'nowhere'),
+    (['output='], 'output'),
+    (['--resume'], 'no checkpoint.pt'),
+    (['data.label_map=mfnet-to-deliver'], 'mfnet'),
+    (['data.label_space=mfnet'], 'label_map'),
+    (['model_config={modalities: [rgb, radar]}'], 'radar'),
+    (['pretrained=nowhere.pth'], 'nowhere'),
+    (['device=cuda'], 'CUDA') if not torch.cuda.is_available() else (['device=gpu'], 'gpu'),
+])
+def test_wrong_input_ends_at_once_with_one_line(deliver_root, tmp_path, capsys, arguments, match):
+    assert command(deliver_root, tmp_path / 'run', *arguments) == 1
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith('error: ')
+    assert re.search(match, error), error
+    assert not (tmp_path / 'run' / 'metrics.csv').exists()
+
+
+def test_a_teacher_of_other_classes_is_refused(deliver_root, teacher_run, tmp_path, capsys):
+    other = tmp_path / 'labels.yaml'
+    other.write_text(yaml.safe_dump({'name': 'other', 'classes': [
+        {'id': i, 'name': f'class {i}', 'color': [i, i, i]} for i in range(25)]}),
+        encoding='utf-8')
+    assert command(deliver_root, tmp_path / 'run', f'data.label_space={other}',
+                   f'method={{name: anyseg, teacher: {teacher_run / "bundle"}}}') == 1
+    assert "has the classes of 'deliver'" in capsys.readouterr().err
+
+
+def test_a_student_that_does_not_fit_its_start_is_refused(deliver_root, teacher_run, tmp_path,
+                                                          capsys):
+    assert command(deliver_root, tmp_path / 'run', f'method.init={teacher_run / "bundle"}',
+                   'model_config={backbone: b1}') == 1
+    assert 'does not fit' in capsys.readouterr().err
+
+
+def test_an_existing_run_is_not_overwritten(deliver_root, teacher_run, capsys):
+    assert command(deliver_root, teacher_run) == 1
+    assert 'exists' in capsys.readouterr().err
+
+
+def test_an_interrupted_command_is_continued(deliver_root, tmp_path, monkeypatch, capsys):
+    straight, stopped = tmp_path / 'straight', tmp_path / 'stopped'
+    assert command(deliver_root, straight) == 0
+    step = Trainer._step
+
+    def step_and_interrupt(self, group):
+        signal.raise_signal(signal.SIGTERM)
+        return step(self, group)
+
+    monkeypatch.setattr(Trainer, '_step', step_and_interrupt)
+    assert command(deliver_root, stopped) == 130
+    assert (stopped / 'checkpoint.pt').is_file() and not (stopped / 'bundle').exists()
+    monkeypatch.setattr(Trainer, '_step', step)
+    assert command(deliver_root, stopped) == 1, 'an unfinished run is not overwritten'
+    assert command(deliver_root, stopped, '--resume', 'seed=5') == 1, 'nor continued otherwise'
+    assert command(deliver_root, stopped, '--resume') == 0
+    weights = [load_file(run / 'bundle' / WEIGHTS_FILE) for run in (straight, stopped)]
+    assert all(torch.equal(value, weights[1][name]) for name, value in weights[0].items())
+
+
+def test_an_unreadable_frame_is_skipped_only_if_the_recipe_allows(deliver_root, tmp_path, capsys):
+    data = tmp_path / 'data'
+    for path in deliver_root.rglob('*'):
+        if path.is_file():
+            target = data / path.relative_to(deliver_root)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(path.read_bytes())
+    broken = sorted((data / 'lidar').rglob('*.png'))[2]
+    broken.write_bytes(broken.read_bytes()[:60])
+    assert command(data, tmp_path / 'strict', 'epochs=1') == 1
+    assert broken.name in capsys.readouterr().err
+    changes = ('epochs=1', 'data.unreadable=skip')
+    split = 'train' if '/train/' in str(broken) else 'val'
+    assert split == 'train'
+    assert command(data, tmp_path / 'lenient', *changes) == 0
+    provenance = load_bundle(tmp_path / 'lenient' / 'bundle')[0].provenance
+    assert any(broken.name in line for line in provenance['data']['skipped'])
+
+
+@pytest.mark.parametrize(('description', 'encoding'), [
+    ({'folders': {'depth': 'hha'}}, 'hha'),
+    ({'folders': {'depth': 'depth'}}, 'log'),
+    ({'folders': {'depth': 'hha'}, 'manifest': {'encoders': {'depth': {'encoding': 'log'}}}},
+     'log'),
+])
+def test_bundle_encodes_depth_as_the_data_set_did(description, encoding):
+    settings = encoder_settings({'layout': 'deliver', **description}, ('rgb', 'depth'))
+    assert settings['depth']['encoding'] == encoding
+
+
+def test_images_that_a_data_set_s_authors_encoded_are_marked():
+    settings = encoder_settings({'layout': 'muses', 'folders': {}}, ('rgb', 'lidar', 'radar'))
+    assert settings['lidar'] == settings['radar'] == {'source': 'dataset'}
+    assert 'source' not in settings['rgb']
+
+
+def test_help_teaches(capsys):
+    with pytest.raises(SystemExit):
+        train_command.main(['--help'])
+    text = capsys.readouterr().out
+    for word in ('--recipe', 'key=value', '--resume', 'torchrun', 'report.html', 'method.teacher'):
+        assert word in text
+
+

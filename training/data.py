@@ -1,0 +1,135 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The data of a run by its recipe: frames, classes, modalities, encoders, statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tqdm import tqdm  # type: ignore[import-untyped]
+
+from anymodal_seg_ros.bundle import FROM_DATASET
+from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.labels import LabelSpace, load_label_space
+from anymodal_seg_ros.modalities import MODALITIES
+from training.config import DataConfig, TrainConfig
+from training.datasets import (
+    DATASETS,
+    FrameSource,
+    RemappedFrames,
+    load_label_map,
+    with_policy,
+)
+from training.datasets.statistics import modality_statistics
+from training.scoring import spread
+
+STATISTICS_FRAMES = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunData:
+    """What a run trains and scores on."""
+
+    train: FrameSource
+    label_space: LabelSpace
+    modalities: tuple[str, ...]
+    encoders: Mapping[str, Mapping[str, Any]]
+    """Settings of each modality's encoder, for the bundle."""
+    statistics: Mapping[str, Any]
+    """'mean' and 'std' of each modality; empty for the defaults."""
+    open_split: Callable[[str], FrameSource]
+
+
+def open_data(config: TrainConfig, log: Callable[[str], None]) -> RunData:
+    """Open the training split.
+
+    Raises:
+        ConfigError: a folder, filter, class or modality that is not there.
+    """
+    data = config.data
+    modalities = _modalities(config)
+
+    def open_split(split: str) -> FrameSource:
+        return _open(data, split, modalities)
+
+    label_space = label_space_of(data)
+    train = with_policy(open_split('train'), data.unreadable, log)
+    return RunData(
+        train=train, label_space=label_space, modalities=modalities,
+        encoders=encoder_settings(train.describe(), modalities),
+        statistics=_statistics(data, train, modalities), open_split=open_split)
+
+
+def label_space_of(data: DataConfig) -> LabelSpace:
+    """The classes that the recipe trains on: those of its label map, else the data set's.
+
+    Raises:
+        ConfigError: a label map from other classes than the data set's, or a ``label_space`` that
+            is neither the map's nor the data set's.
+    """
+    own = DATASETS[data.name].LABEL_SPACE
+    reached = own
+    if data.label_map:
+        mapping = load_label_map(data.label_map)
+        if mapping.source.name != own:
+            raise ConfigError(f'data.label_map {data.label_map!r} is from '
+                              f'{mapping.source.name!r}, but {data.name} has {own!r}')
+        reached = mapping.target.name
+    space = load_label_space(data.label_space or reached)
+    if space.num_classes != load_label_space(reached).num_classes:
+        raise ConfigError(f'data.label_space {data.label_space!r} has {space.num_classes} '
+                          f'classes; the labels are of {reached!r}; name a data.label_map')
+    return space
+
+
+def _modalities(config: TrainConfig) -> tuple[str, ...]:
+    given = config.model_config.get('modalities') or config.data.modalities
+    return tuple(given) or DATASETS[config.data.name].MODALITIES
+
+
+def _open(
+    data: DataConfig, split: str, modalities: tuple[str, ...]
+) -> FrameSource:
+    frames: FrameSource = DATASETS[data.name](
+        data.root, split, modalities, conditions=data.conditions, options=data.options)
+    return RemappedFrames(frames, load_label_map(data.label_map)) if data.label_map else frames
+
+
+def _statistics(
+    data: DataConfig, train: FrameSource, modalities: tuple[str, ...]
+) -> dict[str, Any]:
+    if data.statistics != 'dataset':
+        return {}
+    indices = tqdm(spread(len(train), STATISTICS_FRAMES), desc='input statistics', unit='frame')
+    found = modality_statistics(train, modalities, indices)
+    return {'mean': {name: found[name].mean for name in modalities},
+            'std': {name: found[name].std for name in modalities}}
+
+
+def encoder_settings(
+    description: Mapping[str, Any], modalities: tuple[str, ...]
+) -> dict[str, dict[str, Any]]:
+    """What encoded the data set's images, for the bundle: the settings in its manifest; else, for
+    the camera, for HHA and for DELIVER's layout, the node's own; else ``FROM_DATASET``.
+
+    Raises:
+        ConfigError: stored settings that the encoder does not take.
+    """
+    stored = description.get('manifest', {}).get('encoders', {})
+    settings: dict[str, dict[str, Any]] = {}
+    for name in modalities:
+        if name in MODALITIES and name in stored:
+            given = stored[name]
+        elif name == 'depth' and 'hha' in str(description['folders'].get('depth')).lower():
+            given = {'encoding': 'hha'}
+        elif name in MODALITIES and (name == 'rgb' or description['layout'] == 'deliver'):
+            given = MODALITIES[name].default_settings()
+        else:
+            settings[name] = dict(FROM_DATASET)
+            continue
+        if not isinstance(given, Mapping):
+            raise ConfigError(f'encoder settings of {name} are {given!r}; allowed: a table')
+        settings[name] = dict(MODALITIES[name].build_encoder(given).settings())
+    return settings

@@ -1,0 +1,243 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Files of public data sets, read without trust: sizes before contents, no pickle, no way out of
+the data set's folder, and errors that name the file."""
+
+from __future__ import annotations
+
+import struct
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from anymodal_seg_ros.errors import BadMessageError, ConfigError
+from anymodal_seg_ros.geometry import MAX_IMAGE_PIXELS
+from anymodal_seg_ros.labels import UNLABELLED
+from anymodal_seg_ros.modalities.images import decode_compressed
+from training.datasets.frames import Image, UInt8
+
+_PNG_MAGIC = b'\x89PNG\r\n\x1a\n'
+_PNG_HEADER_BYTES = 33
+_PALETTE_TYPE, _GREY_TYPE = 3, 0
+_MAX_CHANNELS = 16
+
+
+class UnreadableFrameError(ConfigError):
+    """A file of one frame is missing, damaged, or not what the layout says. It is named."""
+
+
+class LabelTable:
+    """What each stored label value stands for; any other value is an error."""
+
+    def __init__(self, ids: Mapping[int, int]) -> None:
+        """``ids``: stored value, 0 to 65535, to class id or ``UNLABELLED``."""
+        self._ids = np.full(1 << 16, -1, np.int16)
+        for stored, class_id in ids.items():
+            self._ids[stored] = class_id
+        self.allowed = _spans(sorted(ids))
+
+    @classmethod
+    def plain(cls, num_classes: int) -> LabelTable:
+        """Stored ids are class ids, and 255 is unlabelled."""
+        return cls({**{i: i for i in range(num_classes)}, UNLABELLED: UNLABELLED})
+
+    @classmethod
+    def from_one(cls, num_classes: int) -> LabelTable:
+        """Stored 1 is class 0 and so on; 0 and 255 are unlabelled."""
+        return cls({**{i + 1: i for i in range(num_classes)}, 0: UNLABELLED,
+                    UNLABELLED: UNLABELLED})
+
+    def decode(self, values: npt.NDArray[Any], path: Path) -> UInt8:
+        """Class ids [H, W] of stored values; raises UnreadableFrameError for an unknown one."""
+        if values.dtype.kind not in 'iu':
+            raise UnreadableFrameError(f'{path} holds {values.dtype} labels; allowed: integers')
+        within = (values >= 0) & (values < len(self._ids))
+        ids = self._ids[np.where(within, values, 0)]
+        known = within & (ids >= 0)
+        if not known.all():
+            raise UnreadableFrameError(
+                f'{path} holds label {int(values[~known].flat[0])} at {int((~known).sum())} '
+                f'pixels; allowed: {self.allowed}')
+        return ids.astype(np.uint8)
+
+
+def read_pixels(path: Path) -> npt.NDArray[Any]:
+    """uint8 or uint16, [H, W] or [H, W, C] in OpenCV's order, of a PNG or JPEG as it is stored.
+
+    Raises:
+        UnreadableFrameError: no such file, too large, cut short, or no PNG or JPEG.
+    """
+    return _decode(path, _file_bytes(path))
+
+
+def read_color(path: Path) -> UInt8:
+    """uint8 [H, W, 3], red first; grey is repeated and a fourth channel dropped."""
+    pixels = read_pixels(path)
+    if pixels.dtype != np.uint8:
+        raise UnreadableFrameError(f'{path} has {pixels.dtype} values; allowed: uint8')
+    return red_first(pixels)
+
+
+def read_deep_color(path: Path) -> Image:
+    """As :func:`read_color`; a 16-bit file gives float32 with 65535 as 255."""
+    pixels = red_first(read_pixels(path))
+    return pixels if pixels.dtype == np.uint8 else pixels.astype(np.float32) / np.float32(257)
+
+
+def red_first(pixels: npt.NDArray[Any]) -> Image:
+    """[H, W, 3] of pixels in OpenCV's order."""
+    if pixels.ndim == 2:
+        return np.repeat(pixels[:, :, None], 3, axis=2)
+    return np.ascontiguousarray(pixels[:, :, 2::-1])
+
+
+def read_labels(path: Path, table: LabelTable) -> UInt8:
+    """Class ids [H, W] of a label PNG: its only channel, palette indices, or the red channel."""
+    data = _file_bytes(path)
+    step = 1
+    if data[:8].tobytes() == _PNG_MAGIC and data.size > _PNG_HEADER_BYTES:
+        bits, kind = int(data[24]), int(data[25])
+        if kind == _PALETTE_TYPE:
+            data = _indices_as_grey(path, data)
+        if kind in (_PALETTE_TYPE, _GREY_TYPE) and bits in (1, 2, 4):
+            step = 255 // ((1 << bits) - 1)  # decoding spreads fewer bits over 0..255
+    values = _decode(path, data)
+    if values.ndim == 3:
+        values = values[:, :, min(2, values.shape[2] - 1)]
+    return table.decode(values // step, path)
+
+
+def read_array(path: Path) -> npt.NDArray[Any]:
+    """The array of a ``.npy`` file, or the only one of a ``.npz``; never unpickles.
+
+    Raises:
+        UnreadableFrameError: no such file, damaged, too large, or Python objects.
+    """
+    _check_exists(path)
+    try:
+        if path.suffix == '.npz':
+            with zipfile.ZipFile(path) as archive:
+                names = archive.namelist()
+                if len(names) != 1:
+                    raise ValueError(f'{len(names)} arrays, not one')
+                with archive.open(names[0]) as stream:
+                    return _read_npy(stream)
+        with path.open('rb') as stream:
+            return _read_npy(stream)
+    except (ValueError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        raise UnreadableFrameError(f'{path} is not a readable array: {error}') from None
+
+
+def read_list(path: Path) -> tuple[str, ...]:
+    """The first word of each line of a split's list; blank lines are passed over.
+
+    Raises:
+        ConfigError: no such file, an entry twice, or one that leads out of the data set.
+    """
+    if not path.is_file():
+        raise ConfigError(f'no list of the split: {path}')
+    try:
+        lines = path.read_text(encoding='utf-8').splitlines()
+    except UnicodeDecodeError as error:
+        raise ConfigError(f'{path} is no text: {error}') from None
+    entries: dict[str, int] = {}
+    for number, line in enumerate(lines, 1):
+        entry = line.split()[0] if line.strip() else ''
+        if not entry:
+            continue
+        if not is_inside(entry):
+            raise ConfigError(f"{path}, line {number}: {entry!r}; allowed: a path without '..', "
+                              'backslash or leading slash')
+        if entry in entries:
+            raise ConfigError(f'{path}, line {number}: {entry!r} is already in line '
+                              f'{entries[entry]}')
+        entries[entry] = number
+    return tuple(entries)
+
+
+def is_inside(entry: str) -> bool:
+    """Whether a relative path stays below the folder that it is relative to."""
+    path = PurePosixPath(entry)
+    return (not path.is_absolute() and '..' not in path.parts and '\\' not in entry
+            and ':' not in entry and '\0' not in entry and path.name != '')
+
+
+def first_file(stem: Path, suffixes: tuple[str, ...]) -> Path:
+    """The first of ``<stem><suffix>`` that exists; raises UnreadableFrameError if none does."""
+    for suffix in suffixes:
+        path = stem.with_name(stem.name + suffix)
+        if path.is_file():
+            return path
+    raise UnreadableFrameError(f'no file {stem}{"|".join(suffixes)}')
+
+
+def _check_exists(path: Path) -> None:
+    if not path.is_file():
+        raise UnreadableFrameError(f'no file {path}')
+
+
+def _file_bytes(path: Path) -> UInt8:
+    _check_exists(path)
+    try:
+        return np.fromfile(path, np.uint8)
+    except OSError as error:
+        raise UnreadableFrameError(f'{path} cannot be read: {error.strerror}') from None
+
+
+def _decode(path: Path, data: UInt8) -> npt.NDArray[Any]:
+    try:
+        return decode_compressed(data, cv2.IMREAD_UNCHANGED)
+    except BadMessageError as error:
+        raise UnreadableFrameError(f'{path} is not a readable image: {error}') from None
+
+
+def _indices_as_grey(path: Path, data: UInt8) -> UInt8:
+    """A palette PNG turned into a grey one, so that decoding gives indices and not colours."""
+    chunks = [_PNG_MAGIC]
+    raw = data.tobytes()
+    position = len(_PNG_MAGIC)
+    while position + 12 <= len(raw):
+        length, = struct.unpack('>I', raw[position:position + 4])
+        name = raw[position + 4:position + 8]
+        body = raw[position + 8:position + 8 + length]
+        position += 12 + length
+        if position > len(raw):
+            raise UnreadableFrameError(f'{path} is not a readable image: it is cut short')
+        if name == b'IHDR':
+            body = body[:9] + bytes([_GREY_TYPE]) + body[10:]
+        if name in (b'IHDR', b'IDAT', b'IEND'):
+            checksum = zlib.crc32(name + body)
+            chunks.append(struct.pack('>I', len(body)) + name + body
+                          + struct.pack('>I', checksum))
+    return np.frombuffer(b''.join(chunks), np.uint8)
+
+
+def _read_npy(stream: IO[bytes]) -> npt.NDArray[Any]:
+    version = np.lib.format.read_magic(stream)
+    read_header = (np.lib.format.read_array_header_1_0 if version == (1, 0)
+                   else np.lib.format.read_array_header_2_0)
+    shape, _, dtype = read_header(stream)
+    if dtype.hasobject:
+        raise ValueError('it holds Python objects')
+    if np.prod(shape, dtype=np.float64) > MAX_IMAGE_PIXELS * _MAX_CHANNELS:
+        raise ValueError(f'its shape is {shape}')
+    stream.seek(0)
+    array: npt.NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)
+    return array
+
+
+def _spans(values: list[int]) -> str:
+    """'0 to 3, 255' for 0, 1, 2, 3, 255."""
+    spans: list[list[int]] = []
+    for value in values:
+        if spans and value == spans[-1][-1] + 1:
+            spans[-1] = [spans[-1][0], value]
+        else:
+            spans.append([value, value])
+    return ', '.join(f'{a}' if a == b else f'{a} to {b}' for a, b in spans)

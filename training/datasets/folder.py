@@ -1,0 +1,199 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the readers of public data sets have in common: arguments, filters, checks, description."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+from anymodal_seg_ros.errors import ConfigError
+from training.datasets.files import UnreadableFrameError
+from training.datasets.frames import NORMAL, Frame, Image, UInt8
+
+ANY_CONDITION = 'any'
+"""The condition of the frames of data sets that tell none."""
+
+
+class Entry(NamedTuple):
+    """A frame before it is read."""
+
+    id: str
+    """What ``Frame.id`` will be."""
+    stem: str
+    """What the reader finds its files by."""
+    condition: str = ANY_CONDITION
+    failure: str = NORMAL
+
+
+class FolderDataset(ABC):
+    """Frames of one split of a data set in a folder.
+
+    Args:
+        root: the data set's folder.
+        split: one of ``SPLITS``.
+        modalities: which to read; None reads all.
+        conditions: keep frames of any of these; empty keeps all. 'fog' and 'night' both match
+            the condition 'fog_night'.
+        failures: keep frames with any of these, 'normal' among them; empty keeps all.
+        options: of this data set, see ``OPTIONS``.
+
+    Raises:
+        ConfigError: a wrong argument, a missing folder, or no frame that passes the filters.
+    """
+
+    LAYOUT: ClassVar[str]
+    MODALITIES: ClassVar[tuple[str, ...]]
+    SPLITS: ClassVar[tuple[str, ...]]
+    LABEL_SPACE: ClassVar[str]
+    CONDITIONS: ClassVar[tuple[str, ...]] = ()
+    FAILURES: ClassVar[tuple[str, ...]] = ()
+    OPTIONS: ClassVar[Mapping[str, Any]] = {}
+    """Name to default."""
+
+    def __init__(
+        self,
+        root: str | Path,
+        split: str,
+        modalities: Sequence[str] | None = None,
+        *,
+        conditions: Sequence[str] = (),
+        failures: Sequence[str] = (),
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        check_names('split', [split], self.SPLITS)
+        check_names('modality', modalities or (), self.MODALITIES)
+        check_names('condition', conditions, self.CONDITIONS)
+        check_names('failure', failures, (NORMAL, *self.FAILURES))
+        check_names(f'option of {self.LAYOUT}', options or (), tuple(self.OPTIONS))
+        self.root = Path(root)
+        self.split = split
+        self.modalities = self.MODALITIES if modalities is None else tuple(modalities)
+        if not self.modalities:
+            raise ConfigError(f'no modality to read; allowed: {", ".join(self.MODALITIES)}')
+        self.options = self._checked_options({**self.OPTIONS, **(options or {})})
+        if not self.root.is_dir():
+            raise ConfigError(f'no folder {self.root}')
+        self._folders = {name: self._find_folder(name) for name in self.modalities}
+        self._entries = [
+            entry for entry in self._scan()
+            if (not conditions or _has_condition(entry, conditions))
+            and (not failures or entry.failure in failures)
+        ]
+        if not self._entries:
+            raise ConfigError(
+                f'no {split!r} frames in {self.root} for conditions {list(conditions) or "all"} '
+                f'and failures {list(failures) or "all"}')
+        _check_unique(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __getitem__(self, index: int) -> Frame:
+        """Reads a frame; raises UnreadableFrameError naming the file that is wrong."""
+        entry = self._entries[index]
+        images = self._of_one_size(entry, self._read_images(entry))
+        labels = self._read_labels(entry, first_shape(images))
+        self._check_size(entry, 'labels', labels.shape, first_shape(images))
+        return Frame(id=entry.id, condition=entry.condition, failure=entry.failure,
+                     images=images, labels=labels)
+
+    def describe(self) -> dict[str, Any]:
+        """Split, counts, and a hash of the frame list and manifest, as plain data."""
+        manifest = self._manifest()
+        digest = hashlib.sha256('\n'.join(entry.id for entry in self._entries).encode())
+        digest.update(json.dumps(manifest, sort_keys=True).encode())
+        return {
+            'layout': self.LAYOUT,
+            'split': self.split,
+            'frames': len(self),
+            'conditions': dict(Counter(entry.condition for entry in self._entries)),
+            'failures': dict(Counter(entry.failure for entry in self._entries)),
+            'label_space': self.LABEL_SPACE,
+            'folders': dict(self._folders),
+            'options': dict(self.options),
+            'sha256': digest.hexdigest(),
+            'manifest': manifest,
+        }
+
+    def _checked_options(self, options: Mapping[str, Any]) -> Mapping[str, Any]:
+        """All options; raises ConfigError for a value that is not allowed."""
+        return options
+
+    @abstractmethod
+    def _choices(self, modality: str) -> tuple[str, ...]:
+        """Folders below ``root`` that may hold a modality; the first that exists is read."""
+
+    @abstractmethod
+    def _scan(self) -> Iterable[Entry]:
+        """The frames of the split, in order."""
+
+    @abstractmethod
+    def _read_image(self, modality: str, entry: Entry) -> Image:
+        """[H, W, 3]; raises UnreadableFrameError."""
+
+    @abstractmethod
+    def _read_labels(self, entry: Entry, size_hw: tuple[int, int]) -> UInt8:
+        """Class ids [H, W], 255 unlabelled; raises UnreadableFrameError."""
+
+    def _read_images(self, entry: Entry) -> dict[str, Image]:
+        return {name: self._read_image(name, entry) for name in self.modalities}
+
+    def _manifest(self) -> dict[str, Any]:
+        return {}
+
+    def _find_folder(self, modality: str) -> str:
+        choices = self._choices(modality)
+        for choice in choices:
+            if (self.root / choice).is_dir():
+                return choice
+        raise ConfigError(f'{self.root} has no folder {" or ".join(choices)} for {modality}')
+
+    def _of_one_size(self, entry: Entry, images: dict[str, Image]) -> dict[str, Image]:
+        for name, image in images.items():
+            self._check_size(entry, name, image.shape[:2], first_shape(images))
+        return images
+
+    def _check_size(self, entry: Entry, what: str, found: tuple[int, ...],
+                    wanted: tuple[int, int]) -> None:
+        if found != wanted:
+            raise UnreadableFrameError(f'{self.root}: {what} of {entry.id} is {found} but the '
+                                       f'images are {wanted}')
+
+
+def first_shape(images: Mapping[str, Image]) -> tuple[int, int]:
+    """Height and width of the first image."""
+    height, width = next(iter(images.values())).shape[:2]
+    return height, width
+
+
+def check_names(what: str, names: Iterable[str], allowed: Sequence[str]) -> None:
+    """Raises ConfigError for the first name that is not allowed."""
+    for name in names:
+        if name not in allowed:
+            raise ConfigError(f'unknown {what} {name!r}; allowed: '
+                              f'{", ".join(allowed) or "none"}')
+
+
+def require_folder(root: Path, folder: str, what: str) -> Path:
+    """``root / folder``; raises ConfigError naming it where there is none."""
+    path = root / folder
+    if not path.is_dir():
+        raise ConfigError(f'{root} has no folder {folder} for {what}')
+    return path
+
+
+def _has_condition(entry: Entry, conditions: Sequence[str]) -> bool:
+    tokens = (entry.condition, *entry.condition.split('_'))
+    return any(condition in tokens for condition in conditions)
+
+
+def _check_unique(entries: Sequence[Entry]) -> None:
+    if len({entry.id for entry in entries}) != len(entries):
+        twice, _ = Counter(entry.id for entry in entries).most_common(1)[0]
+        raise ConfigError(f'frame {twice} is there twice')

@@ -1,0 +1,71 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""MFNet's RGB-thermal streets (Ha et al., MFNet, IROS 2017), in the original layout.
+
+    ROOT/images/<name>.png   four channels: red, green, blue, thermal; 480 x 640
+    ROOT/labels/<name>.png   0 to 8; 0 is the class 'unlabeled' and is scored
+    ROOT/{train,val,test}.txt
+
+Names end in D (day) or N (night): the condition. 784 / 392 / 393 frames. Copies with '_flip' in a
+list are passed over; training mirrors frames by itself.
+
+ATTENTION: 'val' is the val list and 'test' the test list. Published code often reads the test
+list for 'val'.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+import numpy as np
+
+from training.datasets.files import (
+    LabelTable,
+    UnreadableFrameError,
+    read_labels,
+    read_list,
+    read_pixels,
+    red_first,
+)
+from training.datasets.folder import ANY_CONDITION, Entry, FolderDataset, require_folder
+from training.datasets.frames import Image, UInt8
+
+IMAGE_FOLDER, LABEL_FOLDER = 'images', 'labels'
+TIMES = {'D': 'day', 'N': 'night'}
+LABELS = LabelTable.plain(9)
+
+
+class MfnetDataset(FolderDataset):
+    """Frames in the order of the list. 'val' is the val list, 'test' the test list."""
+
+    LAYOUT: ClassVar[str] = 'mfnet'
+    MODALITIES: ClassVar[tuple[str, ...]] = ('rgb', 'thermal')
+    SPLITS: ClassVar[tuple[str, ...]] = ('train', 'val', 'test')
+    LABEL_SPACE: ClassVar[str] = 'mfnet'
+    CONDITIONS: ClassVar[tuple[str, ...]] = tuple(TIMES.values())
+
+    def _choices(self, modality: str) -> tuple[str, ...]:
+        return (IMAGE_FOLDER,)
+
+    def _scan(self) -> Iterable[Entry]:
+        require_folder(self.root, LABEL_FOLDER, 'labels')
+        for name in read_list(self.root / f'{self.split}.txt'):
+            if 'flip' not in name:
+                yield Entry(name, name, TIMES.get(name[-1], ANY_CONDITION))
+
+    def _read_images(self, entry: Entry) -> dict[str, Image]:
+        path = self.root / IMAGE_FOLDER / f'{entry.stem}.png'
+        pixels = read_pixels(path)
+        if pixels.ndim != 3 or pixels.shape[2] != 4 or pixels.dtype != np.uint8:
+            raise UnreadableFrameError(f'{path} has shape {pixels.shape} of {pixels.dtype}; '
+                                       'allowed: four channels of uint8 (RGB and thermal)')
+        images: dict[str, Image] = {'rgb': red_first(pixels),
+                                    'thermal': red_first(pixels[:, :, 3])}
+        return {name: images[name] for name in self.modalities}
+
+    def _read_image(self, modality: str, entry: Entry) -> Image:
+        return self._read_images(entry)[modality]
+
+    def _read_labels(self, entry: Entry, size_hw: tuple[int, int]) -> UInt8:
+        return read_labels(self.root / LABEL_FOLDER / f'{entry.stem}.png', LABELS)

@@ -1,0 +1,67 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""NYU Depth V2 (Silberman et al., ECCV 2012), as prepared for CMX and CMNeXt.
+
+    ROOT/RGB/<name>.{jpg,png}    480 x 640
+    ROOT/HHA/<name>.{jpg,png}    depth as HHA (a JPEG of it is lossy)
+    ROOT/Depth/<name>.png        or: 8-bit depth, grey
+    ROOT/Label/<name>.png        1 to 40 are class 0 to 39; 0 and 255 unlabelled
+    ROOT/{train,test}.txt        names; 795 and 654
+
+ATTENTION: there is no validation list; what published code calls 'val' is test.txt, which is
+'test' here. 'val' reads ROOT/val.txt, where you made one from frames of train.txt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
+
+from anymodal_seg_ros.errors import ConfigError
+from training.datasets.files import LabelTable, first_file, read_color, read_labels, read_list
+from training.datasets.folder import Entry, FolderDataset, check_names, require_folder
+from training.datasets.frames import Image, UInt8
+
+DEPTH_FOLDERS = {'hha': 'HHA', 'depth': 'Depth'}
+LABEL_FOLDER = 'Label'
+LABELS = LabelTable.from_one(40)
+
+
+class Nyuv2Dataset(FolderDataset):
+    """Frames in the order of the list.
+
+    Options:
+        depth_folder: 'auto' (HHA where it exists, else Depth), 'hha' or 'depth'.
+    """
+
+    LAYOUT: ClassVar[str] = 'nyuv2'
+    MODALITIES: ClassVar[tuple[str, ...]] = ('rgb', 'depth')
+    SPLITS: ClassVar[tuple[str, ...]] = ('train', 'val', 'test')
+    LABEL_SPACE: ClassVar[str] = 'nyuv2'
+    OPTIONS: ClassVar[Mapping[str, Any]] = {'depth_folder': 'auto'}
+
+    def _checked_options(self, options: Mapping[str, Any]) -> Mapping[str, Any]:
+        check_names('depth_folder', [options['depth_folder']], ('auto', *DEPTH_FOLDERS))
+        return options
+
+    def _choices(self, modality: str) -> tuple[str, ...]:
+        if modality == 'rgb':
+            return ('RGB',)
+        wanted = self.options['depth_folder']
+        return tuple(DEPTH_FOLDERS.values()) if wanted == 'auto' else (DEPTH_FOLDERS[wanted],)
+
+    def _scan(self) -> Iterable[Entry]:
+        require_folder(self.root, LABEL_FOLDER, 'labels')
+        path = self.root / f'{self.split}.txt'
+        if self.split == 'val' and not path.is_file():
+            raise ConfigError(f'no list of the split: {path}; NYUv2 has none for val. Score on '
+                              "'test', or list frames of train.txt there")
+        for name in read_list(path):
+            yield Entry(name, name)
+
+    def _read_image(self, modality: str, entry: Entry) -> Image:
+        stem = self.root / self._folders[modality] / entry.stem
+        return read_color(first_file(stem, ('.jpg', '.png')))
+
+    def _read_labels(self, entry: Entry, size_hw: tuple[int, int]) -> UInt8:
+        return read_labels(self.root / LABEL_FOLDER / f'{entry.stem}.png', LABELS)

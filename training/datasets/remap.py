@@ -1,0 +1,104 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Labels of one label space as labels of another, by the tables ``config/label_maps/*-to-*.yaml``.
+
+    from: cityscapes
+    to: deliver
+    classes: {road: Road, train: null, ...}    # every class of 'from'; null leaves it unlabelled
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.labels import UNLABELLED, LabelSpace, load_label_space
+from anymodal_seg_ros.resources import resource_path
+from training.datasets.frames import Frame, FrameSource, UInt8
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LabelMap:
+    """Class ids of ``source`` to class ids of ``target``."""
+
+    name: str
+    source: LabelSpace
+    target: LabelSpace
+    ids: UInt8
+    """[256]: id in ``target``, ``UNLABELLED`` where there is none."""
+
+    @classmethod
+    def from_names(
+        cls, name: str, source: LabelSpace, target: LabelSpace, classes: Mapping[str, str | None]
+    ) -> LabelMap:
+        """By class names; raises ConfigError for a name unknown, left out or too much."""
+        for missing in [c for c in source.class_names if c not in classes]:
+            raise ConfigError(f'label map {name!r} does not say what {missing!r} is')
+        ids = np.full(256, UNLABELLED, np.uint8)
+        for class_name, wanted in classes.items():
+            if wanted is not None:
+                ids[source.id_of(class_name)] = target.id_of(wanted)
+            elif class_name not in source.class_names:
+                raise ConfigError(f'label map {name!r}: {class_name!r} is no class of '
+                                  f'{source.name!r}')
+        return cls(name=name, source=source, target=target, ids=ids)
+
+    def apply(self, labels: UInt8) -> UInt8:
+        """The labels in ``target``; raises ConfigError for an id that is none of ``source``."""
+        wrong = (labels >= self.source.num_classes) & (labels != UNLABELLED)
+        if wrong.any():
+            raise ConfigError(f'label {int(labels[wrong][0])} is no class of '
+                              f'{self.source.name!r}; allowed: 0 to '
+                              f'{self.source.num_classes - 1} and {UNLABELLED}')
+        return self.ids[labels]
+
+
+def load_label_map(name_or_path: str | Path) -> LabelMap:
+    """Reads a map by name (``'cityscapes-to-deliver'``) or from a YAML file.
+
+    Raises:
+        ConfigError: no such file, or it is not a map between two label spaces.
+    """
+    path = Path(name_or_path)
+    if path.suffix not in ('.yaml', '.yml'):
+        path = resource_path('config') / 'label_maps' / f'{name_or_path}.yaml'
+    if not path.is_file():
+        raise ConfigError(f'no label map at {path}')
+    try:
+        data = yaml.safe_load(path.read_text(encoding='utf-8'))
+        names = {str(k): None if v is None else str(v) for k, v in data['classes'].items()}
+        source, target = str(data['from']), str(data['to'])
+    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigError(f'{path} is no label map {{from, to, classes: {{name: name}}}}; '
+                          f'problem: {error!r}') from None
+    return LabelMap.from_names(path.stem, load_label_space(source), load_label_space(target),
+                               names)
+
+
+class RemappedFrames:
+    """A data set with its labels in another label space; a ``FrameSource``."""
+
+    def __init__(self, source: FrameSource, mapping: LabelMap) -> None:
+        self._source = source
+        self._mapping = mapping
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def __getitem__(self, index: int) -> Frame:
+        frame = self._source[index]
+        try:
+            return replace(frame, labels=self._mapping.apply(frame.labels))
+        except ConfigError as error:
+            raise ConfigError(f'frame {frame.id}: {error}') from None
+
+    def describe(self) -> dict[str, Any]:
+        """The source's description, in the target's label space."""
+        return {**self._source.describe(), 'label_space': self._mapping.target.name,
+                'label_map': self._mapping.name}

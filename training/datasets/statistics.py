@@ -1,0 +1,96 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Mean and standard deviation of each modality's channels, for the network's input statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from anymodal_seg_ros.errors import ConfigError
+from training.datasets.frames import Frame, Image
+
+MIN_STD = 1.0
+"""In 0..255 units: a channel that never changes is not blown up."""
+Triple = tuple[float, float, float]
+
+
+class Frames(Protocol):
+    """A data set or a cache of one."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Frame: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModalityStatistics:
+    """In 0..255 units, over all pixels of all frames that have the modality."""
+
+    mean: Triple
+    std: Triple
+    """Of the population; ``MIN_STD`` where it is less."""
+    num_frames: int
+
+
+class ChannelMoments:
+    """Mean and variance of [H, W, 3] images one by one, merged in float64 without cancellation.
+
+    (Chan, Golub and LeVeque, Algorithms for Computing the Sample Variance, 1983, eq. 2.1.)
+    """
+
+    def __init__(self) -> None:
+        self.num_frames = 0
+        self._num_pixels = 0
+        self._mean_3: npt.NDArray[np.float64] = np.zeros(3)
+        self._deviation_3: npt.NDArray[np.float64] = np.zeros(3)
+
+    def add(self, image: Image) -> None:
+        """Takes in all pixels of an image."""
+        pixels_P3 = image.reshape(-1, 3).astype(np.float64)
+        count = len(pixels_P3)
+        mean_3 = pixels_P3.mean(axis=0)
+        deviation_3 = np.square(pixels_P3 - mean_3).sum(axis=0)
+        total = self._num_pixels + count
+        delta_3 = mean_3 - self._mean_3
+        self._mean_3 = self._mean_3 + delta_3 * (count / total)
+        self._deviation_3 = (self._deviation_3 + deviation_3
+                             + delta_3**2 * (self._num_pixels * count / total))
+        self._num_pixels = total
+        self.num_frames += 1
+
+    def result(self) -> ModalityStatistics:
+        """Of all images so far, one at least."""
+        std_3 = np.sqrt(self._deviation_3 / self._num_pixels)
+        return ModalityStatistics(mean=_triple(self._mean_3),
+                                  std=_triple(np.maximum(std_3, MIN_STD)),
+                                  num_frames=self.num_frames)
+
+
+def modality_statistics(
+    frames: Frames, modalities: Sequence[str], indices: Iterable[int] | None = None
+) -> dict[str, ModalityStatistics]:
+    """Statistics of each modality over the frames at ``indices``; None takes all of them.
+
+    Raises:
+        ConfigError: a modality is in none of the frames.
+    """
+    moments = {name: ChannelMoments() for name in modalities}
+    for index in range(len(frames)) if indices is None else indices:
+        images = frames[index].images
+        for name in modalities:
+            if name in images:
+                moments[name].add(images[name])
+    for name, found in moments.items():
+        if not found.num_frames:
+            raise ConfigError(f'no frame has {name}; its statistics cannot be worked out')
+    return {name: found.result() for name, found in moments.items()}
+
+
+def _triple(values: npt.NDArray[np.float64]) -> Triple:
+    red, green, blue = (float(value) for value in values)
+    return red, green, blue

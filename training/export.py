@@ -1,0 +1,144 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Command line: make a bundle of a run's checkpoint, also of a run that is not finished.
+
+    python training/export.py RUN --output BUNDLE
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+if not __package__:
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from anymodal_seg_ros.bundle import Bundle, load_bundle, save_bundle
+from anymodal_seg_ros.errors import AnymodalError, ConfigError
+from anymodal_seg_ros.labels import LabelSpace
+from training import evaluate
+from training.checkpoint import read_checkpoint
+
+CHECKPOINT, BUNDLE = 'checkpoint.pt', 'bundle'
+AVERAGE, LAST = 'average', 'last'
+WEIGHTS: Mapping[str, str] = {AVERAGE: 'average', LAST: 'model'}
+"""Choice to the checkpoint's key."""
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command; returns the exit status (130 when interrupted)."""
+    args = _parser().parse_args(arguments)
+    try:
+        recipe = export(args.source, args.output, weights=args.weights)
+        sys.stdout.write(f'{args.output}\n')
+        return _update_scores(args, recipe) if args.update_scores else 0
+    except AnymodalError as error:
+        sys.stderr.write(f'error: {error}\n')
+        return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def export(source: Path, output: Path, *, weights: str = AVERAGE) -> dict[str, Any]:
+    """Write the bundle of a checkpoint; an older bundle at ``output`` is replaced.
+
+    Args:
+        source: a run folder, or a checkpoint.
+        output: bundle folder.
+        weights: 'average' (what a finished run exports) or 'last' (those of the last step).
+
+    Returns:
+        The run's recipe.
+
+    Raises:
+        ConfigError: no checkpoint, or one that does not say what network it is of.
+        BundleError: the weights do not fit, or ``output`` exists and is no bundle.
+    """
+    if weights not in WEIGHTS:
+        raise ConfigError(f'weights {weights!r}; allowed: {", ".join(WEIGHTS)}')
+    path = source / CHECKPOINT if source.is_dir() else source
+    state = read_checkpoint(path)
+    bundle = _described(state, path)
+    progress = state['progress']
+    provenance = {name: value for name, value in bundle.provenance.items() if name != 'scores'}
+    provenance.update(
+        recipe=state['recipe'], steps=progress['steps'], samples=progress['samples'],
+        minutes=round(progress['elapsed_s'] / 60, 2), weights=weights)
+    save_bundle(output, replace(bundle, provenance=provenance), state[WEIGHTS[weights]])
+    recipe: dict[str, Any] = state['recipe']
+    return recipe
+
+
+def describe_bundle(bundle: Bundle) -> dict[str, Any]:
+    """A bundle without its weights as plain data, for a checkpoint's entry ``bundle``."""
+    return {
+        'model': {'name': bundle.model_name, 'config': dict(bundle.model_config)},
+        'encoders': {name: dict(settings) for name, settings in bundle.encoders.items()},
+        'label_space': bundle.label_space.to_dict(),
+        'short_side_px': bundle.short_side_px,
+        'missing_mode': bundle.missing_mode,
+        'provenance': dict(bundle.provenance),
+    }
+
+
+def _described(state: Mapping[str, Any], path: Path) -> Bundle:
+    """What network a checkpoint is of: as it says itself, else as the run's bundle does."""
+    description = state.get('bundle')
+    if description is None:
+        beside = path.parent / BUNDLE
+        if not beside.is_dir():
+            raise ConfigError(f'{path} has no entry {BUNDLE!r} that describes its network, and '
+                              f'there is no bundle at {beside}')
+        return load_bundle(beside)[0]
+    try:
+        return Bundle(
+            model_name=description['model']['name'],
+            model_config=description['model']['config'],
+            encoders=description['encoders'],
+            label_space=LabelSpace.from_dict(description['label_space']),
+            short_side_px=description['short_side_px'],
+            missing_mode=description['missing_mode'],
+            provenance=description['provenance'])
+    except (KeyError, TypeError) as error:
+        raise ConfigError(f'{path}: its entry {BUNDLE!r} is incomplete: {error!r}') from None
+
+
+def _update_scores(args: argparse.Namespace, recipe: Mapping[str, Any]) -> int:
+    data = recipe.get('data', {})
+    root = args.data or data.get('root')
+    if not root:
+        raise ConfigError('the recipe names no data set; name its folder with --data')
+    name = data.get('name', 'deliver')
+    dataset = [] if name == 'deliver' else ['--dataset', name]
+    return evaluate.main([str(args.output), '--data', str(root), *dataset, '--split', args.split,
+                          '--update-bundle'])
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog='python training/export.py',
+        description="Make a bundle, which the node loads, of a training run's checkpoint; the "
+                    'run need not be finished.')
+    parser.add_argument('source', type=Path, metavar='RUN|CHECKPOINT',
+                        help=f'run folder, or a {CHECKPOINT}')
+    parser.add_argument('--output', type=Path, required=True, metavar='BUNDLE',
+                        help='bundle folder to write; a bundle there is replaced')
+    parser.add_argument('--weights', default=AVERAGE, choices=tuple(WEIGHTS),
+                        help="the run's averaged weights, or those of its last step "
+                             '(default %(default)s)')
+    parser.add_argument('--update-scores', action='store_true',
+                        help="score the bundle on the recipe's data set and note the scores in it")
+    parser.add_argument('--data', type=Path,
+                        help="for --update-scores: the data set's folder, instead of the recipe's")
+    parser.add_argument('--split', default='val', choices=('train', 'val', 'test'),
+                        help='for --update-scores (default %(default)s)')
+    return parser
+
+
+if __name__ == '__main__':
+    sys.exit(main())

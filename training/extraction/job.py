@@ -1,0 +1,187 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Several recordings into one data set: checked before the long work begins, then one by one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from anymodal_seg_ros.bags import TOPICS, BagInfo, bag_info
+from anymodal_seg_ros.corruption import FaultSchedule
+from anymodal_seg_ros.errors import BagError, ConfigError
+from training.extraction.calibration import calibration_dict, read_calibration, sha256_of
+from training.extraction.dataset import ExtractedDataset, check_split
+from training.extraction.encoding import EncodingOnly
+from training.extraction.recording import Report, Selection, extract_recording
+from training.extraction.truth import NS_PER_S, LabelSource
+
+_NAME = re.compile(r'\w[\w.-]*')
+OnSet = Callable[[int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """How recordings are extracted, all in the same way."""
+
+    encoding: EncodingOnly
+    labels: LabelSource | None
+    topics: Mapping[str, str] = field(default_factory=lambda: dict(TOPICS))
+    """Keyed like ``TOPICS``."""
+    wanted_topics: tuple[str, ...] = ()
+    """Keys of topics that must have been recorded."""
+    selection: Selection = field(default_factory=Selection)
+    schedule: FaultSchedule | None = None
+    sensors: Path | None = None
+    """See ``read_calibration``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recording:
+    """One recording and where it goes."""
+
+    name: str
+    path: Path
+    split: str
+    condition: str
+    info: BagInfo
+
+    @property
+    def source(self) -> dict[str, Any]:
+        """What tells this recording from another of its name."""
+        return {'name': self.path.name, 'start_ns': self.info.start_ns,
+                'end_ns': self.info.end_ns, 'messages': sum(self.info.counts.values())}
+
+
+def plan(
+    bags: Sequence[str], split_of: Callable[[str], str], condition: str, job: Job
+) -> list[Recording]:
+    """The recordings of a command line, each 'PATH' or 'NAME=PATH', all there and usable.
+
+    Args:
+        bags: a name that is not given is the folder's or file's.
+        split_of: name to split.
+        condition: tag of every frame.
+        job: says which topics are needed.
+
+    Raises:
+        BagError: a recording is missing or damaged, or lacks a topic.
+        ConfigError: two recordings of one name, or an unknown split.
+    """
+    recordings: dict[str, Recording] = {}
+    for text in bags:
+        name, path = _named(text)
+        if name in recordings:
+            raise ConfigError(f'two recordings are called {name!r}, {recordings[name].path} and '
+                              f'{path}; name one NAME=PATH')
+        info = bag_info(path)
+        _require_topics(path, info, job)
+        recordings[name] = Recording(name=name, path=path, condition=condition, info=info,
+                                     split=check_split(split_of(name), name))
+    return list(recordings.values())
+
+
+def splits_from_yaml(path: Path) -> Callable[[str], str]:
+    """Name of a recording to its split, from a file of ``name: split``; raises ConfigError."""
+    if not path.is_file():
+        raise ConfigError(f'no file of splits at {path}')
+    try:
+        data = yaml.safe_load(path.read_text(encoding='utf-8'))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f'{path} is not YAML: {" ".join(str(error).split())}') from None
+    if not isinstance(data, dict):
+        raise ConfigError(f'{path} must hold lines of "recording: split", not {data!r}')
+    splits = {str(name): check_split(split, str(name)) for name, split in data.items()}
+
+    def split_of(name: str) -> str:
+        if name not in splits:
+            raise ConfigError(f'{path} has no split for recording {name!r}; it has '
+                              f'{", ".join(splits) or "none"}')
+        return splits[name]
+
+    return split_of
+
+
+def is_there(dataset: ExtractedDataset, recording: Recording) -> bool:
+    """Whether an earlier run extracted it.
+
+    Raises:
+        ConfigError: another recording has its name, or it has another split or condition.
+    """
+    stored = dataset.recordings.get(recording.name)
+    if stored is None:
+        return False
+    if stored['source'] != recording.source:
+        raise ConfigError(f'{dataset.root} has another recording called {recording.name!r}; '
+                          'replace it with --overwrite, or name this one NAME=PATH')
+    for key in ('split', 'condition'):
+        if stored[key] != getattr(recording, key):
+            raise ConfigError(
+                f'{recording.name!r} is in {dataset.root} with {key} {stored[key]!r}, not '
+                f'{getattr(recording, key)!r}; replace it with --overwrite')
+    return True
+
+
+def extract(dataset: ExtractedDataset, recording: Recording, job: Job,
+            on_set: OnSet = lambda stamp_ns: None) -> Report:
+    """Extract one recording into the data set; one of that name is replaced.
+
+    Raises:
+        BagError, ConfigError: see ``read_calibration`` and ``extract_recording``.
+    """
+    rig = read_calibration(recording.path, job.topics, job.sensors)
+    calibration = calibration_dict(rig)
+    with dataset.adding(recording.name) as folder:
+        report = extract_recording(
+            recording.path, folder, job.encoding, rig, labels=job.labels, topics=job.topics,
+            selection=job.selection, schedule=job.schedule, on_set=on_set)
+        summary = {'split': recording.split, 'condition': recording.condition,
+                   'frames': report.frames, 'labelled_frames': report.labelled_frames,
+                   'source': recording.source}
+        dataset.commit(folder, summary, {
+            'topics': dict(job.topics),
+            'labels': _labels_dict(job.labels),
+            'selection': job.selection.to_dict(),
+            'faults': None if job.schedule is None else job.schedule.to_dict(),
+            'camera_hw': [rig.camera.height_px, rig.camera.width_px],
+            'calibration': calibration,
+            'calibration_sha256': sha256_of(calibration),
+            'encoders': {name: dict(value)
+                         for name, value in job.encoding.bundle.encoders.items()},
+            'report': report.to_dict(),
+        })
+    return report
+
+
+def _named(text: str) -> tuple[str, Path]:
+    name, separator, path_text = text.partition('=')
+    path = Path(path_text)
+    if not separator or Path(text).exists():
+        path = Path(text)
+        name = path.resolve().stem if path.is_file() else path.resolve().name
+    if not _NAME.fullmatch(name):
+        raise ConfigError(f'recording name {name!r}; allowed: letters, digits, _ - and .')
+    return name, path
+
+
+def _require_topics(path: Path, info: BagInfo, job: Job) -> None:
+    topics = {key: job.topics[key] for key in job.wanted_topics}
+    if job.labels is not None:
+        topics['label'] = job.labels.topic
+    for key, topic in topics.items():
+        if not info.counts.get(topic):
+            hint = '; --labels none extracts without' if key == 'label' else ''
+            raise BagError(f'{path}: nothing on {topic} ({key}); recorded are '
+                           f'{", ".join(sorted(info.topics)) or "no topics"}{hint}')
+
+
+def _labels_dict(labels: LabelSource | None) -> dict[str, Any] | None:
+    if labels is None:
+        return None
+    return {'topic': labels.topic, 'map': labels.codes.name, 'form': labels.form,
+            'max_offset_s': labels.max_offset_ns / NS_PER_S}

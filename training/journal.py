@@ -1,0 +1,100 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The run's curves on disk: ``metrics.csv`` and TensorBoard events."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TextIO
+
+from tensorboardX import SummaryWriter  # type: ignore[import-untyped]
+
+METRICS_FILE = 'metrics.csv'
+TENSORBOARD_FOLDER = 'tensorboard'
+FIXED = ('step', 'samples', 'elapsed_s', 'lr')
+
+
+class Journal:
+    """Means of every quantity over ``every`` steps, one row each.
+
+    Args:
+        run: the run's folder; None keeps nothing (every process but the first).
+        names: columns beside step, samples, seconds and learning rate.
+        every: steps of a row.
+        start_step: rows after it are dropped: a resumed run writes them again.
+    """
+
+    def __init__(
+        self, run: Path | None, names: tuple[str, ...], every: int, start_step: int = 0
+    ) -> None:
+        self._names = names
+        self._every = every
+        self._sums = dict.fromkeys(names, 0.0)
+        self._count = 0
+        self._file: TextIO | None = None
+        if run is None:
+            return
+        path = run / METRICS_FILE
+        kept = _rows_until(path, start_step)
+        self._file = path.open('w', newline='', encoding='utf-8')
+        self._writer = csv.DictWriter(self._file, (*FIXED, *names), extrasaction='ignore')
+        self._writer.writeheader()
+        self._writer.writerows(kept)
+        self._file.flush()
+        self._events = SummaryWriter(str(run / TENSORBOARD_FOLDER), purge_step=start_step)
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._events.close()
+
+    def add(self, step: int, samples: int, elapsed_s: float, lr: float,
+            values: Mapping[str, float]) -> None:
+        """Take in a step; every so many steps a row is written."""
+        if self._file is None:
+            return
+        for name in self._names:
+            self._sums[name] += values.get(name, 0.0)
+        self._count += 1
+        if step % self._every:
+            return
+        means = {name: total / self._count for name, total in self._sums.items()}
+        self._writer.writerow({
+            'step': step, 'samples': samples, 'elapsed_s': round(elapsed_s, 2), 'lr': f'{lr:.6g}',
+            **{name: f'{value:.6g}' for name, value in means.items()}})
+        self._file.flush()
+        for name, value in {'lr': lr, **means}.items():
+            self._events.add_scalar(name, value, step)
+        self._sums = dict.fromkeys(self._names, 0.0)
+        self._count = 0
+
+    def add_scores(self, step: int, scores: Mapping[str, float]) -> None:
+        """Validation scores for TensorBoard."""
+        for name, value in scores.items():
+            self._events.add_scalar(f'val/{name}', value, step)
+
+    def state(self) -> dict[str, Any]:
+        """What is not written yet, as plain data."""
+        return {'sums': dict(self._sums), 'count': self._count}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Inverse of ``state``."""
+        self._sums = {name: float(state['sums'].get(name, 0.0)) for name in self._names}
+        self._count = int(state['count'])
+
+
+def _rows_until(path: Path, step: int) -> list[dict[str, str]]:
+    if not step or not path.is_file():
+        return []
+    with path.open(newline='', encoding='utf-8') as file:
+        # A run that was killed may have left half a line.
+        return [row for row in csv.DictReader(file)
+                if (row['step'] or '').isdigit() and int(row['step']) <= step
+                and None not in row.values()]

@@ -1,0 +1,76 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Distillation of each sensor's own features."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from anymodal_seg_ros.models.features import FeatureMaps
+from training.losses.choices import check_choice
+from training.losses.pairing import matched_rows, take_rows
+
+AXES = ('channel', 'height')
+REDUCTIONS = ('elements', 'pixels')
+
+
+def unimodal_kd(
+    student: FeatureMaps,
+    teacher: FeatureMaps,
+    *,
+    axis: str = 'channel',
+    reduction: str = 'elements',
+) -> Tensor:
+    """L_umd of AnySeg (equation 4): KL(teacher || student) between same-modality features.
+
+    Summed over the four levels and a sample's modalities, mean over the samples.
+
+    Args:
+        student: with gradient.
+        teacher: must have every pair of the student, in maps of the same shape; detached here.
+        axis: 'channel' makes each pixel's features a distribution (the paper). 'height' makes
+            each image column of each channel one (the published code).
+        reduction: 'elements' divides by H * W * C, as the published code does, and keeps the
+            published weight of 5 in its range. 'pixels' divides by the number of distributions.
+
+    Returns:
+        float32 scalar.
+
+    Raises:
+        ConfigError: unknown axis or reduction.
+        ValueError: maps of different shapes, or a pair that the teacher lacks.
+    """
+    check_choice('unimodal_kd axis', axis, AXES)
+    check_choice('unimodal_kd reduction', reduction, REDUCTIONS)
+    rows_P = matched_rows(student, teacher)
+    dim = 3 if axis == 'channel' else 1
+    total = student.maps[0].new_zeros((), dtype=torch.float32)
+    with torch.autocast(total.device.type, enabled=False):
+        for student_PHWC, teacher_PHWC in zip(student.maps, teacher.maps, strict=True):
+            check_same_maps(student_PHWC, teacher_PHWC)
+            target_PHWC = take_rows(teacher_PHWC.detach(), rows_P)
+            kl = F.kl_div(
+                F.log_softmax(student_PHWC.float(), dim),
+                F.log_softmax(target_PHWC.float(), dim),
+                reduction='sum',
+                log_target=True,
+            )
+            size = math.prod(student_PHWC.shape[1:])
+            if reduction == 'pixels':
+                size //= student_PHWC.shape[dim]
+            total = total + kl / size
+        return total / student.num_samples
+
+
+def check_same_maps(student_PHWC: Tensor, teacher_PHWC: Tensor) -> None:
+    """Raises ValueError unless both maps have one height, width and number of channels."""
+    if student_PHWC.shape[1:] != teacher_PHWC.shape[1:]:
+        raise ValueError(
+            f'student maps are {tuple(student_PHWC.shape[1:])}, teacher maps '
+            f'{tuple(teacher_PHWC.shape[1:])}; bring the student to '
+            "the teacher's channels with FeatureProjection"
+        )

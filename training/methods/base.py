@@ -1,0 +1,135 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a training method offers to the loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from anymodal_seg_ros.models import MSegFormer
+from anymodal_seg_ros.models.features import FeatureMaps
+from anymodal_seg_ros.models.mit import BACKBONES
+from training.batch import Batch
+from training.limits import read_section
+from training.methods.feedback_options import FeedbackOptions
+
+Terms = dict[str, Tensor]
+"""Loss term to its unweighted scalar."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoOptions:
+    """A method without settings."""
+
+
+class StudentNetwork(nn.Module):
+    """A network whose forward gives logits and features as plain tensors, which is what the
+    wrappers for several processes and for mixed precision can carry."""
+
+    def __init__(self, model: MSegFormer) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(
+        self, images: Mapping[str, Tensor], present_BM: Tensor
+    ) -> tuple[Tensor, list[Tensor], Tensor, Tensor]:
+        """Logits [B, K, H/4, W/4]; the maps, samples and modalities of ``FeatureMaps``."""
+        logits_BKhw, features = self.model.forward_with_features(images, present_BM)
+        return logits_BKhw, list(features.maps), features.sample_P, features.modality_P
+
+
+def run_network(
+    network: nn.Module, images: Mapping[str, Tensor], present_BM: Tensor
+) -> tuple[Tensor, FeatureMaps]:
+    """Logits at stride 4 and features of a (wrapped) ``StudentNetwork``."""
+    logits_BKhw, maps, sample_P, modality_P = network(images, present_BM)
+    return logits_BKhw, FeatureMaps(
+        maps=tuple(maps), sample_P=sample_P.cpu(), modality_P=modality_P.cpu(),
+        num_samples=present_BM.shape[0], num_modalities=present_BM.shape[1])
+
+
+def upsampled(logits_BKhw: Tensor, labels_BHW: Tensor) -> Tensor:
+    """Logits at the size of the labels, bilinear."""
+    return F.interpolate(logits_BKhw, size=labels_BHW.shape[1:], mode='bilinear',
+                         align_corners=False)
+
+
+def encoder_dims(model: MSegFormer) -> tuple[int, ...]:
+    """Channels of the four maps."""
+    return tuple(BACKBONES[model.config.backbone].dims)
+
+
+class Method(nn.Module):
+    """Turns a batch and the student's answer into named loss terms.
+
+    A subclass sets ``OPTIONS`` (a frozen settings class), ``NEEDS_TEACHER`` and ``weights``.
+
+    Args:
+        criterion: the supervised loss, (logits [B, K, H, W], labels [B, H, W]) to a scalar.
+        student: the network to be trained; kept by reference, its parameters belong to the loop.
+        teacher: a trained network, or None.
+        options: plain data for ``OPTIONS``.
+
+    Raises:
+        ConfigError: an option that is unknown or not allowed.
+    """
+
+    OPTIONS: ClassVar[type[Any]] = NoOptions
+    NEEDS_TEACHER: ClassVar[bool] = False
+    weights: Mapping[str, float]
+
+    def __init__(
+        self, criterion: nn.Module, student: MSegFormer, teacher: MSegFormer | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.options = read_section(self.OPTIONS, 'method.options', dict(options or {}))
+        self.criterion = criterion
+        self.num_classes = student.config.num_classes
+        self.modalities = student.config.modalities
+        self.teacher = teacher
+        self.autocast: Callable[[], AbstractContextManager[Any]] = nullcontext
+        if teacher is not None:
+            teacher.eval().requires_grad_(False)
+
+    def forward(self, logits_BKhw: Tensor, features: FeatureMaps, batch: Batch) -> Terms:
+        """The student's loss terms; only those with a weight other than 0."""
+        raise NotImplementedError
+
+    def own_parameters(self) -> list[nn.Parameter]:
+        """Parameters beside the student's that learn with it."""
+        return []
+
+    def feedback_options(self) -> FeedbackOptions | None:
+        """How the teacher learns from the student; None where it stays as it is."""
+        return None
+
+    def train(self, mode: bool = True) -> Method:
+        """A teacher stays in evaluation mode."""
+        super().train(mode)
+        if self.teacher is not None:
+            self.teacher.eval()
+        return self
+
+    def training_state(self) -> dict[str, Tensor]:
+        """What a checkpoint must hold to continue: all but a teacher that never changes."""
+        return {name: value for name, value in self.state_dict().items()
+                if not name.startswith(('teacher.', 'criterion.'))}
+
+    def load_training_state(self, state: Mapping[str, Tensor]) -> None:
+        """Inverse of ``training_state``."""
+        self.load_state_dict({**self.state_dict(), **state})
+
+    @torch.no_grad()
+    def ask_teacher(self, batch: Batch) -> tuple[Tensor, FeatureMaps]:
+        """Logits at stride 4 and features of the teacher, which sees every sensor."""
+        assert self.teacher is not None
+        with self.autocast():
+            return self.teacher.forward_with_features(batch.teacher_images, batch.available)

@@ -1,0 +1,101 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Frames of a data set for scoring: read and brought to size ahead by threads, in batches."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import TypeVar
+
+from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.modalities import network_size
+from training.datasets import Frame, FrameSource, first_size, resize_frame
+
+MAX_WORKERS = 64
+LABEL_SIZES = ('native', 'network')
+"""Labels are scored as they are stored, or resized (nearest) with the images, as published tables
+do."""
+
+Item = TypeVar('Item')
+Result = TypeVar('Result')
+
+
+class Workers:
+    """Threads that work ahead of whoever consumes their results. Use with ``with``.
+
+    Args:
+        count: threads; with 0 the consumer works itself, when it asks.
+
+    Raises:
+        ConfigError: ``count`` is not allowed.
+    """
+
+    def __init__(self, count: int) -> None:
+        if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count <= MAX_WORKERS:
+            raise ConfigError(f'workers {count!r}; allowed: 0 to {MAX_WORKERS}')
+        self._ahead = 2 * count
+        self._pool = ThreadPoolExecutor(count, 'reading') if count else None
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """Results in the order of the items, whatever the number of threads; an error of
+        ``function`` comes where its result would."""
+        if self._pool is None:
+            yield from map(function, items)
+            return
+        pending: deque[Future[Result]] = deque()
+        for item in items:
+            pending.append(self._pool.submit(function, item))
+            if len(pending) > self._ahead:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+
+
+def read_batches(
+    frames: FrameSource, indices: Sequence[int], short_side_px: int, workers: Workers, *,
+    batch_size: int, label_size: str = 'native',
+) -> Iterator[list[Frame]]:
+    """Neighbours of one size with the same sensors, ``batch_size`` at most, images at network
+    size.
+
+    Raises:
+        ConfigError: an argument that is not allowed, or a frame that cannot be read.
+    """
+    check_batch_size(batch_size)
+    if label_size not in LABEL_SIZES:
+        raise ConfigError(f'label size {label_size!r}; allowed: {", ".join(LABEL_SIZES)}')
+
+    def read(index: int) -> Frame:
+        frame = frames[index]
+        size_hw = network_size(first_size(frame), short_side_px)
+        return resize_frame(frame, size_hw, labels_too=label_size == 'network')
+
+    batch: list[Frame] = []
+    for frame in workers.map(read, indices):
+        if batch and (len(batch) == batch_size or _kind(frame) != _kind(batch[0])):
+            yield batch
+            batch = []
+        batch.append(frame)
+    if batch:
+        yield batch
+
+
+def check_batch_size(batch_size: int) -> None:
+    """Raises ConfigError unless it is 1 or more."""
+    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+        raise ConfigError(f'batch size {batch_size!r}; allowed: 1 or more')
+
+
+def _kind(frame: Frame) -> tuple[tuple[int, int], frozenset[str]]:
+    return first_size(frame), frozenset(frame.images)

@@ -1,0 +1,90 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Recipe files as plain data: YAML, an optional base recipe, overrides from the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from anymodal_seg_ros.errors import ConfigError
+
+BASE = 'base'
+MAX_DEPTH = 8
+
+
+def read_recipe(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """The recipe with its bases merged in and overrides applied.
+
+    ``base: other.yaml`` (relative to the file) is read first; tables merge key by key, except
+    ``options``, ``weights`` and lists, which replace. An override is ``key=value`` or
+    ``key.key=value`` with a YAML value.
+
+    Raises:
+        ConfigError: a file that cannot be read or is no table, a circle of bases, or an override
+            without '=' or through something that is no table.
+    """
+    data = _with_base(path, 0)
+    for override in overrides:
+        _apply(data, override)
+    return data
+
+
+def _with_base(path: Path, depth: int) -> dict[str, Any]:
+    data = _read(path)
+    base = data.pop(BASE, None)
+    if base is None:
+        return data
+    if not isinstance(base, str):
+        raise ConfigError(f'{path}: base must be the name of a recipe, not {base!r}')
+    if depth == MAX_DEPTH:
+        raise ConfigError(f'{path}: more than {MAX_DEPTH} bases on each other; is it a circle?')
+    return _merged(_with_base(path.parent / base, depth + 1), data)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        data = yaml.safe_load(path.read_text(encoding='utf-8'))
+    except OSError as error:
+        raise ConfigError(f'cannot read the recipe {path}: {error.strerror}') from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = ' '.join(str(error).split())
+        raise ConfigError(f'{path} is not YAML: {reason}') from None
+    if data is None:
+        return {}
+    if not isinstance(data, dict):
+        raise ConfigError(f'{path}: the recipe must be a table, not {data!r}')
+    return data
+
+
+def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        old = merged.get(key)
+        mixes = key not in REPLACED and isinstance(old, dict) and isinstance(value, dict)
+        merged[key] = _merged(old or {}, value) if mixes else value
+    return merged
+
+
+REPLACED = ('options', 'weights')
+"""Tables whose keys belong together: one method's options mean nothing to another."""
+
+
+def _apply(data: dict[str, Any], override: str) -> None:
+    key, equals, raw = override.partition('=')
+    if not equals or not all(key.split('.')):
+        raise ConfigError(f'{override!r} is no override; write key=value or section.key=value')
+    try:
+        value = yaml.safe_load(raw)
+    except yaml.YAMLError:
+        raise ConfigError(f'{override!r}: the value is not YAML') from None
+    *sections, last = key.split('.')
+    table = data
+    for section in sections:
+        table = table.setdefault(section, {})
+        if not isinstance(table, dict):
+            raise ConfigError(f'{override!r}: {section} is no table but {table!r}')
+    table[last] = value

@@ -1,0 +1,218 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A whole run: data, networks and method by the recipe; training; bundle, scores and report."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+import yaml
+from torch import Tensor
+from tqdm import tqdm  # type: ignore[import-untyped]
+
+from anymodal_seg_ros.bundle import Bundle, save_bundle
+from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.inference import build_segmenter, modality_subsets
+from anymodal_seg_ros.labels import LabelSpace
+from anymodal_seg_ros.modalities import network_size
+from anymodal_seg_ros.models import MSegFormer, build_model
+from training.config import TrainConfig
+from training.data import RunData, open_data
+from training.datasets import FrameCache, FrameSource, first_size
+from training.devices import make_deterministic, make_fabric
+from training.export import describe_bundle
+from training.losses import build_loss, class_weights
+from training.methods import METHODS
+from training.report import write_report, write_samples
+from training.scoring import SubsetScores, predict_with, score_frames, score_table, spread
+from training.students import build_student, build_teacher
+from training.trainer import CHECKPOINT_FILE, RunResult, Trainer
+
+RECIPE_FILE = 'recipe.yaml'
+SCORES_FILE = 'scores.json'
+SAMPLES_FOLDER = 'samples'
+BUNDLE_FOLDER = 'bundle'
+TEACHER_FOLDER = 'teacher_bundle'
+PACKAGES = ('torch', 'numpy', 'opencv-python-headless', 'lightning-fabric')
+Log = Callable[[str], None]
+StopRequest = Callable[[], bool]
+
+
+def train(
+    config: TrainConfig, *, resume: bool = False, should_stop: StopRequest = lambda: False,
+    log: Log = lambda line: None,
+) -> bool:
+    """Train by a recipe into the folder ``config.output``, score on the validation split.
+
+    Returns:
+        False when stopped early; ``resume`` then continues.
+
+    Raises:
+        ConfigError: the recipe, the data set or a bundle that the recipe names is wrong.
+        BundleError: such a bundle is missing or damaged.
+        DivergedError: a loss term is no longer finite.
+    """
+    run = _checked_output(config, resume)
+    cv2.setNumThreads(1)
+    if config.deterministic:
+        make_deterministic()
+    torch.manual_seed(config.seed)
+    data = open_data(config, log)
+    teacher = build_teacher(config, data.label_space, data.modalities)
+    model = build_student(config, data.label_space, data.modalities, data.statistics)
+    size_hw = network_size(first_size(data.train[0]), config.data.short_side_px)
+    frames = FrameCache(data.train, size_hw, keep=config.data.cache)
+    method = METHODS[config.method.name](
+        build_loss(config.loss, _loss_weights(config, frames, data.label_space)),
+        model, teacher, config.method.options)
+    fabric = make_fabric(config.device, config.precision,
+                         find_unused=any(model.parameters_of(m) for m in data.modalities))
+    if fabric.is_global_zero:
+        run.mkdir(parents=True, exist_ok=True)
+        recipe = yaml.safe_dump(config.to_dict(), sort_keys=False)
+        (run / RECIPE_FILE).write_text(recipe, encoding='utf-8')
+        log(f'{len(data.train)} training frames of {size_hw[0]} x {size_hw[1]} pixels from '
+            f'{config.data.root}; modalities {", ".join(data.modalities)}')
+    bundle = Bundle(
+        model_name=config.model, model_config=model.config.to_dict(), encoders=data.encoders,
+        label_space=data.label_space, short_side_px=config.data.short_side_px)
+    trainer = Trainer(config, model, method, frames, run, fabric=fabric,
+                      bundle=describe_bundle(bundle),
+                      on_epoch=_validation(config, data, model, log), show_progress=True)
+    if resume:
+        trainer.resume()
+        log(f'continued from {trainer.checkpoint_path}')
+    result = trainer.fit(should_stop)
+    if not fabric.is_global_zero:
+        return result.finished
+    if not result.finished:
+        log(f'stopped after {result.samples} samples; --resume continues the run')
+        return False
+    provenance = _provenance(config, data.train, result)
+    _finish(config, data, replace(bundle, provenance=provenance), result, run, log)
+    return True
+
+
+def _checked_output(config: TrainConfig, resume: bool) -> Path:
+    if not config.output:
+        raise ConfigError('the recipe names no output; add output=FOLDER')
+    if not config.data.root:
+        raise ConfigError('the recipe names no data; add data.root=FOLDER')
+    run = Path(config.output)
+    unfinished = (run / CHECKPOINT_FILE).is_file() and not (run / BUNDLE_FOLDER).is_dir()
+    if resume and not (run / CHECKPOINT_FILE).is_file():
+        raise ConfigError(f'{run} has no {CHECKPOINT_FILE} to resume from')
+    if not resume and unfinished:
+        raise ConfigError(f'{run} holds an unfinished run; continue it with --resume, or remove '
+                          'it to start anew')
+    if not resume and run.exists() and (not run.is_dir() or any(run.iterdir())):
+        raise ConfigError(f'{run} exists; name a new folder as output, or remove it')
+    return run
+
+
+def _loss_weights(
+    config: TrainConfig, frames: FrameCache, label_space: LabelSpace
+) -> Tensor | None:
+    """Weights from the pixel counts of at most 500 frames; None where the recipe wants none."""
+    if config.class_weights == 'none':
+        return None
+    pixels_K = np.zeros(label_space.num_classes, np.int64)
+    for index in tqdm(spread(len(frames), 500), desc='counting classes', unit='frame'):
+        pixels_K += np.bincount(frames[index].labels.ravel(), minlength=256)[: len(pixels_K)]
+    return class_weights(torch.from_numpy(pixels_K))
+
+
+def _validation(
+    config: TrainConfig, data: RunData, model: MSegFormer, log: Log
+) -> Callable[[int, dict[str, Tensor]], Mapping[str, float]] | None:
+    """Scores of the averaged weights with all sensors and with each alone, every few epochs."""
+    if not config.val_epochs:
+        return None
+    frames = data.open_split('val')
+    averaged = build_model(config.model, model.config.to_dict()).eval()
+    subsets = [*((name,) for name in data.modalities), data.modalities]
+
+    def validate(epoch: int, state: dict[str, Tensor]) -> Mapping[str, float]:
+        if epoch % config.val_epochs:
+            return {}
+        averaged.load_state_dict(state)
+        scores = score_frames(predict_with(averaged), frames, subsets, data.label_space,
+                              config.data.short_side_px,
+                              indices=spread(len(frames), config.val_frames))
+        log(f'epoch {epoch}\n{score_table(scores)}')
+        return {'+'.join(subset): scores.miou(subset) for subset in scores.matrices}
+
+    return validate
+
+
+def _finish(config: TrainConfig, data: RunData, bundle: Bundle, result: RunResult, run: Path,
+            log: Log) -> None:
+    """Bundles, scores, sample pictures and the report."""
+    _save(run / BUNDLE_FOLDER, bundle, result.state, data, config, log)
+    if result.teacher is not None:
+        learnt = replace(bundle, model_config=result.teacher.config.to_dict())
+        log('the teacher, which learnt too:')
+        _save(run / TEACHER_FOLDER, learnt, result.teacher.state_dict(), data, config, log)
+    frames = data.open_split('val')
+    write_samples(run / SAMPLES_FOLDER, predict_with(build_segmenter(run / BUNDLE_FOLDER)), frames,
+                  data.label_space, config.data.short_side_px)
+    log(f'report: {write_report(run)}')
+
+
+def _save(path: Path, bundle: Bundle, state: Mapping[str, Tensor], data: RunData,
+          config: TrainConfig, log: Log) -> None:
+    save_bundle(path, bundle, state)
+    scores, frames = _scored(path, data, config)
+    log(score_table(scores))
+    report = {**scores.to_dict(), 'data': frames.describe()}
+    save_bundle(path, replace(bundle, provenance={**bundle.provenance,
+                                                  'scores': {'val': report}}), state)
+    if path.name == BUNDLE_FOLDER:
+        (path.parent / SCORES_FILE).write_text(json.dumps(report, indent=2) + '\n',
+                                               encoding='utf-8')
+
+
+def _scored(path: Path, data: RunData, config: TrainConfig) -> tuple[SubsetScores, FrameSource]:
+    segmenter = build_segmenter(path)
+    frames = data.open_split('val')
+    with tqdm(total=len(frames), unit='frame', desc='scoring val') as bar:
+        scores = score_frames(
+            predict_with(segmenter), frames,
+            modality_subsets(data.modalities), data.label_space, config.data.short_side_px,
+            on_frame=lambda: bar.update(1))
+    return scores, frames
+
+
+def _provenance(config: TrainConfig, source: FrameSource, result: RunResult) -> dict[str, Any]:
+    recipe = config.to_dict()
+    return {
+        'recipe': recipe,
+        'seed': config.seed,
+        'data': source.describe(),
+        'steps': result.steps,
+        'samples': result.samples,
+        'minutes': round(result.elapsed_s / 60, 2),
+        'host': {'machine': platform.machine(), 'system': platform.system(),
+                 'cores': os.cpu_count(), 'threads': torch.get_num_threads(),
+                 'processes': int(os.environ.get('WORLD_SIZE', '1')),
+                 'gpu': torch.cuda.get_device_name() if torch.cuda.is_available() else ''},
+        'versions': {'python': platform.python_version(),
+                     **{name: _version(name) for name in PACKAGES}},
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return ''

@@ -1,0 +1,91 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The networks of a run: the teacher from its bundle, the student from where the recipe says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from anymodal_seg_ros.bundle import Bundle, load_bundle
+from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.labels import LabelSpace
+from anymodal_seg_ros.models import (
+    MSegFormer,
+    build_model,
+    load_encoder_weights,
+    load_state,
+)
+from training.config import SCRATCH, TEACHER, TrainConfig
+
+
+def build_teacher(
+    config: TrainConfig, label_space: LabelSpace, modalities: Sequence[str]
+) -> MSegFormer | None:
+    """The network of ``method.teacher``; None where the method has none.
+
+    Raises:
+        BundleError: the bundle is missing or damaged.
+        ConfigError: it has other classes or modalities than the data.
+    """
+    if not config.method.teacher:
+        return None
+    bundle, state = load_bundle(config.method.teacher)
+    _check(f'teacher {config.method.teacher}', bundle, label_space, modalities)
+    model = build_model(bundle.model_name, bundle.model_config)
+    model.load_state_dict(dict(state))
+    return model
+
+
+def build_student(
+    config: TrainConfig, label_space: LabelSpace, modalities: Sequence[str],
+    statistics: Mapping[str, Any],
+) -> MSegFormer:
+    """The network to train; its settings are those of the bundle that it starts from, with the
+    recipe's on top.
+
+    Args:
+        config: the recipe.
+        label_space: of the labels it learns.
+        modalities: of the data.
+        statistics: 'mean' and 'std' of each modality; empty takes the recipe's or the defaults.
+
+    Raises:
+        BundleError: the bundle to start from is missing or damaged.
+        ConfigError: it does not fit the data or the recipe.
+    """
+    origin = config.method.teacher if config.method.init == TEACHER else config.method.init
+    settings = {'num_classes': label_space.num_classes, 'modalities': tuple(modalities)}
+    if origin == SCRATCH:
+        model = build_model(config.model, {**statistics, **config.model_config, **settings})
+        if config.pretrained:
+            if not hasattr(model.encoder, 'stems'):
+                raise ConfigError("pretrained needs model_config.encoder 'shared' or 'adapters'")
+            load_encoder_weights(model.encoder, config.pretrained)  # type: ignore[arg-type]
+        return model
+    if config.pretrained:
+        raise ConfigError(f'pretrained {config.pretrained!r} and method.init '
+                          f'{config.method.init!r} exclude each other')
+    bundle, state = load_bundle(origin)
+    _check(f'method.init {origin}', bundle, label_space, modalities)
+    # Its weights know the inputs by the statistics that they were trained with.
+    model = build_model(config.model, {**bundle.model_config, **config.model_config, **settings})
+    try:
+        load_state(model, state)
+    except ConfigError as error:
+        raise ConfigError(f'{Path(origin)} does not fit model_config: {error}') from None
+    return model
+
+
+def _check(
+    what: str, bundle: Bundle, label_space: LabelSpace, modalities: Sequence[str]
+) -> None:
+    if bundle.label_space.class_names != label_space.class_names:
+        raise ConfigError(
+            f'{what} has the classes of {bundle.label_space.name!r} '
+            f'({bundle.label_space.num_classes}), but the labels are of {label_space.name!r} '
+            f'({label_space.num_classes})')
+    if bundle.modalities != tuple(modalities):
+        raise ConfigError(f'{what} has modalities {", ".join(bundle.modalities)}; the data has '
+                          f'{", ".join(modalities)}; both need the same in the same order')

@@ -1,0 +1,82 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The teacher's own optimiser steps, where a method lets it learn from the student."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from anymodal_seg_ros.models import MSegFormer
+from training.batch import Batch
+from training.config import OptimConfig
+from training.methods import FeedbackLoop, Method, RobustSeg, StudentNetwork
+from training.methods.learning_teacher import trainable_parameters
+
+
+class TeacherSteps:
+    """Does nothing for methods whose teacher stays as it is."""
+
+    def __init__(self, loop: FeedbackLoop | None, teacher: MSegFormer | None, fabric: Fabric,
+                 network: Any, optimizer: Any) -> None:  # noqa: ANN401  # Fabric's wrappers
+        self._loop = loop
+        self._fabric = fabric
+        self._network = network
+        self._optimizer = optimizer
+        self.teacher = teacher
+
+    @classmethod
+    def for_method(cls, method: Method, fabric: Fabric, optim: OptimConfig) -> TeacherSteps:
+        """Sets up optimiser and wrapper of ``method.feedback``; the rate follows the student's
+        schedule."""
+        options = method.feedback_options()
+        if options is None or not isinstance(method, RobustSeg) or method.teacher is None:
+            return cls(None, None, fabric, None, None)
+        parameters = trainable_parameters(method.teacher, options)
+        for parameter in parameters:
+            parameter.requires_grad_(True)
+        network, optimizer = fabric.setup(
+            StudentNetwork(method.teacher),
+            torch.optim.AdamW(parameters, lr=options.lr, weight_decay=optim.weight_decay))
+        loop = FeedbackLoop(network, method, options)
+        return cls(loop, method.teacher, fabric, network, optimizer)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the loss terms."""
+        return tuple(self._loop.weights) if self._loop is not None else ()
+
+    def step(self, student: MSegFormer, batch: Batch, step: int, rate_factor: float
+             ) -> dict[str, float]:
+        """One step of the teacher where one is due; its unweighted terms."""
+        if self._loop is None or step % self._loop.options.every or not self._loop.is_due():
+            return {}
+        for group in self._optimizer.param_groups:
+            group['lr'] = self._loop.options.lr * rate_factor
+        self._optimizer.zero_grad(set_to_none=True)
+        terms = self._loop(student, batch)
+        weights = self._loop.weights
+        total = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
+        self._fabric.backward(total)
+        self._optimizer.step()
+        numbers = torch.stack([term.detach() for term in terms.values()]).tolist()
+        return dict(zip(terms, numbers, strict=True))
+
+    def state(self) -> dict[str, Any]:
+        """For a checkpoint."""
+        if self.teacher is None:
+            return {}
+        return {'model': self.teacher.state_dict(), 'optimizer': self._optimizer.state_dict()}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Inverse of ``state``."""
+        if self.teacher is not None:
+            self.teacher.load_state_dict(_tensors(state['model']))
+            self._optimizer.load_state_dict(state['optimizer'])
+
+
+def _tensors(state: dict[str, Any]) -> dict[str, Tensor]:
+    return {name: value for name, value in state.items() if isinstance(value, Tensor)}
