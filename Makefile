@@ -15,7 +15,7 @@ ifdef AMENT_PREFIX_PATH
 unexport AMENT_PREFIX_PATH PYTHONPATH LD_LIBRARY_PATH ROS_DISTRO RMW_IMPLEMENTATION
 endif
 
-.PHONY: help setup demo test lint benchmark train clean
+.PHONY: help setup demo test lint benchmark train ladder clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -55,9 +55,17 @@ out/streets/dataset.json: | $(READY)
 	@$(BIN)/python -m anymodal_seg_ros.sim dataset out/streets \
 	  --train 1800 --val 200 --test 200 --frames-per-scene 4
 
-train: $(READY) out/streets/dataset.json  ## simulate streets and train the default bundle (two cores: under two hours)
-	@$(BIN)/python -m training.train --config config/training/default.yaml --data out/streets \
-	  --output out/train/default $(if $(wildcard out/train/default.ckpt),--resume)
+# Each folder's bundle is written last.
+out/train/%/bundle: out/streets/dataset.json | $(READY)
+	@$(BIN)/python training/train.py --recipe config/training/$*.yaml data.root=out/streets \
+	  output=out/train/$* $(if $(wildcard out/train/$*/checkpoint.pt),--resume)
+
+out/train/default/bundle: out/train/supervised/bundle
+
+train: out/train/default/bundle  ## simulate streets and train the default bundle (two cores: about two hours)
+
+ladder: $(READY) out/streets/dataset.json  ## train the ablation ladder on simulated streets and print its table
+	@$(BIN)/python training/ladder.py --data out/streets --output out/ladder
 
 clean:  ## remove what make made, except the virtual environment, data sets and training
 	@rm -rf out/demo build install log .pytest_cache .mypy_cache .ruff_cache

@@ -207,6 +207,9 @@ class TrainConfig:
     val_epochs: int = 0
     """Score the full set and each single sensor every so many epochs; 0 only at the end."""
     val_frames: int = 100
+    """At most so many validation frames then, spread over the split."""
+    score_frames: int = 0
+    """The same for the scores at the end; 0 takes all."""
     method: MethodConfig = field(default_factory=MethodConfig)
     data: DataConfig = field(default_factory=DataConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
@@ -225,6 +228,7 @@ class TrainConfig:
         limits.whole('log_steps', self.log_steps, 1, 10**6)
         limits.whole('val_epochs', self.val_epochs, 0, 10**6)
         limits.whole('val_frames', self.val_frames, 1, 10**9)
+        limits.whole('score_frames', self.score_frames, 0, 10**9)
         limits.one_of('model', self.model, tuple(CONFIGS))
         limits.table('model_config', self.model_config)
         limits.one_of('loss', self.loss, tuple(LOSSES))

@@ -20,7 +20,7 @@ import yaml
 from torch import Tensor
 from tqdm import tqdm  # type: ignore[import-untyped]
 
-from anymodal_seg_ros.bundle import Bundle, save_bundle
+from anymodal_seg_ros.bundle import Bundle, load_bundle, save_bundle
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.inference import build_segmenter, modality_subsets
 from anymodal_seg_ros.labels import LabelSpace
@@ -172,9 +172,9 @@ def _finish(config: TrainConfig, data: RunData, bundle: Bundle, result: RunResul
 def _save(path: Path, bundle: Bundle, state: Mapping[str, Tensor], data: RunData,
           config: TrainConfig, log: Log) -> None:
     save_bundle(path, bundle, state)
-    scores, frames = _scored(path, data, config)
+    scores, description = _scored(path, data, config)
     log(score_table(scores))
-    report = {**scores.to_dict(), 'data': frames.describe()}
+    report = {**scores.to_dict(), 'data': description}
     save_bundle(path, replace(bundle, provenance={**bundle.provenance,
                                                   'scores': {'val': report}}), state)
     if path.name == BUNDLE_FOLDER:
@@ -182,15 +182,16 @@ def _save(path: Path, bundle: Bundle, state: Mapping[str, Tensor], data: RunData
                                                encoding='utf-8')
 
 
-def _scored(path: Path, data: RunData, config: TrainConfig) -> tuple[SubsetScores, FrameSource]:
-    segmenter = build_segmenter(path)
+def _scored(path: Path, data: RunData, config: TrainConfig
+            ) -> tuple[SubsetScores, dict[str, Any]]:
     frames = data.open_split('val')
-    with tqdm(total=len(frames), unit='frame', desc='scoring val') as bar:
+    indices = spread(len(frames), config.score_frames)
+    with tqdm(total=len(indices), unit='frame', desc='scoring val') as bar:
         scores = score_frames(
-            predict_with(segmenter), frames,
-            modality_subsets(data.modalities), data.label_space, config.data.short_side_px,
+            predict_with(build_segmenter(path)), frames, modality_subsets(data.modalities),
+            data.label_space, config.data.short_side_px, indices=indices,
             on_frame=lambda: bar.update(1))
-    return scores, frames
+    return scores, {**frames.describe(), 'scored_frames': len(indices)}
 
 
 def _provenance(config: TrainConfig, source: FrameSource, result: RunResult) -> dict[str, Any]:
@@ -199,6 +200,7 @@ def _provenance(config: TrainConfig, source: FrameSource, result: RunResult) -> 
         'recipe': recipe,
         'seed': config.seed,
         'data': source.describe(),
+        'teacher': _teacher_provenance(config),
         'steps': result.steps,
         'samples': result.samples,
         'minutes': round(result.elapsed_s / 60, 2),
@@ -209,6 +211,16 @@ def _provenance(config: TrainConfig, source: FrameSource, result: RunResult) -> 
         'versions': {'python': platform.python_version(),
                      **{name: _version(name) for name in PACKAGES}},
     }
+
+
+def _teacher_provenance(config: TrainConfig) -> dict[str, Any]:
+    """What the teacher was, without its own teacher; empty for methods without one."""
+    if not config.method.teacher:
+        return {}
+    bundle, _ = load_bundle(config.method.teacher)
+    kept = ('seed', 'steps', 'samples', 'minutes', 'scores')
+    return {'model_config': dict(bundle.model_config),
+            **{name: bundle.provenance[name] for name in kept if name in bundle.provenance}}
 
 
 def _version(package: str) -> str:

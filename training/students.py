@@ -49,7 +49,8 @@ def build_student(
         config: the recipe.
         label_space: of the labels it learns.
         modalities: of the data.
-        statistics: 'mean' and 'std' of each modality; empty takes the recipe's or the defaults.
+        statistics: 'mean' and 'std' of each modality, instead of those of the bundle; may be
+            empty.
 
     Raises:
         BundleError: the bundle to start from is missing or damaged.
@@ -69,8 +70,8 @@ def build_student(
                           f'{config.method.init!r} exclude each other')
     bundle, state = load_bundle(origin)
     _check(f'method.init {origin}', bundle, label_space, modalities)
-    # Its weights know the inputs by the statistics that they were trained with.
-    model = build_model(config.model, {**bundle.model_config, **config.model_config, **settings})
+    model = build_model(config.model, {**bundle.model_config, **statistics, **config.model_config,
+                                       **settings})
     try:
         load_state(model, state)
     except ConfigError as error:

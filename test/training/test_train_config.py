@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Recipes: strict reading, round trip, stages, and the learning rate over a run."""
 
+import re
+
 import pytest
 
 from anymodal_seg_ros.errors import ConfigError
@@ -10,9 +12,12 @@ from training.config import OptimConfig, TrainConfig
 from training.schedule import rate_factor, run_progress
 
 
-@pytest.mark.parametrize('name', ['default', 'debug'])
-def test_shipped_recipes_round_trip(name):
-    config = TrainConfig.from_yaml(resource_path('config') / 'training' / f'{name}.yaml')
+RECIPES = sorted((resource_path('config') / 'training').rglob('*.yaml'))
+
+
+@pytest.mark.parametrize('path', RECIPES, ids=lambda path: f'{path.parent.name}/{path.stem}')
+def test_shipped_recipes_round_trip(path):
+    config = TrainConfig.from_yaml(path)
     assert TrainConfig.from_dict(config.to_dict()) == config
 
 
@@ -88,3 +93,47 @@ def test_progress_is_by_samples_or_time_whichever_is_further():
     assert run_progress(5, 20, elapsed_s=30, max_minutes=1) == 0.5
     assert run_progress(15, 20, elapsed_s=30, max_minutes=1) == 0.75
     assert run_progress(25, 20) == 1.0
+
+
+def write(path, text):
+    path.write_text(text, encoding='utf-8')
+    return path
+
+
+def test_a_recipe_says_only_what_differs_from_its_base(tmp_path):
+    write(tmp_path / 'base.yaml', 'seed: 3\noptim: {lr: 0.1, ema: 0.5}\n'
+          'dropout: {weights: {rgb: 1}}\n')
+    path = write(tmp_path / 'own.yaml', 'base: base.yaml\noptim: {lr: 0.2}\n'
+                 'dropout: {weights: {lidar: 2}}\n')
+    config = TrainConfig.from_yaml(path)
+    assert (config.seed, config.optim.lr, config.optim.ema) == (3, 0.2, 0.5)
+    assert config.dropout.weights == {'lidar': 2}
+
+
+def test_overrides_come_last(tmp_path):
+    path = write(tmp_path / 'own.yaml', 'seed: 3\n')
+    config = TrainConfig.from_yaml(path, ('seed=4', 'optim.lr=0.25', 'data.conditions=[sun, fog]',
+                                          'data.root=a=b'))
+    assert (config.seed, config.optim.lr) == (4, 0.25)
+    assert config.data.conditions == ('sun', 'fog') and config.data.root == 'a=b'
+
+
+@pytest.mark.parametrize('override', ['seed', '=3', 'optim.=3', 'optim.lr=[', 'seed.a=1'])
+def test_overrides_that_make_no_sense_are_named(tmp_path, override):
+    path = write(tmp_path / 'own.yaml', 'seed: 3\n')
+    with pytest.raises(ConfigError, match=re.escape(repr(override))):
+        TrainConfig.from_yaml(path, (override,))
+
+
+def test_bases_in_a_circle_end(tmp_path):
+    write(tmp_path / 'a.yaml', 'base: b.yaml\n')
+    write(tmp_path / 'b.yaml', 'base: a.yaml\n')
+    with pytest.raises(ConfigError, match='circle'):
+        TrainConfig.from_yaml(tmp_path / 'a.yaml')
+
+
+@pytest.mark.parametrize(('text', 'match'), [
+    ('base: 3', 'name of a recipe'), ('base: gone.yaml', r'gone\.yaml'), ('- 3', 'table')])
+def test_wrong_files_are_named(tmp_path, text, match):
+    with pytest.raises(ConfigError, match=match):
+        TrainConfig.from_yaml(write(tmp_path / 'own.yaml', text))

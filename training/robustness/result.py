@@ -113,15 +113,19 @@ class RobustnessScores:
         return {'robustness_score': rows} if rows else {}
 
     def _combined_tables(self) -> dict[str, Any]:
+        """The combinations themselves stand above for the first missing mode."""
         tables: dict[str, Any] = {}
+        first = next(iter(self.emm.values()))
         runs = [(EMM, missing, scores) for missing, scores in self.emm.items()
                 if EMM in self.config.benchmarks]
         runs += [(RMM, f'r={rate:g}', scores) for rate, scores in self.rmm.items()]
         for benchmark, name, scores in runs:
-            tables.setdefault(benchmark, {})[name] = {
-                **{f'absent {absent}': _rounded(self.combined(scores, absent))
-                   for absent in ABSENT_CLASSES},
-                'subsets': scores.to_dict()['subsets']}
+            table: dict[str, Any] = {
+                f'absent {absent}': _rounded(self.combined(scores, absent))
+                for absent in ABSENT_CLASSES}
+            if scores is not first:
+                table['subsets'] = scores.to_dict()['subsets']
+            tables.setdefault(benchmark, {})[name] = table
         return tables
 
     def _degraded_tables(self) -> dict[str, Any]:
