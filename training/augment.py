@@ -18,7 +18,6 @@ import numpy as np
 import numpy.typing as npt
 
 from anymodal_seg_ros.corruption import FAULTS
-from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.inference import modality_subsets
 from anymodal_seg_ros.labels import UNLABELLED
 from training.config import AugmentConfig, DropoutConfig
@@ -183,7 +182,8 @@ def subset_probabilities(
         given = {frozenset(name.split('+')): w for name, w in config.weights.items()}
         weights = [given.get(frozenset(subset), 0.0) for subset in subsets]
         if not sum(weights):
-            raise ConfigError(f'dropout.weights names no set of {", ".join(modalities)}')
+            # A frame that lacks sensors may have none of the sets: it keeps what it has.
+            weights = [float(len(subset) == len(modalities)) for subset in subsets]
     elif config.mode == 'uniform':
         weights = [1.0] * len(subsets)
     else:

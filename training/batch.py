@@ -21,8 +21,9 @@ class Batch:
     present: Tensor
     """bool [B, M] on the CPU: what the student sees, in the order of its modalities."""
     teacher_images: dict[str, Tensor]
-    """The same crops as the teacher sees them: every sensor that the frame has, not degraded.
-    Empty for methods without a teacher."""
+    """The same crops as the teacher sees them: every sensor that the frame has, sensor faults of
+    ``augment.fault`` too, but no noise and no lost elements or blocks. Empty for methods without a
+    teacher."""
     available: Tensor
     """bool [B, M] on the CPU: what the teacher sees."""
     end: int

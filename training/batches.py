@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Training batches, made ahead in a background thread. Every batch depends on the seed and its
+"""Training batches, made ahead in background threads. Every batch depends on the seed and its
 position alone, so a resumed run sees what an uninterrupted one would have seen."""
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from training.batch import Batch
 from training.config import StageConfig, TrainConfig
 from training.datasets import Frame, FrameCache
 
-QUEUE_LENGTH = 3
+QUEUE_LENGTH = 2
 
 
 class BatchMaker:
@@ -107,12 +107,13 @@ def stream(
     maker: BatchMaker, config: TrainConfig, start: int, progress: Callable[[int], float]
 ) -> Iterator[Batch]:
     """Batches from position ``start`` until ``progress(position)`` reaches 1."""
-    with ThreadPoolExecutor(1, thread_name_prefix='batches') as pool:
+    workers = config.data.workers
+    with ThreadPoolExecutor(workers, thread_name_prefix='batches') as pool:
         pending: deque[Future[Batch]] = deque()
         position = start
         try:
             while True:
-                while len(pending) < QUEUE_LENGTH and progress(position) < 1.0:
+                while len(pending) < QUEUE_LENGTH + workers and progress(position) < 1.0:
                     stage = config.stage_at(progress(position))
                     pending.append(pool.submit(maker.make, position, stage))
                     position = maker.end(position, stage)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,14 +15,18 @@ from torch import Tensor
 
 from anymodal_seg_ros.errors import ConfigError
 
-KEYS = ('model', 'average', 'optimizer', 'method', 'teacher', 'progress', 'recipe')
+KEYS = ('model', 'average', 'optimizer', 'method', 'teacher', 'progress', 'recipe', 'world_size',
+        'precision')
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Writes beside the target and renames, so that a crash leaves the last one whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix('.partial')
-    torch.save(state, partial)
+    with partial.open('wb') as file:
+        torch.save(state, file)
+        file.flush()
+        os.fsync(file.fileno())
     partial.replace(path)
 
 

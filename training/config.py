@@ -44,6 +44,8 @@ class DataConfig:
     """Name or file of a table from the data set's classes to ``label_space``."""
     short_side_px: int = 256
     cache: bool = True
+    workers: int = 1
+    """Threads that make batches ahead; their number changes no result."""
     unreadable: str = 'error'
     """'skip' reports a frame that cannot be read and trains on the next one in its place."""
     statistics: str = 'default'
@@ -59,6 +61,7 @@ class DataConfig:
         if self.short_side_px % 32:
             raise ConfigError(f'data.short_side_px {self.short_side_px} is no multiple of 32')
         limits.flag('data.cache', self.cache)
+        limits.whole('data.workers', self.workers, 1, 256)
         limits.one_of('data.unreadable', self.unreadable, UNREADABLE_POLICIES)
         limits.one_of('data.statistics', self.statistics, STATISTICS)
 

@@ -54,39 +54,53 @@ def open_data(config: TrainConfig, log: Callable[[str], None]) -> RunData:
     def open_split(split: str) -> FrameSource:
         return _open(data, split, modalities)
 
-    label_space = label_space_of(data)
-    train = with_policy(open_split('train'), data.unreadable, log)
+    opened = open_split('train')
+    label_space = label_space_of(data, opened)
+    train = with_policy(opened, data.unreadable, log)
     return RunData(
         train=train, label_space=label_space, modalities=modalities,
         encoders=encoder_settings(train.describe(), modalities),
         statistics=_statistics(data, train, modalities), open_split=open_split)
 
 
-def label_space_of(data: DataConfig) -> LabelSpace:
+def label_space_of(data: DataConfig, frames: FrameSource) -> LabelSpace:
     """The classes that the recipe trains on: those of its label map, else the data set's.
+
+    Args:
+        data: of the recipe.
+        frames: the opened data set, with the label map applied.
 
     Raises:
         ConfigError: a label map from other classes than the data set's, or a ``label_space`` that
             is neither the map's nor the data set's.
     """
-    own = DATASETS[data.name].LABEL_SPACE
-    reached = own
+    description = frames.describe()
+    recorded = description['manifest'].get('label_space')
     if data.label_map:
-        mapping = load_label_map(data.label_map)
-        if mapping.source.name != own:
-            raise ConfigError(f'data.label_map {data.label_map!r} is from '
-                              f'{mapping.source.name!r}, but {data.name} has {own!r}')
-        reached = mapping.target.name
-    space = load_label_space(data.label_space or reached)
-    if space.num_classes != load_label_space(reached).num_classes:
+        reached = load_label_map(data.label_map).target
+    elif isinstance(recorded, Mapping):
+        reached = LabelSpace.from_dict(recorded)
+    else:
+        reached = load_label_space(description['label_space'])
+    space = load_label_space(data.label_space) if data.label_space else reached
+    if space.num_classes != reached.num_classes:
         raise ConfigError(f'data.label_space {data.label_space!r} has {space.num_classes} '
-                          f'classes; the labels are of {reached!r}; name a data.label_map')
+                          f'classes; the labels are of {reached.name!r}; name a data.label_map')
     return space
 
 
 def _modalities(config: TrainConfig) -> tuple[str, ...]:
-    given = config.model_config.get('modalities') or config.data.modalities
-    return tuple(given) or DATASETS[config.data.name].MODALITIES
+    of_network = tuple(config.model_config.get('modalities', ()))
+    if of_network and config.data.modalities and of_network != config.data.modalities:
+        raise ConfigError(f'model_config.modalities {list(of_network)} and data.modalities '
+                          f'{list(config.data.modalities)} differ; give one of them')
+    chosen = of_network or config.data.modalities or DATASETS[config.data.name].MODALITIES
+    for names in config.dropout.weights:
+        for name in names.split('+'):
+            if name not in chosen:
+                raise ConfigError(f'dropout.weights has {names!r}; allowed: sets of '
+                                  f'{", ".join(chosen)} joined by +')
+    return chosen
 
 
 def _open(
@@ -94,7 +108,13 @@ def _open(
 ) -> FrameSource:
     frames: FrameSource = DATASETS[data.name](
         data.root, split, modalities, conditions=data.conditions, options=data.options)
-    return RemappedFrames(frames, load_label_map(data.label_map)) if data.label_map else frames
+    if not data.label_map:
+        return frames
+    mapping, own = load_label_map(data.label_map), frames.describe()['label_space']
+    if mapping.source.name != own:
+        raise ConfigError(f'data.label_map {data.label_map!r} is from {mapping.source.name!r}, '
+                          f'but {data.name} has {own!r}')
+    return RemappedFrames(frames, mapping)
 
 
 def _statistics(

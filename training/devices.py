@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from typing import Any
 
 import torch
@@ -13,6 +14,8 @@ from lightning_fabric.strategies.ddp import DDPStrategy
 
 from anymodal_seg_ros.errors import ConfigError
 
+WAIT = timedelta(hours=2)
+"""The other processes wait while the first one validates."""
 PRECISIONS = {'fp32': '32-true', 'bf16': 'bf16-mixed', 'fp16': '16-mixed'}
 
 
@@ -38,7 +41,7 @@ def make_fabric(device: str = 'auto', precision: str = 'auto', *,
     strategy: Any = 'auto'
     if world > 1:
         strategy = DDPStrategy(process_group_backend='nccl' if on_cuda else 'gloo',
-                               find_unused_parameters=find_unused)
+                               timeout=WAIT, find_unused_parameters=find_unused)
     fabric = Fabric(accelerator='cuda' if on_cuda else 'cpu', devices=local,
                     num_nodes=world // local, strategy=strategy,
                     precision=resolve_precision(precision, on_cuda))  # type: ignore[arg-type]
@@ -51,7 +54,8 @@ def resolve_precision(precision: str, on_cuda: bool) -> str:
     if precision != 'auto':
         return PRECISIONS[precision]
     if on_cuda:
-        return 'bf16-mixed' if torch.cuda.is_bf16_supported() else '16-mixed'
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+        return 'bf16-mixed' if native else '16-mixed'
     return 'bf16-mixed' if _cpu_computes_bf16() else '32-true'
 
 

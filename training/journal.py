@@ -18,7 +18,7 @@ FIXED = ('step', 'samples', 'elapsed_s', 'lr')
 
 
 class Journal:
-    """Means of every quantity over ``every`` steps, one row each.
+    """Means of every quantity over those of ``every`` steps that have it, one row each.
 
     Args:
         run: the run's folder; None keeps nothing (every process but the first).
@@ -33,7 +33,7 @@ class Journal:
         self._names = names
         self._every = every
         self._sums = dict.fromkeys(names, 0.0)
-        self._count = 0
+        self._counts = dict.fromkeys(names, 0)
         self._file: TextIO | None = None
         if run is None:
             return
@@ -44,7 +44,7 @@ class Journal:
         self._writer.writeheader()
         self._writer.writerows(kept)
         self._file.flush()
-        self._events = SummaryWriter(str(run / TENSORBOARD_FOLDER), purge_step=start_step)
+        self._events = SummaryWriter(str(run / TENSORBOARD_FOLDER), purge_step=start_step + 1)
 
     def __enter__(self) -> Journal:
         return self
@@ -61,11 +61,13 @@ class Journal:
         if self._file is None:
             return
         for name in self._names:
-            self._sums[name] += values.get(name, 0.0)
-        self._count += 1
+            if name in values:
+                self._sums[name] += values[name]
+                self._counts[name] += 1
         if step % self._every:
             return
-        means = {name: total / self._count for name, total in self._sums.items()}
+        means = {name: total / self._counts[name] for name, total in self._sums.items()
+                 if self._counts[name]}
         self._writer.writerow({
             'step': step, 'samples': samples, 'elapsed_s': round(elapsed_s, 2), 'lr': f'{lr:.6g}',
             **{name: f'{value:.6g}' for name, value in means.items()}})
@@ -73,7 +75,7 @@ class Journal:
         for name, value in {'lr': lr, **means}.items():
             self._events.add_scalar(name, value, step)
         self._sums = dict.fromkeys(self._names, 0.0)
-        self._count = 0
+        self._counts = dict.fromkeys(self._names, 0)
 
     def add_scores(self, step: int, scores: Mapping[str, float]) -> None:
         """Validation scores for TensorBoard."""
@@ -82,12 +84,12 @@ class Journal:
 
     def state(self) -> dict[str, Any]:
         """What is not written yet, as plain data."""
-        return {'sums': dict(self._sums), 'count': self._count}
+        return {'sums': dict(self._sums), 'counts': dict(self._counts)}
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Inverse of ``state``."""
         self._sums = {name: float(state['sums'].get(name, 0.0)) for name in self._names}
-        self._count = int(state['count'])
+        self._counts = {name: int(state['counts'].get(name, 0)) for name in self._names}
 
 
 def _rows_until(path: Path, step: int) -> list[dict[str, str]]:

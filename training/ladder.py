@@ -23,7 +23,8 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 from anymodal_seg_ros.errors import AnymodalError, ConfigError
 from anymodal_seg_ros.resources import resource_path
 from training.config import TrainConfig
-from training.run import BUNDLE_FOLDER, SCORES_FILE, train
+from training.interruption import stopped_by_signals
+from training.run import BUNDLE_FOLDER, SCORES_FILE, StopRequest, train
 from training.trainer import CHECKPOINT_FILE
 
 INTERRUPTED = 130
@@ -53,6 +54,7 @@ RUNGS = (
     Rung('feedback', 'HPD + feedback: RobustSeg', '49.91 / 61.85'),
 )
 EXTRAS = (
+    Rung('anyseg_as_printed', 'AnySeg, correspondence loss as printed', '–'),
     Rung('teacher_statistics', 'teacher, input statistics of the data', '–'),
     Rung('corruption', 'RobustSeg without feedback, noise and block corruption', '–'),
     Rung('running_prototypes', 'HPD, prototypes as running means', '–'),
@@ -70,7 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(arguments)
     try:
         if not args.table_only:
-            train_ladder(args.data, args.output, args.seeds, args.rungs)
+            with stopped_by_signals() as stop:
+                train_ladder(args.data, args.output, args.seeds, args.rungs, stop)
         sys.stdout.write(ladder_table(args.output, args.seeds) + '\n')
     except AnymodalError as error:
         sys.stderr.write(f'error: {error}\n')
@@ -80,7 +83,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def train_ladder(data: Path, output: Path, seeds: Sequence[int], rungs: Sequence[str]) -> None:
+def train_ladder(
+    data: Path, output: Path, seeds: Sequence[int], rungs: Sequence[str],
+    should_stop: StopRequest = lambda: False,
+) -> None:
     """Train what is not there yet: one network that has seen the camera alone, and for each seed
     a teacher and the students that start from it. An interrupted run is continued.
 
@@ -91,26 +97,28 @@ def train_ladder(data: Path, output: Path, seeds: Sequence[int], rungs: Sequence
     for name in rungs:
         if name not in names:
             raise ConfigError(f'rung {name!r}; allowed: {", ".join(names)}')
-    _train(CAMERA, output / CAMERA, data, {})
+    _train(CAMERA, output / CAMERA, data, {}, should_stop)
     for seed in seeds:
         teacher = output / f'{TEACHER}-{seed}'
         start = {'seed': seed, 'method.init': output / CAMERA / BUNDLE_FOLDER}
-        _train(TEACHER, teacher, data, start)
+        _train(TEACHER, teacher, data, start, should_stop)
         for name in (name for name in rungs if name != TEACHER):
             own = OWN_START.get(name, 'method.teacher')
             student = {'seed': seed, own: teacher / BUNDLE_FOLDER}
             _train(name, output / f'{name}-{seed}', data,
-                   start if name.startswith(TEACHER) else student)
+                   start if name.startswith(TEACHER) else student, should_stop)
 
 
-def _train(name: str, run: Path, data: Path, overrides: Mapping[str, object]) -> None:
+def _train(name: str, run: Path, data: Path, overrides: Mapping[str, object],
+           should_stop: StopRequest) -> None:
     if (run / BUNDLE_FOLDER).is_dir() and (run / SCORES_FILE).is_file():
         return
     recipe = resource_path('config') / 'training' / 'ladder' / f'{name}.yaml'
     changes = {**overrides, 'data.root': data, 'output': run}
     config = TrainConfig.from_yaml(recipe, tuple(f'{k}={v}' for k, v in changes.items()))
     tqdm.write(f'{run.name}: {recipe.name}')
-    train(config, resume=(run / CHECKPOINT_FILE).is_file())
+    if not train(config, resume=(run / CHECKPOINT_FILE).is_file(), should_stop=should_stop):
+        raise KeyboardInterrupt
 
 
 def ladder_table(output: Path, seeds: Sequence[int]) -> str:

@@ -58,7 +58,7 @@ def read_section(section: type[Section], name: str, data: object) -> Section:
     """A frozen settings class from plain data: no unknown key, nothing without a default left
     out, lists of names checked and turned into tuples."""
     where = name or 'the recipe'
-    if not isinstance(data, dict):
+    if not isinstance(data, Mapping):
         raise ConfigError(f'{where} must be a table, not {data!r}')
     known = {item.name: item for item in fields(section)}  # type: ignore[arg-type]
     for key in data:

@@ -76,7 +76,8 @@ def train(
         build_loss(config.loss, _loss_weights(config, frames, data.label_space)),
         model, teacher, config.method.options)
     fabric = make_fabric(config.device, config.precision,
-                         find_unused=any(model.parameters_of(m) for m in data.modalities))
+                         find_unused=method.feedback_options() is not None
+                         or any(model.parameters_of(m) for m in data.modalities))
     if fabric.is_global_zero:
         run.mkdir(parents=True, exist_ok=True)
         recipe = yaml.safe_dump(config.to_dict(), sort_keys=False)
@@ -88,7 +89,8 @@ def train(
         label_space=data.label_space, short_side_px=config.data.short_side_px)
     trainer = Trainer(config, model, method, frames, run, fabric=fabric,
                       bundle=describe_bundle(bundle),
-                      on_epoch=_validation(config, data, model, log), show_progress=True)
+                      on_epoch=_validation(config, data, model, fabric.device, log),
+                      show_progress=True)
     if resume:
         trainer.resume()
         log(f'continued from {trainer.checkpoint_path}')
@@ -133,13 +135,13 @@ def _loss_weights(
 
 
 def _validation(
-    config: TrainConfig, data: RunData, model: MSegFormer, log: Log
+    config: TrainConfig, data: RunData, model: MSegFormer, device: torch.device, log: Log
 ) -> Callable[[int, dict[str, Tensor]], Mapping[str, float]] | None:
     """Scores of the averaged weights with all sensors and with each alone, every few epochs."""
     if not config.val_epochs:
         return None
     frames = data.open_split('val')
-    averaged = build_model(config.model, model.config.to_dict()).eval()
+    averaged = build_model(config.model, model.config.to_dict()).eval().to(device)
     subsets = [*((name,) for name in data.modalities), data.modalities]
 
     def validate(epoch: int, state: dict[str, Tensor]) -> Mapping[str, float]:

@@ -19,6 +19,8 @@ from anymodal_seg_ros.models import (
 )
 from training.config import SCRATCH, TEACHER, TrainConfig
 
+STATISTICS = ('mean_M3', 'std_M3')
+
 
 def build_teacher(
     config: TrainConfig, label_space: LabelSpace, modalities: Sequence[str]
@@ -72,8 +74,10 @@ def build_student(
     _check(f'method.init {origin}', bundle, label_space, modalities)
     model = build_model(config.model, {**bundle.model_config, **statistics, **config.model_config,
                                        **settings})
+    # They are settings of this network, whatever the other one's were.
+    inputs = {name: value for name, value in model.state_dict().items() if name in STATISTICS}
     try:
-        load_state(model, state)
+        load_state(model, {**state, **inputs})
     except ConfigError as error:
         raise ConfigError(f'{Path(origin)} does not fit model_config: {error}') from None
     return model

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+import torch.distributed
 from lightning_fabric import Fabric
 from torch import Tensor
 
@@ -21,11 +22,13 @@ class TeacherSteps:
     """Does nothing for methods whose teacher stays as it is."""
 
     def __init__(self, loop: FeedbackLoop | None, teacher: MSegFormer | None, fabric: Fabric,
-                 network: Any, optimizer: Any) -> None:  # noqa: ANN401  # Fabric's wrappers
+                 network: Any = None, optimizer: Any = None,  # noqa: ANN401  # Fabric's wrappers
+                 max_norm: float = 1.0) -> None:
         self._loop = loop
         self._fabric = fabric
         self._network = network
         self._optimizer = optimizer
+        self._max_norm = max_norm
         self.teacher = teacher
 
     @classmethod
@@ -34,7 +37,7 @@ class TeacherSteps:
         schedule."""
         options = method.feedback_options()
         if options is None or not isinstance(method, RobustSeg) or method.teacher is None:
-            return cls(None, None, fabric, None, None)
+            return cls(None, None, fabric)
         parameters = trainable_parameters(method.teacher, options)
         for parameter in parameters:
             parameter.requires_grad_(True)
@@ -42,7 +45,7 @@ class TeacherSteps:
             StudentNetwork(method.teacher),
             torch.optim.AdamW(parameters, lr=options.lr, weight_decay=optim.weight_decay))
         loop = FeedbackLoop(network, method, options)
-        return cls(loop, method.teacher, fabric, network, optimizer)
+        return cls(loop, method.teacher, fabric, network, optimizer, optim.clip_norm)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -51,8 +54,13 @@ class TeacherSteps:
 
     def step(self, student: MSegFormer, batch: Batch, step: int, rate_factor: float
              ) -> dict[str, float]:
-        """One step of the teacher where one is due; its unweighted terms."""
-        if self._loop is None or step % self._loop.options.every or not self._loop.is_due():
+        """One step of the teacher where one is due; its unweighted terms.
+
+        Where gradients are accumulated, ``batch`` is the last of the student's step.
+        """
+        if self._loop is None or step % self._loop.options.every:
+            return {}
+        if not self._everywhere(self._loop.is_due(batch)):
             return {}
         for group in self._optimizer.param_groups:
             group['lr'] = self._loop.options.lr * rate_factor
@@ -61,9 +69,19 @@ class TeacherSteps:
         weights = self._loop.weights
         total = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
         self._fabric.backward(total)
+        self._fabric.clip_gradients(self._network, self._optimizer, max_norm=self._max_norm,
+                                    error_if_nonfinite=False)
         self._optimizer.step()
         numbers = torch.stack([term.detach() for term in terms.values()]).tolist()
         return dict(zip(terms, numbers, strict=True))
+
+    def _everywhere(self, due: bool) -> bool:
+        """Whether it is due in every process: all take the step or none."""
+        if self._fabric.world_size == 1:
+            return due
+        missing = torch.tensor(float(not due), device=self._fabric.device)
+        torch.distributed.all_reduce(missing)
+        return not bool(missing)
 
     def state(self) -> dict[str, Any]:
         """For a checkpoint."""

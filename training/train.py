@@ -14,28 +14,25 @@ if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import argparse
-import signal
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Sequence
 
 import torch
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from anymodal_seg_ros.errors import AnymodalError
 from training.config import TrainConfig
-from training.run import StopRequest, train
+from training.interruption import stopped_by_signals
+from training.run import train
 
 INTERRUPTED = 130
 EPILOG = """\
 examples:
   a teacher that sees every sensor:
-    python training/train.py --recipe config/training/teacher.yaml \\
-        data.root=out/streets output=out/train/teacher
+    python training/train.py --recipe config/training/deliver/teacher.yaml \\
+        data.root=DELIVER output=out/teacher
   a student that survives missing sensors:
-    python training/train.py --recipe config/training/robustseg.yaml \\
-        data.root=out/streets output=out/train/robustseg \\
-        method.teacher=out/train/teacher/bundle
+    python training/train.py --recipe config/training/deliver/robustseg.yaml \\
+        data.root=DELIVER output=out/robustseg method.teacher=out/teacher/bundle
   the same on two GPUs, with another rate and seed:
     torchrun --nproc-per-node 2 training/train.py --recipe ... optim.lr=1.0e-4 seed=1
 
@@ -52,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         config = TrainConfig.from_yaml(args.recipe, tuple(args.overrides))
         if args.threads:
             torch.set_num_threads(args.threads)
-        with _stopped_by_signals() as stop:
+        with stopped_by_signals() as stop:
             finished = train(config, resume=args.resume, should_stop=stop, log=tqdm.write)
     except AnymodalError as error:
         sys.stderr.write(f'error: {error}\n')
@@ -60,26 +57,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     return 0 if finished else INTERRUPTED
-
-
-@contextmanager
-def _stopped_by_signals() -> Iterator[StopRequest]:
-    """Says whether SIGINT or SIGTERM came; the run then ends between two steps."""
-    stopped = False
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        nonlocal stopped
-        if stopped:
-            raise KeyboardInterrupt
-        stopped = True
-
-    previous = {number: signal.signal(number, stop)
-                for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: stopped
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 def _parser() -> argparse.ArgumentParser:

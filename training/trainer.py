@@ -99,7 +99,8 @@ class Trainer:
         if fabric.world_size > 1 and fabric.device.type == 'cuda':
             nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
         self._network, self._optimizer = fabric.setup(
-            StudentNetwork(model), build_optimizer([model, *_modules(method)], config.optim))
+            StudentNetwork(model), build_optimizer([model, *_modules(method)], config.optim,
+                                                   fused=not scales_gradients(fabric)))
         self._teacher_steps = TeacherSteps.for_method(method, fabric, config.optim)
         self._average = WeightAverage(model, config.optim.ema)
         self._maker = BatchMaker(
@@ -128,7 +129,12 @@ class Trainer:
         """Continue from the checkpoint; raises ConfigError when it does not fit the recipe."""
         state = load_checkpoint(self.checkpoint_path, self.config.to_dict(),
                                 self._raw_model.state_dict())
+        if state['world_size'] != self.fabric.world_size:
+            raise ConfigError(f'{self.checkpoint_path} is of {state["world_size"]} processes, '
+                              f'this run of {self.fabric.world_size}; samples would come twice '
+                              'or never')
         self._raw_model.load_state_dict(state['model'])
+        self.fabric.strategy.precision.load_state_dict(state['precision'])
         self._average.load(state['average'])
         self._optimizer.load_state_dict(state['optimizer'])
         self._method.load_training_state(state['method'])
@@ -154,6 +160,8 @@ class Trainer:
                          'journal': journal.state() if journal else None},
             'recipe': self.config.to_dict(),
             'bundle': self._bundle,
+            'world_size': self.fabric.world_size,
+            'precision': self.fabric.strategy.precision.state_dict(),
         })
 
     def fit(self, should_stop: Callable[[], bool] = lambda: False) -> RunResult:
@@ -163,7 +171,8 @@ class Trainer:
             DivergedError: a loss term is not finite.
         """
         self._begun = self._clock()
-        self._saved_at = self._begun
+        if self._steps == 0:
+            self.save(None)
         self._network.train()
         self._method.train()
         batches = stream(self._maker, self.config, self._samples, self._progress)
@@ -176,8 +185,8 @@ class Trainer:
                 journal.add(self._steps, self._samples, self.elapsed_s(), self._rate(), values)
                 bar.update(self._samples, values, self._rate(),
                            self._progress(self._samples), self.elapsed_s())
-                self._checkpoint_when_due(journal)
                 self._report_epoch(epoch, journal)
+                self._checkpoint_when_due(journal)
                 if self._any_rank(should_stop()):
                     batches.close()  # type: ignore[attr-defined]
                     break
@@ -224,9 +233,12 @@ class Trainer:
             for name, value in batch_values.items():
                 values[name] = values.get(name, 0.0) + value / len(group)
         self._average_own_gradients()
-        self.fabric.clip_gradients(self._network, self._optimizer,
-                                   max_norm=self.config.optim.clip_norm,
-                                   error_if_nonfinite=False)
+        norm = self.fabric.clip_gradients(self._network, self._optimizer,
+                                          max_norm=self.config.optim.clip_norm,
+                                          error_if_nonfinite=False)
+        if not scales_gradients(self.fabric) and norm is not None:
+            # Scaled gradients may overflow; the scaler then skips the step by itself.
+            self._check({'gradient norm': float(norm)})
         self._optimizer.step()
         teacher_values = self._teacher_steps.step(self._raw_model, batch, self._steps, factor)
         self._check(teacher_values)
@@ -243,7 +255,7 @@ class Trainer:
         for name, value in values.items():
             if not math.isfinite(value):
                 raise DivergedError(
-                    f'loss term {name!r} is {value} at step {self._steps}; lower optim.lr '
+                    f'{name!r} is {value} at step {self._steps}; lower optim.lr '
                     f'({self.config.optim.lr}) or use precision fp32. A checkpoint of an earlier '
                     f'step, where there is one, is {self.checkpoint_path}')
 
@@ -278,7 +290,6 @@ class Trainer:
         epoch = self._samples // self._frames_per_epoch
         if epoch > before and self._on_epoch is not None and self.fabric.is_global_zero:
             journal.add_scores(self._steps, self._on_epoch(epoch, self._average.state))
-            self._network.train()
 
 
 def weighted_total(terms: Terms, weights: Mapping[str, float]) -> tuple[Tensor, dict[str, float]]:
@@ -289,14 +300,25 @@ def weighted_total(terms: Terms, weights: Mapping[str, float]) -> tuple[Tensor, 
     return total, dict(zip((*terms, 'total'), numbers, strict=True))
 
 
-def build_optimizer(modules: Iterable[nn.Module], config: OptimConfig) -> torch.optim.Optimizer:
-    """AdamW that leaves 1-D weights (norms, biases) undecayed."""
+def build_optimizer(
+    modules: Iterable[nn.Module], config: OptimConfig, *, fused: bool = True
+) -> torch.optim.Optimizer:
+    """AdamW that leaves 1-D weights (norms, biases) undecayed.
+
+    Args:
+        fused: one kernel for all; with scaled gradients (fp16) it cannot be clipped.
+    """
     weights = [p for module in modules for p in module.parameters() if p.requires_grad]
     groups = [
         {'params': [p for p in weights if p.ndim > 1], 'weight_decay': config.weight_decay},
         {'params': [p for p in weights if p.ndim <= 1], 'weight_decay': 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=config.lr, betas=(0.9, 0.999), fused=True)
+    return torch.optim.AdamW(groups, lr=config.lr, betas=(0.9, 0.999), fused=fused)
+
+
+def scales_gradients(fabric: Fabric) -> bool:
+    """Whether the precision multiplies the loss so that float16 gradients do not vanish."""
+    return getattr(fabric.strategy.precision, 'scaler', None) is not None
 
 
 def _modules(method: Method) -> list[nn.Module]:

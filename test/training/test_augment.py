@@ -7,7 +7,6 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from anymodal_seg_ros.errors import ConfigError
 from training.augment import (
     ENCODED_FAULTS,
     augment,
@@ -125,8 +124,8 @@ def test_uniform_and_weighted_odds():
     assert set(table.values()) == {1 / 15}
     weighted = subset_probabilities(FOUR, DropoutConfig(weights={'depth+rgb': 3, 'event': 1}))
     assert {k: v for k, v in weighted.items() if v} == {('rgb', 'depth'): 0.75, ('event',): 0.25}
-    with pytest.raises(ConfigError, match='names no set'):
-        subset_probabilities(('lidar',), DropoutConfig(weights={'rgb': 1}))
+    lacking = subset_probabilities(('lidar', 'depth'), DropoutConfig(weights={'rgb': 1}))
+    assert {k: v for k, v in lacking.items() if v} == {('lidar', 'depth'): 1.0}
 
 
 def test_draws_follow_the_odds():

@@ -72,11 +72,12 @@ def test_nothing_to_show_is_said(tmp_path, capsys):
 def test_each_seed_trains_a_teacher_and_students_that_start_from_it(tmp_path, monkeypatch):
     started = []
 
-    def fake_train(config, resume):
+    def fake_train(config, resume, should_stop):
         started.append((config.output.removeprefix(f'{tmp_path}/'), config.seed,
                         config.method.init, config.method.teacher))
         (tmp_path / config.output / 'bundle').mkdir(parents=True)
         (tmp_path / config.output / 'scores.json').write_text('{}')
+        return True
 
     monkeypatch.setattr(ladder, 'train', fake_train)
     for _ in range(2):

@@ -75,7 +75,7 @@ def test_ohem_takes_a_sixteenth_when_all_are_easy():
 def test_class_weights():
     weight = class_weights(torch.tensor([900, 100, 0]))
     share = torch.tensor([0.9, 0.1])
-    assert weight[2] == 0 and weight[1] > weight[0] > 0
+    assert weight[2] > weight[1] > weight[0] > 0, 'a class that was not counted may still occur'
     assert (weight[:2] * share).sum().item() == pytest.approx(1.0)
     ratio = math.log(1.92) / math.log(1.12)
     assert (weight[1] / weight[0]).item() == pytest.approx(ratio, rel=1e-5)

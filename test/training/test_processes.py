@@ -77,7 +77,7 @@ def test_two_processes_train_one_network(deliver_root, tmp_path):
     assert process.returncode == 0, error
     first, second = (torch.load(tmp_path / f'rank{rank}.pt', weights_only=True)
                      for rank in range(2))
-    for part in ('student', 'projection', 'bank', 'scores'):
+    for part in ('student', 'teacher', 'projection', 'bank', 'scores'):
         for name, value in first[part].items():
             # Each process's own crops since the last step, which began with the first one's.
             if 'running_' in name:
@@ -111,7 +111,8 @@ config = TrainConfig.from_dict({
 torch.manual_seed(0)
 student = build_model('m_segformer', {'head_dim': 16, 'stem': 'per_modality'})
 teacher = build_model('m_segformer', {'backbone': 'b1', 'head_dim': 16})
-method = METHODS['robustseg'](build_loss('ce'), student, teacher, {'prototypes': 'ema'})
+method = METHODS['robustseg'](build_loss('ce'), student, teacher, {
+    'prototypes': 'ema', 'feedback': {'lr': 1.0e-2}})
 fabric = make_fabric('cpu', 'fp32', find_unused=True)
 run = folder / 'run'
 run.mkdir(exist_ok=True)
@@ -120,7 +121,8 @@ trainer = Trainer(config, student, method, FrameCache(DeliverDataset(data, 'trai
 present = torch.stack([trainer._maker.make(p, config.stages[0]).present for p in (0, 4, 8)])
 result = trainer.fit()
 torch.save({'student': student.state_dict(), 'projection': method.projection.state_dict(),
-            'bank': method.bank.state_dict(), 'scores': method.selection.state_dict(),
+            'bank': method.bank.state_dict(), 'teacher': method.teacher.state_dict(),
+            'scores': method.selection.state_dict(),
             'steps': result.steps, 'samples': result.samples, 'present': present},
            folder / f'rank{fabric.global_rank}.pt')
 '''

@@ -11,7 +11,6 @@ from anymodal_seg_ros.resources import resource_path
 from training.config import OptimConfig, TrainConfig
 from training.schedule import rate_factor, run_progress
 
-
 RECIPES = sorted((resource_path('config') / 'training').rglob('*.yaml'))
 
 

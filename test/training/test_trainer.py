@@ -129,7 +129,7 @@ def test_a_loss_that_is_no_number_stops_the_run(frames, tmp_path):
     trainer = make_trainer(frames, tmp_path / 'a')
     with torch.no_grad():
         trainer._raw_model.head.classifier.bias.fill_(float('nan'))
-    with pytest.raises(DivergedError, match=r"term 'ce' is nan at step 0.*optim\.lr"):
+    with pytest.raises(DivergedError, match=r"'ce' is nan at step 0.*optim\.lr"):
         trainer.fit()
 
 
@@ -210,7 +210,8 @@ def test_checkpoints_are_whole_and_plain(tmp_path):
     path = tmp_path / 'a.pt'
     network = {'w': torch.ones(2)}
     state = {'model': network, 'average': {}, 'optimizer': {'lr': 0.1}, 'method': {},
-             'teacher': {}, 'progress': {'samples': 3}, 'recipe': {'seed': 1}}
+             'teacher': {}, 'progress': {'samples': 3}, 'recipe': {'seed': 1},
+             'world_size': 1, 'precision': {}}
     save_checkpoint(path, state)
     assert torch.equal(load_checkpoint(path, {'seed': 1}, network)['model']['w'], torch.ones(2))
     assert list(tmp_path.iterdir()) == [path]
@@ -229,6 +230,40 @@ def test_checkpoints_are_whole_and_plain(tmp_path):
 def test_a_checkpoint_of_another_network_is_refused(tmp_path, network):
     path = tmp_path / 'a.pt'
     save_checkpoint(path, {'model': {'w': torch.ones(2)}, 'average': {}, 'optimizer': {},
-                           'method': {}, 'teacher': {}, 'progress': {}, 'recipe': {}})
+                           'method': {}, 'teacher': {}, 'progress': {}, 'recipe': {},
+                           'world_size': 1, 'precision': {}})
     with pytest.raises(ConfigError, match='another network'):
         load_checkpoint(path, {}, network)
+
+
+def test_accumulated_batches_make_one_step(frames, tmp_path):
+    changes = {'optim': {'accumulate': 2}, 'stages': [{'until': 1.0, 'crop_px': 32, 'batch': 2}]}
+    result = make_trainer(frames, tmp_path / 'a', changes).fit()
+    assert result.samples == 12 and result.steps == 3
+
+
+def test_accumulated_gradients_are_the_mean_of_the_batches(frames, tmp_path):
+    """Two equal batches, no dropout: the same step as one of them."""
+    changes = {'optim': {'ema': 0.0}, 'model_config': {'head_dim': 16, 'drop_path': 0.0},
+               'stages': [{'until': 1.0, 'crop_px': 32, 'batch': 2}]}
+    states = []
+    for copies in (1, 2):
+        trainer = make_trainer(frames, tmp_path / f'{copies}', changes)
+        trainer._network.train()
+        trainer._raw_model.head.dropout.p = 0.0
+        batch = trainer._maker.make(0, trainer.config.stages[0])
+        trainer._step([batch] * copies)
+        states.append({k: v for k, v in trainer._raw_model.state_dict().items()
+                       if 'head.norm' not in k})
+    for name, value in states[0].items():
+        torch.testing.assert_close(states[1][name], value, msg=name, rtol=1e-5, atol=1e-6)
+
+
+def test_several_processes_cannot_go_by_the_clock(frames, tmp_path, monkeypatch):
+    fabric = make_fabric('cpu', 'fp32')
+    monkeypatch.setattr(type(fabric), 'world_size', 2)
+    config = TrainConfig.from_dict({**SMALL, 'max_minutes': 1})
+    model = build_model(config.model, config.model_config)
+    with pytest.raises(ConfigError, match='max_minutes'):
+        Trainer(config, model, METHODS['supervised'](build_loss('ce'), model), frames, tmp_path,
+                fabric=fabric)

@@ -52,13 +52,13 @@ def build_loss(name: str, weight_K: Tensor | None = None) -> nn.Module:
 
 def class_weights(pixels_K: Tensor) -> Tensor:
     """1 / log(1.02 + frequency), scaled so that the mean over all pixels is 1 (Paszke et al.,
-    ENet, 2016). Classes without a pixel get 0.
+    ENet, 2016). A class without a pixel gets the largest weight: it may be in frames not counted.
 
     Args:
         pixels_K: number of training pixels of each class.
     """
     share_K = pixels_K.double() / pixels_K.sum().clamp(min=1)
-    weight_K = torch.where(pixels_K > 0, 1.0 / torch.log(1.02 + share_K), 0.0)
+    weight_K = 1.0 / torch.log(1.02 + share_K)
     return (weight_K / (weight_K * share_K).sum().clamp(min=1e-12)).float()
 
 

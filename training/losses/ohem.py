@@ -38,7 +38,10 @@ class OhemCrossEntropy(nn.Module):
         labelled_P = labels_BHW.flatten() != UNLABELLED
         num_labelled = labelled_P.sum()
         num_min = torch.minimum((num_labelled // MIN_KEPT_SHARE).clamp(min=1), num_labelled)
-        hard_P = (loss_P > self.threshold) & labelled_P
+        # Of a weighted loss the weight is taken out again: hard is what has a low probability.
+        weight_P = 1.0 if self.weight_K is None else self.weight_K[
+            labels_BHW.flatten().where(labelled_P, 0)]
+        hard_P = (loss_P > self.threshold * weight_P) & labelled_P
         num_hard = hard_P.sum()
         # As many as can be needed, so that their number need not be read from the device.
         ranked_P = loss_P.masked_fill(~labelled_P, -1.0)

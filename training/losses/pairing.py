@@ -14,19 +14,21 @@ PAIRINGS = ('permutation', 'derangement', 'identity', 'same_rank', 'independent'
 
 
 def draw_pairing(
-    present_BM: Tensor, mode: str = 'permutation', generator: torch.Generator | None = None
+    present_BM: Tensor,
+    mode: str = 'permutation',
+    generator: torch.Generator | None = None,
+    available_BM: Tensor | None = None,
 ) -> Tensor:
     """Draw the teacher's modality for every pair; one draw serves all four levels of a step.
 
-    - 'permutation': a uniformly random permutation of the M modalities for each sample
+    - 'permutation': a uniformly random permutation of the teacher's modalities for each sample
       (RobustSeg's text). Of a sample with fewer modalities, each injective choice of teacher
       modalities is equally likely.
-    - 'derangement': the same among those without a modality that learns from itself; with
-      M = 1 there is none, and the one modality learns from itself.
+    - 'derangement': the same among those without a modality that learns from itself; where the
+      teacher has one modality there is none, and it learns from itself.
     - 'identity': every modality learns from itself (one of RobustSeg's published scripts).
     - 'same_rank': the k-th of a sample's modalities, in random order, learns from the teacher's
-      modality k, so that a lone modality always learns from the first (published scripts, drop
-      mode).
+      k-th, so that a lone modality always learns from the first (published scripts, drop mode).
     - 'independent': every pair draws on its own, uniformly and with replacement. The published
       scripts for zero-filling draw the student's modality for each of the teacher's, and anew for
       each level; the expected loss is the same.
@@ -35,27 +37,33 @@ def draw_pairing(
         present_BM: bool on the CPU, which sample has which modality.
         mode: one of ``PAIRINGS``.
         generator: of the CPU; None is torch's own.
+        available_BM: the same for the teacher; None is all of them.
 
     Returns:
         int64 [P] on the CPU, columns as in ``present_BM``, in the order of ``FeatureMaps``.
 
     Raises:
         ConfigError: unknown mode.
+        ValueError: a present modality that is not available.
     """
     check_choice('pairing', mode, PAIRINGS)
-    column_M = torch.arange(present_BM.shape[1])
+    available_BM = torch.ones_like(present_BM) if available_BM is None else available_BM
+    if available_BM.shape != present_BM.shape or (present_BM & ~available_BM).any():
+        raise ValueError('the student has a (sample, modality) that the teacher lacks')
     if mode == 'identity':
-        teacher_BM = column_M.expand(present_BM.shape)
+        teacher_BM = torch.arange(present_BM.shape[1]).expand(present_BM.shape)
     elif mode == 'independent':
         draw_BM = torch.rand(present_BM.shape, generator=generator, dtype=torch.float64)
-        teacher_BM = (draw_BM * len(column_M)).long()
+        kth_BM = (draw_BM * available_BM.sum(1, keepdim=True)).long()
+        teacher_BM = _columns_first(available_BM).gather(1, kth_BM)
     elif mode == 'same_rank':
         key_BM = torch.rand(present_BM.shape, generator=generator)
-        teacher_BM = key_BM.masked_fill(~present_BM, 2.0).argsort(1).argsort(1)
+        kth_BM = key_BM.masked_fill(~present_BM, 2.0).argsort(1).argsort(1)
+        teacher_BM = _columns_first(available_BM).gather(1, kth_BM)
     else:
-        teacher_BM = torch.rand(present_BM.shape, generator=generator).argsort(1)
-        if mode == 'derangement' and len(column_M) > 1:
-            teacher_BM = _without_fixed_points(teacher_BM, present_BM, generator)
+        teacher_BM = _injective(present_BM, available_BM, generator)
+        if mode == 'derangement':
+            teacher_BM = _without_fixed_points(teacher_BM, present_BM, available_BM, generator)
     return teacher_BM.T[present_BM.T]
 
 
@@ -93,17 +101,33 @@ def take_rows(x: Tensor, rows: Tensor) -> Tensor:
     return x.index_select(0, rows.to(x.device, non_blocking=True))
 
 
+def _columns_first(chosen_BM: Tensor) -> Tensor:
+    """The chosen columns of each row in their order, then the others."""
+    return (~chosen_BM).int().argsort(dim=1, stable=True)
+
+
+def _injective(
+    present_BM: Tensor, available_BM: Tensor, generator: torch.Generator | None
+) -> Tensor:
+    """A different available column for each present one; meaningless elsewhere."""
+    key_BM = torch.rand(present_BM.shape, generator=generator)
+    shuffled_BM = key_BM.masked_fill(~available_BM, 2.0).argsort(1)
+    return shuffled_BM.gather(1, (present_BM.cumsum(1) - 1).clamp(min=0))
+
+
 def _without_fixed_points(
-    teacher_BM: Tensor, present_BM: Tensor, generator: torch.Generator | None
+    teacher_BM: Tensor, present_BM: Tensor, available_BM: Tensor,
+    generator: torch.Generator | None,
 ) -> Tensor:
     """Redraw the rows in which a present modality learns from itself until there is none.
 
     Rejection keeps the choices equally likely; at least a third of all draws are accepted.
     """
     column_M = torch.arange(present_BM.shape[1])
+    has_choice_B = available_BM.sum(1) > 1
     while True:
-        bad_B = ((teacher_BM == column_M) & present_BM).any(1)
+        bad_B = ((teacher_BM == column_M) & present_BM).any(1) & has_choice_B
         if not bad_B.any():
             return teacher_BM
-        redrawn_BM = torch.rand(present_BM.shape, generator=generator).argsort(1)
+        redrawn_BM = _injective(present_BM, available_BM, generator)
         teacher_BM = torch.where(bad_B[:, None], redrawn_BM, teacher_BM)

@@ -17,26 +17,32 @@ from training.batch import Batch
 from training.losses import FeatureProjection, cross_modal_kd, logit_kd, unimodal_kd
 from training.methods.base import Method, Terms, encoder_dims, upsampled
 
+CORRESPONDENCES = ('divergence', 'paper', 'mse', 'reference_code')
+
 
 @dataclass(frozen=True, kw_only=True)
 class AnySegOptions:
-    """Weights and variants; the defaults are the paper's."""
+    """Weights and variants. The defaults are the paper's, with its correspondence loss completed
+    to a divergence."""
 
     mad: float = 50.0
     """Weight of the logits' KL, averaged over classes too: the paper's 50 is 50 / K of the usual
     KL per pixel."""
     umd: float = 5.0
-    """Weight of the unimodal feature KL; the reference code's softmax runs over image rows and
-    gives values 7 to 50 times smaller than the paper's channel softmax."""
     cmd: float = 10.0
-    profile: str = 'paper'
-    """'paper' or 'reference_code' (softmax over rows; correspondences of mixed log-probabilities
-    and probabilities, compared by squared differences)."""
+    unimodal_axis: str = 'channel'
+    """What is a distribution: a pixel's channels (paper) or, with 'height', an image column of a
+    channel (published code)."""
+    correspondences: str = 'divergence'
+    """'divergence' is least where student and teacher agree. 'paper' is the equation as printed,
+    which is least at a student's similarity of 1 / e of the teacher's and drives it there. 'mse';
+    'reference_code' mixes log-probabilities and probabilities (published code)."""
 
     def __post_init__(self) -> None:
         for name in ('mad', 'umd', 'cmd'):
             limits.number(f'method.options.{name}', getattr(self, name), 0, 1e6)
-        limits.one_of('method.options.profile', self.profile, ('paper', 'reference_code'))
+        limits.one_of('method.options.unimodal_axis', self.unimodal_axis, ('channel', 'height'))
+        limits.one_of('method.options.correspondences', self.correspondences, CORRESPONDENCES)
 
 
 class AnySeg(Method):
@@ -67,11 +73,10 @@ class AnySeg(Method):
         terms = {'ce': self.criterion(logits_BKHW, batch.labels)}
         if self.weights['mad']:
             terms['mad'] = logit_kd(logits_BKHW, upsampled(teacher_BKhw, batch.labels))
-        as_code = self.options.profile == 'reference_code'
         student = self.projection(features)
         if self.weights['umd']:
-            terms['umd'] = unimodal_kd(student, teacher, axis='height' if as_code else 'channel')
+            terms['umd'] = unimodal_kd(student, teacher, axis=self.options.unimodal_axis)
         if self.weights['cmd']:
-            terms['cmd'] = cross_modal_kd(
-                student, teacher, variant='reference_code' if as_code else 'paper')
+            terms['cmd'] = cross_modal_kd(student, teacher,
+                                          variant=self.options.correspondences)
         return terms

@@ -34,9 +34,11 @@ class FeedbackLoop(nn.Module):
         self.options = options
         self.weights = {'teacher_ce': 1.0, 'teacher_ifv': options.ifv}
 
-    def is_due(self) -> bool:
-        """Whether any modality is weak."""
-        return bool(self._method.selection.weak())
+    def is_due(self, batch: Batch) -> bool:
+        """Whether the batch has a weak modality."""
+        weak = self._method.selection.weak()
+        weak_M = torch.tensor([name in weak for name in self._method.modalities])
+        return bool((batch.available & weak_M).any())
 
     def forward(self, student: MSegFormer, batch: Batch) -> Terms:
         """The teacher's loss terms on a batch; only weak modalities' own weights get gradient."""
@@ -74,6 +76,9 @@ class FeedbackLoop(nn.Module):
         teacher.eval().requires_grad_(False)
         if self.options.trainable == 'soft_freeze':
             teacher.encoder.requires_grad_(True)
+            for name in set(teacher.config.modalities) - set(weak):
+                for parameter in teacher.parameters_of(name):
+                    parameter.requires_grad_(False)
             return
         for name in weak:
             for parameter in teacher.parameters_of(name):

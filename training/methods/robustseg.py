@@ -11,11 +11,13 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.models import MSegFormer
 from anymodal_seg_ros.models.features import FeatureMaps
 from training import limits
 from training.batch import Batch
 from training.losses import (
+    PAIRINGS,
     FeatureProjection,
     PrototypeBank,
     Prototypes,
@@ -30,8 +32,6 @@ from training.methods.base import Method, Terms, encoder_dims, upsampled
 from training.methods.feedback_options import FeedbackOptions
 from training.methods.learning_teacher import learning_teacher
 from training.methods.primary import PrimaryOptions, PrimarySelection
-
-PAIRINGS = ('permutation', 'derangement', 'identity', 'same_rank', 'independent')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,8 +79,11 @@ class RobustSegOptions:
         limits.one_of('method.options.ifv_modalities', self.ifv_modalities, ('primary', 'all'))
         limits.one_of('method.options.ifv_pairing', self.ifv_pairing,
                       ('identity', 'permutation'))
-        limits.read_section(PrimaryOptions, 'method.options.primary', dict(self.primary))
+        limits.read_section(PrimaryOptions, 'method.options.primary', self.primary)
         limits.one_of('method.options.prototypes', self.prototypes, ('batch', 'ema'))
+        if self.prototypes == 'ema' and self.prototype_norm != 'mean':
+            raise ConfigError("method.options.prototypes 'ema' averages plain means; "
+                              "prototype_norm must be 'mean'")
         limits.number('method.options.pseudo_labels', self.pseudo_labels, 0, 1)
         self.feedback_options()
 
@@ -89,7 +92,7 @@ class RobustSegOptions:
         if not self.feedback:
             return None
         return limits.read_section(FeedbackOptions, 'method.options.feedback',
-                                   dict(self.feedback))
+                                   self.feedback)
 
 
 class RobustSeg(Method):
@@ -114,7 +117,7 @@ class RobustSeg(Method):
             self.teacher = learning_teacher(teacher, feedback).eval().requires_grad_(False)
         self.projection = FeatureProjection(encoder_dims(student), encoder_dims(teacher))
         self.selection = PrimarySelection(
-            limits.read_section(PrimaryOptions, 'primary', dict(settings.primary)),
+            limits.read_section(PrimaryOptions, 'primary', settings.primary),
             self.modalities)
         self.bank: PrototypeBank | None = None
         if settings.prototypes == 'ema':
@@ -137,33 +140,38 @@ class RobustSeg(Method):
         teacher_BKHW = upsampled(teacher_BKhw, batch.labels)
         if self.weights['kl']:
             terms['kl'] = logit_kd(logits_BKHW, teacher_BKHW)
+        score_BM = self._scored(teacher)
         if self.weights['cp'] or self.weights['ifv']:
             labels_BHW = batch.labels
             if self.options.pseudo_labels:
                 labels_BHW = pseudo_labels(labels_BHW, teacher_BKHW, self.options.pseudo_labels)
+            mask_BM = batch.present
+            if score_BM is not None and self.options.ifv_modalities == 'primary':
+                mask_BM = self.selection.choose(batch.present, score_BM)
             self._add_prototype_terms(terms, self.projection(features), teacher, batch,
-                                      labels_BHW)
+                                      labels_BHW, mask_BM)
         return terms
 
     def _add_prototype_terms(
         self, terms: Terms, student: FeatureMaps, teacher: FeatureMaps, batch: Batch,
-        labels_BHW: Tensor,
+        labels_BHW: Tensor, ifv_mask_BM: Tensor,
     ) -> None:
         norm = self.options.prototype_norm
         own = class_prototypes(student, labels_BHW, self.num_classes, norm=norm)
         theirs = class_prototypes(teacher, labels_BHW, self.num_classes, norm=norm)
         if self.weights['cp']:
-            pairing_P = draw_pairing(batch.present, self.options.pairing)
+            pairing_P = draw_pairing(batch.present, self.options.pairing,
+                                     available_BM=batch.available)
             terms['cp'] = prototype_kd(
                 student, teacher, own, self._targets(teacher, theirs), pairing_P,
                 mask_absent=self.options.mask_absent)
         if self.weights['ifv']:
             terms['ifv'] = ifv_kd(
                 student, teacher, labels_BHW, own, theirs,
-                modality_mask_BM=self._ifv_mask(teacher, batch.present),
+                modality_mask_BM=ifv_mask_BM,
                 distance=self.options.ifv_distance,
                 pairing_P=None if self.options.ifv_pairing == 'identity' else draw_pairing(
-                    batch.present, self.options.ifv_pairing))
+                    batch.present, self.options.ifv_pairing, available_BM=batch.available))
 
     def _targets(self, teacher: FeatureMaps, sample: list[Prototypes]) -> list[Prototypes]:
         if self.bank is None:
@@ -171,14 +179,13 @@ class RobustSeg(Method):
         self.bank.update(sample, teacher)
         return self.bank.steadied(sample, teacher)
 
-    def _ifv_mask(self, teacher: FeatureMaps, present_BM: Tensor) -> Tensor:
-        if self.options.ifv_modalities == 'all':
-            return present_BM
-        return self.choose_primary(teacher, present_BM)
-
     @torch.no_grad()
-    def choose_primary(self, teacher: FeatureMaps, present_BM: Tensor) -> Tensor:
-        """bool [B, M] on the CPU: the present modalities that are primary now."""
+    def _scored(self, teacher: FeatureMaps) -> Tensor | None:
+        """The modalities' scores [B, M] on the CPU where anybody asks which ones are primary."""
+        by_primary = bool(self.weights['ifv']) and self.options.ifv_modalities == 'primary'
+        if not by_primary and self.feedback_options() is None:
+            return None
         assert self.teacher is not None
-        score_BM = self.selection.update(teacher, self.teacher.fuse(teacher))
-        return self.selection.choose(present_BM, score_BM)
+        with self.autocast():
+            fused = self.teacher.fuse(teacher)
+        return self.selection.update(teacher, fused)

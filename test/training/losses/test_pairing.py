@@ -26,10 +26,13 @@ def by_sample(present_BM, pairing_P):
     return chosen
 
 
-def frequencies(present, mode):
+def frequencies(present, mode, available=None):
     present_BM = torch.tensor([present], dtype=torch.bool).expand(DRAWS, -1)
+    available_BM = None
+    if available is not None:
+        available_BM = torch.tensor([available], dtype=torch.bool).expand(DRAWS, -1)
     generator = torch.Generator().manual_seed(0)
-    chosen = by_sample(present_BM, draw_pairing(present_BM, mode, generator))
+    chosen = by_sample(present_BM, draw_pairing(present_BM, mode, generator, available_BM))
     return Counter(tuple(c[m] for m in sorted(c)) for c in chosen)
 
 
@@ -90,6 +93,59 @@ def test_independent_draws_are_uniform_and_may_repeat():
 def test_same_rank_gives_a_lone_modality_the_first_teacher():
     assert set(frequencies((0, 0, 1), 'same_rank')) == {(0,)}
     assert is_uniform(frequencies((0, 1, 1), 'same_rank'), [(0, 1), (1, 0)])
+
+
+@st.composite
+def presences_with_teacher(draw):
+    present_BM = draw(presences())
+    extra = st.lists(st.booleans(), min_size=present_BM.numel(), max_size=present_BM.numel())
+    return present_BM, present_BM | torch.tensor(draw(extra)).view(present_BM.shape)
+
+
+@given(presences_with_teacher(), st.sampled_from(PAIRINGS), st.integers(0, 1000))
+def test_only_modalities_that_the_teacher_has(presence, mode, seed):
+    present_BM, available_BM = presence
+    pairing_P = draw_pairing(
+        present_BM, mode, torch.Generator().manual_seed(seed), available_BM)
+    for b, chosen in enumerate(by_sample(present_BM, pairing_P)):
+        available = available_BM[b].nonzero().flatten().tolist()
+        assert set(chosen.values()) <= set(available)
+        if mode != 'independent':
+            assert len(set(chosen.values())) == len(chosen)
+        if mode == 'identity':
+            assert all(m == t for m, t in chosen.items())
+        if mode == 'derangement' and len(available) > 1:
+            assert all(m != t for m, t in chosen.items())
+        if mode == 'same_rank':
+            assert sorted(chosen.values()) == available[:len(chosen)]
+
+
+@pytest.mark.parametrize('mode', ['permutation', 'derangement'])
+@pytest.mark.parametrize('present', [(0, 1, 0, 1), (0, 0, 0, 1), (1, 1, 0, 1)])
+def test_all_choices_of_an_incomplete_teacher_are_equally_likely(present, mode):
+    kept = [m for m, p in enumerate(present) if p]
+    outcomes = [t for t in permutations((0, 1, 3), len(kept)) if mode == 'permutation' or
+                all(a != b for a, b in zip(kept, t, strict=True))]
+    assert is_uniform(frequencies(present, mode, (1, 1, 0, 1)), outcomes)
+
+
+def test_independent_draws_of_an_incomplete_teacher_are_uniform():
+    counts = frequencies((0, 0, 1), 'independent', (1, 0, 1))
+    assert is_uniform(counts, [(0,), (2,)])
+
+
+def test_a_student_with_more_than_its_teacher_is_refused():
+    present_BM = torch.ones(1, 2, dtype=torch.bool)
+    with pytest.raises(ValueError, match='that the teacher lacks'):
+        draw_pairing(present_BM, available_BM=torch.tensor([[True, False]]))
+
+
+def test_pairs_of_an_incomplete_teacher_have_rows(make_features):
+    student, teacher = make_features([[1, 0, 0], [1, 0, 1]]), make_features([[1, 0, 1]] * 2)
+    present_BM, available_BM = student.row_BM() >= 0, teacher.row_BM() >= 0
+    for mode in PAIRINGS:
+        pairing_P = draw_pairing(present_BM, mode, available_BM=available_BM)
+        assert len(matched_rows(student, teacher, pairing_P)) == 3
 
 
 def test_samples_draw_on_their_own():

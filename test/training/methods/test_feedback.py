@@ -3,6 +3,7 @@
 """The student's feedback: only weak modalities' own weights of the teacher move."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -78,6 +79,15 @@ def test_with_every_modality_primary_there_is_nothing_to_learn(
     before = copy.deepcopy(steps.teacher.state_dict())
     assert steps.step(student, make_batch(), 0, 1.0) == {}
     assert not changed(before, steps.teacher)
+
+
+def test_a_batch_without_weak_sensors_is_passed_over(make_steps, make_network, make_batch):
+    steps, student = make_steps(make_network(2))
+    batch = make_batch()
+    available = torch.tensor([[True, True, False, False]] * 2)
+    images = {name: batch.teacher_images[name] for name in ('rgb', 'depth')}
+    partial = replace(batch, available=available, teacher_images=images)
+    assert steps.step(student, partial, 0, 1.0) == {}
 
 
 def test_it_runs_only_when_due(make_network, make_batch, make_steps):
