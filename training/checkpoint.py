@@ -44,10 +44,11 @@ def load_checkpoint(
         ConfigError: no file, not a checkpoint, of another recipe or of another network.
     """
     state = read_checkpoint(path)
-    for key, value in recipe.items():
-        if state['recipe'].get(key) != value:
-            raise ConfigError(f'{path} is of another recipe: {key} was '
-                              f'{state["recipe"].get(key)!r}, now {value!r}')
+    before, now = _compared(state['recipe']), _compared(recipe)
+    for key, value in now.items():
+        if before.get(key) != value:
+            raise ConfigError(f'{path} is of another recipe: {key} was {before.get(key)!r}, '
+                              f'now {value!r}')
     shapes = {name: tuple(value.shape) for name, value in state['model'].items()}
     for name, value in network.items():
         if shapes.pop(name, None) != tuple(value.shape):
@@ -58,15 +59,27 @@ def load_checkpoint(
     return state
 
 
+def _compared(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what changes no result: where things lie and what they are computed with."""
+    kept = {key: value for key, value in recipe.items() if key not in ('output', 'device')}
+    if isinstance(kept.get('data'), Mapping):
+        kept['data'] = {key: value for key, value in kept['data'].items()
+                        if key not in ('root', 'workers', 'cache')}
+    return kept
+
+
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """Reads a checkpoint; raises ConfigError for anything else."""
+    if not path.is_file():
+        raise ConfigError(f'no checkpoint at {path}')
     try:
         state = torch.load(path, map_location='cpu', weights_only=True)
-    except OSError as error:
-        raise ConfigError(f'no checkpoint at {path}: {error.strerror}') from None
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-        reason = str(error).partition('\n')[0]
-        raise ConfigError(f'{path} is not a checkpoint: {reason}') from None
-    if not isinstance(state, dict) or not set(KEYS) <= set(state):
-        raise ConfigError(f'{path} is not a checkpoint: it must hold {", ".join(KEYS)}')
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError):
+        # torch's own words advise to load what is not trusted.
+        raise ConfigError(f'{path} is not a checkpoint, or is damaged') from None
+    if not isinstance(state, dict) or 'model' not in state:
+        raise ConfigError(f'{path} is not a checkpoint of a training run')
+    for key in KEYS:
+        if key not in state:
+            raise ConfigError(f'{path} is no checkpoint of this version: it lacks {key!r}')
     return state

@@ -26,6 +26,7 @@ from training.datasets.statistics import modality_statistics
 from training.scoring import spread
 
 STATISTICS_FRAMES = 200
+CHECKED_FRAMES = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +56,10 @@ def open_data(config: TrainConfig, log: Callable[[str], None]) -> RunData:
         return _open(data, split, modalities)
 
     opened = open_split('train')
+    # What is wrong with the validation frames should not show at the end of the run alone.
+    validation = open_split('val')
+    for index in spread(len(validation), CHECKED_FRAMES):
+        validation[index]
     label_space = label_space_of(data, opened)
     train = with_policy(opened, data.unreadable, log)
     return RunData(

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -66,6 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if args.faults is not None and args.bag is None:
         parser.error('--faults needs --bag: a data set is scored as it is stored')
     try:
+        _check_outputs(args)
         report = _score_bag(args) if args.bag is not None else _score_data(args)
         if args.output is not None:
             _write(args.output, json.dumps(report, indent=2) + '\n')
@@ -77,6 +79,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     return 0
+
+
+def _check_outputs(args: argparse.Namespace) -> None:
+    """Raises ConfigError now, not after hours of scoring, for what cannot be written then."""
+    for path in (args.output, args.latex, args.heatmap):
+        if path is None:
+            continue
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if path.exists():
+                path.open('ab').close()
+            else:
+                tempfile.TemporaryFile(dir=path.parent).close()
+        except OSError as error:
+            raise ConfigError(f'cannot write {path}: {error.strerror}') from None
 
 
 def update_scores(path: Path, split: str, report: dict[str, Any]) -> None:
@@ -132,6 +149,8 @@ def _show(scores: RobustnessScores, args: argparse.Namespace) -> None:
 
 
 def _config(args: argparse.Namespace, missing_mode: str, batch_size: int) -> BenchmarkConfig:
+    if args.max_frames < 0:
+        raise ConfigError(f'max frames {args.max_frames}; allowed: a whole number from 0')
     given = args.missing_mode or missing_mode
     return BenchmarkConfig(
         benchmarks=_names(args.benchmark or 'emm'),

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -56,7 +57,8 @@ def export(source: Path, output: Path, *, weights: str = AVERAGE) -> dict[str, A
         The run's recipe.
 
     Raises:
-        ConfigError: no checkpoint, or one that does not say what network it is of.
+        ConfigError: no checkpoint, one that does not say what network it is of, or ``output``
+            cannot be written.
         BundleError: the weights do not fit, or ``output`` exists and is no bundle.
     """
     if weights not in WEIGHTS:
@@ -69,7 +71,10 @@ def export(source: Path, output: Path, *, weights: str = AVERAGE) -> dict[str, A
     provenance.update(
         recipe=state['recipe'], steps=progress['steps'], samples=progress['samples'],
         minutes=round(progress['elapsed_s'] / 60, 2), weights=weights)
-    save_bundle(output, replace(bundle, provenance=provenance), state[WEIGHTS[weights]])
+    try:
+        save_bundle(output, replace(bundle, provenance=provenance), state[WEIGHTS[weights]])
+    except OSError as error:
+        raise ConfigError(f'cannot write {output}: {error.strerror}') from None
     recipe: dict[str, Any] = state['recipe']
     return recipe
 
@@ -113,10 +118,20 @@ def _update_scores(args: argparse.Namespace, recipe: Mapping[str, Any]) -> int:
     root = args.data or data.get('root')
     if not root:
         raise ConfigError('the recipe names no data set; name its folder with --data')
-    name = data.get('name', 'deliver')
-    dataset = [] if name == 'deliver' else ['--dataset', name]
-    return evaluate.main([str(args.output), '--data', str(root), *dataset, '--split', args.split,
-                          '--update-bundle'])
+    return evaluate.main([str(args.output), '--data', str(root), '--split', args.split,
+                          *_selection(data), '--update-bundle'])
+
+
+def _selection(data: Mapping[str, Any]) -> list[str]:
+    """What a recipe says of its data set, as arguments of the evaluator."""
+    arguments = ['--dataset', data.get('name', 'deliver')]
+    for condition in data.get('conditions', ()):
+        arguments += ['--condition', condition]
+    for key, value in data.get('options', {}).items():
+        arguments += ['--option', f'{key}={json.dumps(value)}']
+    if data.get('label_map'):
+        arguments += ['--label-map', data['label_map']]
+    return arguments
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -63,7 +63,8 @@ def read_section(section: type[Section], name: str, data: object) -> Section:
     known = {item.name: item for item in fields(section)}  # type: ignore[arg-type]
     for key in data:
         if key not in known:
-            raise ConfigError(f'{where}: unknown key {key!r}; known are {", ".join(known)}')
+            raise ConfigError(f'{where}: unknown key {key!r}; known are '
+                              f'{", ".join(known) or "none"}')
     for key, item in known.items():
         if item.default is MISSING and item.default_factory is MISSING and key not in data:
             raise ConfigError(f'{where}: {key!r} is missing')

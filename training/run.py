@@ -26,6 +26,7 @@ from anymodal_seg_ros.inference import build_segmenter, modality_subsets
 from anymodal_seg_ros.labels import LabelSpace
 from anymodal_seg_ros.modalities import network_size
 from anymodal_seg_ros.models import MSegFormer, build_model
+from training.allocator import keep_freed_memory
 from training.config import TrainConfig
 from training.data import RunData, open_data
 from training.datasets import FrameCache, FrameSource, first_size
@@ -75,11 +76,12 @@ def train(
     method = METHODS[config.method.name](
         build_loss(config.loss, _loss_weights(config, frames, data.label_space)),
         model, teacher, config.method.options)
+    if config.device != 'cuda':
+        keep_freed_memory()
     fabric = make_fabric(config.device, config.precision,
                          find_unused=method.feedback_options() is not None
                          or any(model.parameters_of(m) for m in data.modalities))
     if fabric.is_global_zero:
-        run.mkdir(parents=True, exist_ok=True)
         recipe = yaml.safe_dump(config.to_dict(), sort_keys=False)
         (run / RECIPE_FILE).write_text(recipe, encoding='utf-8')
         log(f'{len(data.train)} training frames of {size_hw[0]} x {size_hw[1]} pixels from '
@@ -119,6 +121,10 @@ def _checked_output(config: TrainConfig, resume: bool) -> Path:
                           'it to start anew')
     if not resume and run.exists() and (not run.is_dir() or any(run.iterdir())):
         raise ConfigError(f'{run} exists; name a new folder as output, or remove it')
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f'cannot write output {run}: {error.strerror}') from None
     return run
 
 
@@ -174,6 +180,7 @@ def _finish(config: TrainConfig, data: RunData, bundle: Bundle, result: RunResul
 def _save(path: Path, bundle: Bundle, state: Mapping[str, Tensor], data: RunData,
           config: TrainConfig, log: Log) -> None:
     save_bundle(path, bundle, state)
+    log(f'wrote {path}; scoring it on the validation split')
     scores, description = _scored(path, data, config)
     log(score_table(scores))
     report = {**scores.to_dict(), 'data': description}

@@ -89,6 +89,7 @@ def test_script_runs_from_anywhere(tmp_path):
     (['BUNDLE', '--data', 'DATA', '--severities', '3'], 'severity 3.0'),
     (['BUNDLE', '--data', 'DATA', '--batch-size', '0'], 'batch size 0'),
     (['BUNDLE', '--data', 'DATA', '--workers', '-1'], 'workers -1'),
+    (['BUNDLE', '--data', 'DATA', '--max-frames', '-1'], 'max frames -1'),
     (['BUNDLE', '--data', 'DATA', '--modalities', 'radar'], 'radar'),
     (['BUNDLE', '--data', 'DATA', '--option', 'hha'], "--option 'hha'; write KEY=VALUE"),
     (['BUNDLE', '--data', 'DATA', '--option', 'depth_folder=raw'], 'raw'),
@@ -103,6 +104,20 @@ def test_bad_input_costs_one_line(bundle_path, deliver_root, arguments, words, c
     assert main([names.get(argument, argument) for argument in arguments]) == 1
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith('error: ') and words in line
+
+
+@pytest.mark.parametrize('option', ['--output', '--latex', '--heatmap'])
+@pytest.mark.parametrize('target', ['file/scores', 'folder'])
+def test_a_result_that_cannot_be_written_is_named_before_scoring(
+        bundle_path, deliver_root, tmp_path, option, target, capsys):
+    (tmp_path / 'file').touch()
+    (tmp_path / 'folder').mkdir()
+    path = tmp_path / target
+    assert main([str(bundle_path), '--data', str(deliver_root), option, str(path)]) == 1
+    printed = capsys.readouterr()
+    assert printed.out == ''
+    [line] = printed.err.splitlines()
+    assert line.startswith(f'error: cannot write {path}: ')
 
 
 def test_faults_without_a_recording_are_refused(bundle_path, deliver_root, capsys):

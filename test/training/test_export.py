@@ -113,6 +113,24 @@ def test_scores_are_noted_in_the_bundle(run, deliver_root, tmp_path, capsys):
     assert len(scores['subsets']) == 15
 
 
+def test_scores_are_of_the_frames_that_the_recipe_names(
+        run, deliver_root, tmp_path, capsys):
+    data = {'name': 'deliver', 'root': str(deliver_root), 'conditions': ['night'],
+            'options': {'depth_folder': 'depth'}}
+    state = torch.load(run / 'checkpoint.pt', weights_only=True)
+    save_checkpoint(run / 'checkpoint.pt', {**state, 'recipe': {'data': data}})
+    assert main([str(run), '--output', str(tmp_path / 'out'), '--update-scores']) == 0
+    [head, *_] = capsys.readouterr().out.splitlines()[1:]
+    assert head.split() == ['sensors', 'all', 'night']
+
+
+def test_a_place_that_cannot_be_written_costs_one_line(run, tmp_path, capsys):
+    (tmp_path / 'file').touch()
+    assert main([str(run), '--output', str(tmp_path / 'file' / 'out')]) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith(f'error: cannot write {tmp_path / "file" / "out"}: ')
+
+
 @pytest.mark.parametrize('start', [['training/export.py'], ['-m', 'training.export']])
 def test_command_from_anywhere(tmp_path, start):
     at = {'cwd': ROOT} if start[0] == '-m' else {'cwd': tmp_path}

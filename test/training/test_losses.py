@@ -72,6 +72,34 @@ def test_ohem_takes_a_sixteenth_when_all_are_easy():
     assert build_loss('ohem')(logits, labels).item() == pytest.approx(wanted, rel=1e-5)
 
 
+@pytest.mark.parametrize('share', [0.0, 0.3, 0.97, 1.0])
+@pytest.mark.parametrize('confidence', [0.1, 20.0])
+def test_ohem_is_the_mean_of_the_hard_pixels_or_of_the_hardest_sixteenth(share, confidence):
+    logits, labels = make(num=1, size=16)
+    logits = confidence * (logits.detach() + 2 * F.one_hot(labels, 5).permute(0, 3, 1, 2))
+    labels[torch.rand(labels.shape, generator=torch.Generator().manual_seed(1)) < share] = 255
+    pixels = [F.cross_entropy(logits[:, :, y, x], labels[:, y, x]).item()
+              for y in range(16) for x in range(16) if labels[0, y, x] != 255]
+    hard = [value for value in pixels if value > -math.log(0.7)]
+    if len(hard) < max(len(pixels) // 16, 1):
+        hard = sorted(pixels)[-max(len(pixels) // 16, 1):]
+    wanted = sum(hard) / len(hard) if hard else 0.0
+    assert build_loss('ohem')(logits, labels).item() == pytest.approx(wanted, rel=1e-5)
+
+
+@pytest.mark.parametrize('name', LOSSES)
+def test_logits_whose_channels_lie_together_give_the_same(name):
+    logits, labels = make()
+    labels[0, :4] = 255
+    turned = logits.detach().to(memory_format=torch.channels_last).requires_grad_()
+    values = []
+    for x in (logits, turned):
+        values.append(build_loss(name, torch.linspace(0.5, 2, 5))(x, labels))
+        values[-1].backward()
+    torch.testing.assert_close(*values)
+    torch.testing.assert_close(logits.grad, turned.grad)
+
+
 def test_class_weights():
     weight = class_weights(torch.tensor([900, 100, 0]))
     share = torch.tensor([0.9, 0.1])

@@ -4,6 +4,7 @@
 
 import json
 import re
+import shutil
 import signal
 
 import pytest
@@ -147,11 +148,7 @@ def test_an_interrupted_command_is_continued(deliver_root, tmp_path, monkeypatch
 
 def test_an_unreadable_frame_is_skipped_only_if_the_recipe_allows(deliver_root, tmp_path, capsys):
     data = tmp_path / 'data'
-    for path in deliver_root.rglob('*'):
-        if path.is_file():
-            target = data / path.relative_to(deliver_root)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(path.read_bytes())
+    shutil.copytree(deliver_root, data)
     broken = sorted((data / 'lidar').rglob('*.png'))[2]
     broken.write_bytes(broken.read_bytes()[:60])
     assert command(data, tmp_path / 'strict', 'epochs=1') == 1
@@ -189,3 +186,29 @@ def test_help_teaches(capsys):
         assert word in text
 
 
+
+
+def test_an_output_that_cannot_be_written_is_said_at_once(deliver_root, capsys):
+    assert command(deliver_root, '/proc/nowhere/run') == 1
+    assert 'cannot write output' in capsys.readouterr().err
+
+
+def test_a_wrong_validation_frame_is_found_before_training(deliver_root, tmp_path, capsys):
+    data = tmp_path / 'data'
+    shutil.copytree(deliver_root, data)
+    broken = next((data / 'semantic').glob('*/val/*/*.png'))
+    broken.write_bytes(broken.read_bytes()[:60])
+    assert command(data, tmp_path / 'run') == 1
+    assert broken.name in capsys.readouterr().err
+    assert not (tmp_path / 'run' / 'metrics.csv').exists()
+
+
+def test_a_run_that_was_moved_is_continued(deliver_root, tmp_path, monkeypatch):
+    step = Trainer._step
+    monkeypatch.setattr(Trainer, '_step', lambda self, group: (
+        signal.raise_signal(signal.SIGTERM), step(self, group))[1])
+    assert command(deliver_root, tmp_path / 'a') == 130
+    monkeypatch.setattr(Trainer, '_step', step)
+    (tmp_path / 'a').rename(tmp_path / 'b')
+    shutil.copytree(deliver_root, tmp_path / 'data')
+    assert command(tmp_path / 'data', tmp_path / 'b', '--resume') == 0

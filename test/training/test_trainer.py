@@ -219,7 +219,7 @@ def test_checkpoints_are_whole_and_plain(tmp_path):
     with pytest.raises(ConfigError, match='not a checkpoint'):
         read_checkpoint(path)
     torch.save({'model': {}}, path)
-    with pytest.raises(ConfigError, match='must hold'):
+    with pytest.raises(ConfigError, match="lacks 'average'"):
         read_checkpoint(path)
     with pytest.raises(ConfigError, match='no checkpoint'):
         read_checkpoint(tmp_path / 'absent')

@@ -114,5 +114,5 @@ def sensor_table(scores: Scores) -> str:
                  for subset, miou in mious.items() if sensor not in subset]
         rows.append((sensor, percent(mious[(sensor,)]), percent(mious[others]),
                      change(mious[others] - scores.full), change(fmean(gains))))
-    return table(('sensor', 'alone', 'without it', 'lost when it fails', 'gained where it joins'),
-                 rows)
+    return table(('sensor', 'alone', 'without it', 'change when it fails',
+                  'change where it joins'), rows)

@@ -138,7 +138,8 @@ def percent(value: float | None) -> str:
 
 
 def change(value: float | None) -> str:
-    """A difference with its sign."""
+    """A difference with its sign; none where it rounds to zero."""
     if value is None or value != value:
         return '–'
-    return f'{value:+.1f}'.replace('-', '−')
+    said = f'{value:+.1f}'
+    return '0.0' if said[1:] == '0.0' else said.replace('-', '−')

@@ -14,6 +14,7 @@ from anymodal_seg_ros.errors import ConfigError
 from training.report import read_scores, write_report
 from training.report.__main__ import main
 from training.report.overview import sensor_table
+from training.report.page import change
 from training.report.pictures import MAX_PICTURES, MAX_WIDTH_PX, inlined_pictures
 from training.report.report import duration
 
@@ -120,6 +121,13 @@ def test_figures_equal_those_of_the_scoring(scores_dict):
     assert scores.full == scores_dict['subsets']['rgb+depth+lidar']['miou']
     assert set(scores.with_missing(1)) == {('rgb', 'depth'), ('rgb', 'lidar'), ('depth', 'lidar')}
     assert scores.grid().columns == ('all', 'night', 'sun')
+
+
+@pytest.mark.parametrize(('value', 'text'), [
+    (1.26, '+1.3'), (-0.3, '−0.3'), (-0.04, '0.0'), (0.0, '0.0'), (float('nan'), '–'), (None, '–'),
+])
+def test_a_change_has_a_sign_unless_it_rounds_to_zero(value, text):
+    assert change(value) == text
 
 
 def test_what_a_sensor_is_worth():
