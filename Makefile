@@ -60,9 +60,9 @@ out/train/%/bundle: out/streets/dataset.json | $(READY)
 	@$(BIN)/python training/train.py --recipe config/training/$*.yaml data.root=out/streets \
 	  output=out/train/$* $(if $(wildcard out/train/$*/checkpoint.pt),--resume)
 
-out/train/default/bundle: out/train/supervised/bundle
+out/train/distilled/bundle: out/train/supervised/bundle
 
-train: out/train/default/bundle  ## simulate streets and train the default bundle (two cores: about two hours)
+train: out/train/supervised/bundle  ## simulate streets and train the default bundle (two cores: under two hours)
 
 ladder: $(READY) out/streets/dataset.json  ## train the ablation ladder on simulated streets and print its table
 	@$(BIN)/python training/ladder.py --data out/streets --output out/ladder
