@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Command line: train a network by a recipe and write it as a bundle.
 
-    python training/train.py --recipe config/training/default.yaml data.root=DATA output=RUN
+    python training/train.py --recipe config/training/supervised.yaml data.root=DATA output=RUN
 """
 
 from __future__ import annotations

@@ -139,4 +139,4 @@ def test_command_from_anywhere(tmp_path, start):
     done = subprocess.run([sys.executable, *start, 'none', '--output', 'out'], check=False,
                           capture_output=True, text=True, **at)
     assert done.returncode == 1
-    assert done.stderr.startswith('error: no checkpoint at none: ')
+    assert done.stderr == 'error: no checkpoint at none\n'
