@@ -240,7 +240,9 @@ def _open_inside(folder: Path, name: str, max_bytes: int) -> BinaryIO:
             raise BundleError(f'{file} is no regular file')
         stream = file.open('rb')
     except FileNotFoundError:
-        raise BundleError(f'{file} is missing') from None
+        inner = folder / 'bundle'
+        hint = f'; the bundle of this run is {inner}' if (inner / name).is_file() else ''
+        raise BundleError(f'{file} is missing{hint}') from None
     except (OSError, RuntimeError) as error:
         raise BundleError(f'{file} cannot be opened: {error}') from None
     status = os.fstat(stream.fileno())

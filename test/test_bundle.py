@@ -338,6 +338,12 @@ def test_nothing_is_read_before_the_header_fits(folder, monkeypatch):
         load_bundle(folder)
 
 
+def test_a_run_folder_is_told_from_its_bundle(folder, tmp_path):
+    folder.rename(tmp_path / 'bundle')
+    with pytest.raises(BundleError, match=f'the bundle of this run is {tmp_path / "bundle"}'):
+        load_bundle(tmp_path)
+
+
 @pytest.mark.parametrize('name', ['bundle.json', 'weights.safetensors'])
 def test_missing_files_links_and_folders(folder, tmp_path, name):
     file = folder / name

@@ -23,6 +23,8 @@ PRECISIONS = ('auto', 'fp32', 'bf16', 'fp16')
 CLASS_WEIGHTS = ('none', 'log')
 DEVICES = ('auto', 'cpu', 'cuda')
 STATISTICS = ('default', 'dataset')
+OF_THE_DATA = ('mean', 'std')
+"""Settings of a model that can be judged only beside the data set's modalities."""
 SCRATCH, TEACHER = 'scratch', 'teacher'
 
 
@@ -234,6 +236,7 @@ class TrainConfig:
         limits.whole('score_frames', self.score_frames, 0, 10**9)
         limits.one_of('model', self.model, tuple(CONFIGS))
         limits.table('model_config', self.model_config)
+        self._check_model_config()
         limits.one_of('loss', self.loss, tuple(LOSSES))
         limits.one_of('class_weights', self.class_weights, CLASS_WEIGHTS)
         limits.one_of('precision', self.precision, PRECISIONS)
@@ -243,6 +246,16 @@ class TrainConfig:
         ends = [stage.until for stage in self.stages]
         if not ends or ends != sorted(set(ends)) or ends[-1] != 1.0:
             raise ConfigError(f'stages.until must rise and end at 1.0, not {ends}')
+
+    def _check_model_config(self) -> None:
+        if self.method.init != SCRATCH:
+            return  # The bundle to start from has the rest of the settings.
+        given = {name: value for name, value in self.model_config.items()
+                 if name not in OF_THE_DATA}
+        try:
+            CONFIGS[self.model].from_dict(given)
+        except ConfigError as error:
+            raise ConfigError(f'model_config: {error}') from None
 
     def stage_at(self, progress: float) -> StageConfig:
         """The stage in force after a share ``progress`` of the run."""

@@ -94,6 +94,8 @@ def _check_outputs(args: argparse.Namespace) -> None:
                 tempfile.TemporaryFile(dir=path.parent).close()
         except OSError as error:
             raise ConfigError(f'cannot write {path}: {error.strerror}') from None
+    if args.heatmap is not None and args.heatmap.suffix.lower() != '.png':
+        raise ConfigError(f'--heatmap {args.heatmap}; allowed: the name of a .png file')
 
 
 def update_scores(path: Path, split: str, report: dict[str, Any]) -> None:

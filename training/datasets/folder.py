@@ -152,7 +152,8 @@ class FolderDataset(ABC):
         for choice in choices:
             if (self.root / choice).is_dir():
                 return choice
-        raise ConfigError(f'{self.root} has no folder {" or ".join(choices)} for {modality}')
+        raise ConfigError(f'{self.root} has no folder {" or ".join(choices)} for {modality}; it '
+                          f'was read as data set {self.LAYOUT!r}')
 
     def _of_one_size(self, entry: Entry, images: dict[str, Image]) -> dict[str, Image]:
         for name, image in images.items():

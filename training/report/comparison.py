@@ -16,6 +16,7 @@ from statistics import fmean, stdev
 from urllib.parse import quote
 
 from anymodal_seg_ros.errors import ConfigError
+from training.report.differences import recipe_differences
 from training.report.grid import Grid, Subset, subset_grid
 from training.report.heatmap import heatmap_svg
 from training.report.page import change, page, percent, section, table, write_page
@@ -56,6 +57,8 @@ def write_comparison(paths: Sequence[Path], output: Path) -> Path:
                'change in EMM'), _rows(groups)),
         section('Combinations of sensors', f'<div class="wide">{heatmap_svg(grid)}</div>',
                 'A filled dot is a sensor that works.'),
+        section('What differs', _differences(groups),
+                'Settings that are not alike in all recipes.'),
         section('Reports', _links(groups, output)),
     ]))
 
@@ -97,6 +100,14 @@ def _rows(groups: Sequence[Group]) -> list[tuple[object, ...]]:
                      _spread([_level(scores, len(scores.sensors) - 1) for scores in group.scores]),
                      _spread(average), '' if group is groups[0] else delta))
     return rows
+
+
+def _differences(groups: Sequence[Group]) -> str:
+    rows = recipe_differences([group.runs[0].recipe for group in groups], _NOT_COMPARED)
+    if not rows:
+        return ''
+    return table(('setting', *(group.name for group in groups)),
+                 [(name, *values) for name, values in rows.items()])
 
 
 def _level(scores: Scores, num_missing: int) -> float | None:

@@ -43,10 +43,10 @@ def latex_tables(scores: RobustnessScores, absent: str = 'zero') -> str:
         combination_grid(scores, absent), label='tab:combinations',
         caption=f'mIoU in percent for every combination of sensors ({how}). EMM: the other '
                 'sensors are missing. RMM: elements of the others are missing.')]
-    others = [row for rows in (_nm_rows(scores, absent), _failure_rows(scores, absent))
-              for row in _grids(*rows)]
-    parts += [latex_table(grid, caption=f'mIoU in percent: {title} ({how}).', mark_best=False)
-              for title, grid in others]
+    others = {'noise': _nm_rows(scores, absent), 'failures': _failure_rows(scores, absent)}
+    parts += [latex_table(grid, caption=f'mIoU in percent: {title} ({how}).',
+                          label=f'tab:{name}', mark_best=False)
+              for name, rows in others.items() for title, grid in _grids(*rows)]
     parts += [latex_table(grid, caption=f'Robustness score: mean of seven columns ({how}).',
                           label='tab:robustness', mark_best=False)
               for _, grid in _grids(*_score_rows(scores, absent))]

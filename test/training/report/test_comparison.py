@@ -11,6 +11,7 @@ from anymodal_seg_ros.errors import ConfigError
 from training.report import write_comparison
 from training.report.__main__ import main
 from training.report.comparison import comparison_grid, group_runs
+from training.report.differences import recipe_differences
 from training.report.run import read_run
 
 
@@ -50,3 +51,20 @@ def test_command_with_several_runs(make_run, tmp_path, capsys):
         str(runs[0] / 'report.html'), str(runs[1] / 'report.html'),
         str(tmp_path / 'comparison.html')]
     assert '<i>' not in (tmp_path / 'comparison.html').read_text(encoding='utf-8')
+
+
+def test_settings_that_differ_are_shown(make_run, tmp_path):
+    runs = [make_run('a'), make_run('b', seed=1, method='supervised')]
+    text = write_comparison(runs, tmp_path / 'c.html').read_text(encoding='utf-8')
+    rows = [re.findall(r'<td[^>]*>([^<]*)</td>', row) for row in text.split('<tr>')]
+    assert ['method.name', 'anyseg', 'supervised'] in rows
+    assert not any(row and row[0] in ('seed', 'output', 'data.name') for row in rows)
+
+
+def test_differences_of_recipes():
+    a = {'seed': 0, 'optim': {'lr': 1e-3, 'ema': 0.9}, 'stages': [{'until': 1.0}], 'loss': ''}
+    b = {'seed': 1, 'optim': {'lr': 1e-4, 'ema': 0.9}, 'stages': [{'until': 0.5}], 'options': {}}
+    assert recipe_differences([a, b], ['seed']) == {
+        'optim.lr': ('0.001', '0.0001'), 'stages': ('[{"until": 1.0}]', '[{"until": 0.5}]'),
+        'loss': ('""', '–'), 'options': ('–', '{}')}
+    assert recipe_differences([a, a]) == {} == recipe_differences([a, {**a, 'seed': 2}], ['seed'])

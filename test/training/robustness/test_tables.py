@@ -94,6 +94,7 @@ def test_text_names_mode_and_treatment_beside_each_score(scores):
 def test_latex_and_heat_map(scores, tmp_path):
     text = latex_tables(scores, 'skip')
     assert text.count(r'\begin{table}') == text.count(r'\end{table}') == 4
+    assert text.count(r'\label{tab:') == len(set(re.findall(r'\\label{(.*)}', text))) == 4
     assert 'EMM drop & EMM zero & RMM 0.25' in text and 'absent classes left out' in text
     assert re.search(r'EMM missing: zero & 80\.00 & 65\.00 & .* \\\\', text)
     assert 'absent classes count 0' in latex_tables(scores)
