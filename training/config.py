@@ -49,7 +49,8 @@ class DataConfig:
     workers: int = 1
     """Threads that make batches ahead; their number changes no result."""
     unreadable: str = 'error'
-    """'skip' reports a frame that cannot be read and trains on the next one in its place."""
+    """'skip' reports a frame that cannot be read, trains on the next one in its place, and leaves
+    it out of the scores."""
     statistics: str = 'default'
     """Normalisation: 'default' (ImageNet for rgb, 0..1 for the rest) or 'dataset' (mean and
     spread of each modality over the training frames)."""

@@ -57,7 +57,7 @@ def open_data(config: TrainConfig, log: Callable[[str], None]) -> RunData:
 
     opened = open_split('train')
     # What is wrong with the validation frames should not show at the end of the run alone.
-    validation = open_split('val')
+    validation = with_policy(open_split('val'), data.unreadable, log)
     for index in spread(len(validation), CHECKED_FRAMES):
         validation[index]
     label_space = label_space_of(data, opened)

@@ -65,9 +65,14 @@ class Workers:
 def read_batches(
     frames: FrameSource, indices: Sequence[int], short_side_px: int, workers: Workers, *,
     batch_size: int, label_size: str = 'native',
+    on_unreadable: Callable[[str], None] | None = None,
 ) -> Iterator[list[Frame]]:
     """Neighbours of one size with the same sensors, ``batch_size`` at most, images at network
     size.
+
+    Args:
+        on_unreadable: gets what is wrong with a frame that cannot be read, which is then left
+            out; None raises it.
 
     Raises:
         ConfigError: an argument that is not allowed, or a frame that cannot be read.
@@ -76,13 +81,21 @@ def read_batches(
     if label_size not in LABEL_SIZES:
         raise ConfigError(f'label size {label_size!r}; allowed: {", ".join(LABEL_SIZES)}')
 
-    def read(index: int) -> Frame:
-        frame = frames[index]
+    def read(index: int) -> Frame | None:
+        try:
+            frame = frames[index]
+        except ConfigError as error:
+            if on_unreadable is None:
+                raise
+            on_unreadable(f'frame {index} is not scored: {error}')
+            return None
         size_hw = network_size(first_size(frame), short_side_px)
         return resize_frame(frame, size_hw, labels_too=label_size == 'network')
 
     batch: list[Frame] = []
     for frame in workers.map(read, indices):
+        if frame is None:
+            continue
         if batch and (len(batch) == batch_size or _kind(frame) != _kind(batch[0])):
             yield batch
             batch = []

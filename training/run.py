@@ -29,7 +29,7 @@ from anymodal_seg_ros.models import MSegFormer, build_model
 from training.allocator import keep_freed_memory
 from training.config import TrainConfig
 from training.data import RunData, open_data
-from training.datasets import FrameCache, FrameSource, first_size
+from training.datasets import FrameCache, FrameSource, first_size, with_policy
 from training.devices import make_deterministic, make_fabric
 from training.export import describe_bundle
 from training.losses import build_loss, class_weights
@@ -156,7 +156,8 @@ def _validation(
         averaged.load_state_dict(state)
         scores = score_frames(predict_with(averaged), frames, subsets, data.label_space,
                               config.data.short_side_px,
-                              indices=spread(len(frames), config.val_frames))
+                              indices=spread(len(frames), config.val_frames),
+                              on_unreadable=log if config.data.unreadable == 'skip' else None)
         log(f'epoch {epoch}\n{score_table(scores)}')
         return {'+'.join(subset): scores.miou(subset) for subset in scores.matrices}
 
@@ -171,7 +172,7 @@ def _finish(config: TrainConfig, data: RunData, bundle: Bundle, result: RunResul
         learnt = replace(bundle, model_config=result.teacher.config.to_dict())
         log('the teacher, which learnt too:')
         _save(run / TEACHER_FOLDER, learnt, result.teacher.state_dict(), data, config, log)
-    frames = data.open_split('val')
+    frames = with_policy(data.open_split('val'), config.data.unreadable, lambda line: None)
     write_samples(run / SAMPLES_FOLDER, predict_with(build_segmenter(run / BUNDLE_FOLDER)), frames,
                   data.label_space, config.data.short_side_px)
     log(f'report: {write_report(run)}')
@@ -181,7 +182,7 @@ def _save(path: Path, bundle: Bundle, state: Mapping[str, Tensor], data: RunData
           config: TrainConfig, log: Log) -> None:
     save_bundle(path, bundle, state)
     log(f'wrote {path}; scoring it on the validation split')
-    scores, description = _scored(path, data, config)
+    scores, description = _scored(path, data, config, log)
     log(score_table(scores))
     report = {**scores.to_dict(), 'data': description}
     save_bundle(path, replace(bundle, provenance={**bundle.provenance,
@@ -191,16 +192,24 @@ def _save(path: Path, bundle: Bundle, state: Mapping[str, Tensor], data: RunData
                                                encoding='utf-8')
 
 
-def _scored(path: Path, data: RunData, config: TrainConfig
+def _scored(path: Path, data: RunData, config: TrainConfig, log: Log
             ) -> tuple[SubsetScores, dict[str, Any]]:
     frames = data.open_split('val')
     indices = spread(len(frames), config.score_frames)
+    skipped: list[str] = []
+
+    def skip(problem: str) -> None:
+        skipped.append(problem)
+        log(problem)
+
     with tqdm(total=len(indices), unit='frame', desc='scoring val') as bar:
         scores = score_frames(
             predict_with(build_segmenter(path)), frames, modality_subsets(data.modalities),
             data.label_space, config.data.short_side_px, indices=indices,
-            on_frame=lambda: bar.update(1))
-    return scores, {**frames.describe(), 'scored_frames': len(indices)}
+            on_frame=lambda: bar.update(1),
+            on_unreadable=skip if config.data.unreadable == 'skip' else None)
+    return scores, {**frames.describe(), 'scored_frames': len(indices) - len(skipped),
+                    **({'skipped': skipped} if skipped else {})}
 
 
 def _provenance(config: TrainConfig, source: FrameSource, result: RunResult) -> dict[str, Any]:

@@ -121,6 +121,7 @@ def score_frames(
     batch_size: int = 1,
     workers: int = 0,
     on_frame: Callable[[], None] = lambda: None,
+    on_unreadable: Callable[[str], None] | None = None,
 ) -> SubsetScores:
     """Score every frame with every combination of sensors that it has.
 
@@ -133,6 +134,8 @@ def score_frames(
         batch_size: frames that a ``SubsetNetwork`` takes at once.
         workers: threads that read ahead.
         on_frame: called after each frame.
+        on_unreadable: gets what is wrong with a frame that cannot be read, which is then left
+            out; None raises it.
 
     Raises:
         ConfigError: an argument that is not allowed, or a frame that cannot be read.
@@ -143,7 +146,7 @@ def score_frames(
     chosen = range(len(frames)) if indices is None else indices
     with exact_float32(), Workers(workers) as pool:
         for batch in read_batches(frames, chosen, short_side_px, pool, batch_size=batch_size,
-                                  label_size=label_size):
+                                  label_size=label_size, on_unreadable=on_unreadable):
             present = set(batch[0].images)
             _score_batch(predict, batch, [s for s in subsets if set(s) <= present], scores)
             for _ in batch:

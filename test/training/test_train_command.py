@@ -162,6 +162,21 @@ def test_an_unreadable_frame_is_skipped_only_if_the_recipe_allows(deliver_root, 
     assert any(broken.name in line for line in provenance['data']['skipped'])
 
 
+def test_an_unreadable_validation_frame_is_not_scored(deliver_root, tmp_path, capsys):
+    data = tmp_path / 'data'
+    shutil.copytree(deliver_root, data)
+    broken = sorted((data / 'lidar').rglob('*/val/*/*.png'))[0]
+    broken.write_bytes(broken.read_bytes()[:60])
+    assert command(data, tmp_path / 'strict', 'epochs=1') == 1
+    assert broken.name in capsys.readouterr().err
+    assert command(data, tmp_path / 'lenient', 'epochs=1', 'val_epochs=1',
+                   'data.unreadable=skip') == 0
+    scored = json.loads((tmp_path / 'lenient' / 'scores.json').read_text('utf-8'))['data']
+    [problem] = scored['skipped']
+    assert broken.name in problem and problem.startswith('frame 0 is not scored')
+    assert scored['scored_frames'] == scored['frames'] - 1
+
+
 @pytest.mark.parametrize(('description', 'encoding'), [
     ({'folders': {'depth': 'hha'}}, 'hha'),
     ({'folders': {'depth': 'depth'}}, 'log'),
