@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import yaml
 
 from anymodal_seg_ros.errors import ConfigError
-from anymodal_seg_ros.resources import resource_path
+from anymodal_seg_ros.resources import read_yaml, resource_path
 
 UNLABELLED = 255
 
@@ -100,4 +99,4 @@ def load_label_space(name_or_path: str | Path) -> LabelSpace:
         path = resource_path('config') / 'labels' / f'{name_or_path}.yaml'
     if not path.is_file():
         raise ConfigError(f'no label space at {path}')
-    return LabelSpace.from_dict(yaml.safe_load(path.read_text(encoding='utf-8')))
+    return LabelSpace.from_dict(read_yaml(path))

@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
+import json
 import os
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from anymodal_seg_ros.bundle import CONFIG_FILE
 from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.models.weights import READ_ERRORS
+from training.config import SCRATCH, TEACHER
 
 KEYS = ('model', 'average', 'optimizer', 'method', 'teacher', 'progress', 'recipe', 'world_size',
         'precision')
+CADENCE = ('val_epochs', 'val_frames', 'score_frames', 'checkpoint_minutes', 'checkpoint_steps')
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -30,8 +34,20 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     partial.replace(path)
 
 
+def weights_hashes(recipe: Mapping[str, Any]) -> dict[str, str]:
+    """Of each bundle that ``method`` names, by its key, the SHA-256 of its weights."""
+    hashes = {}
+    for key in ('teacher', 'init'):
+        folder = recipe['method'][key]
+        file = Path(folder) / CONFIG_FILE
+        if folder not in ('', SCRATCH, TEACHER) and file.is_file():
+            hashes[key] = str(json.loads(file.read_text(encoding='utf-8'))['weights_sha256'])
+    return hashes
+
+
 def load_checkpoint(
-    path: Path, recipe: Mapping[str, Any], network: Mapping[str, Tensor]
+    path: Path, recipe: Mapping[str, Any], network: Mapping[str, Tensor],
+    origins: Mapping[str, str],
 ) -> dict[str, Any]:
     """Reads a checkpoint of the same recipe and network.
 
@@ -39,12 +55,15 @@ def load_checkpoint(
         path: the file.
         recipe: of the run that goes on.
         network: state of the network that is to take the weights.
+        origins: ``weights_hashes`` of that run; its bundles may have moved, not changed.
 
     Raises:
         ConfigError: no file, not a checkpoint, of another recipe or of another network.
     """
     state = read_checkpoint(path)
-    before, now = _compared(state['recipe']), _compared(recipe)
+    # Checkpoints without hashes are older; theirs are compared by path.
+    before = _compared(state['recipe'], state.get('origins', {}))
+    now = _compared(recipe, origins if 'origins' in state else {})
     for key, value in now.items():
         if before.get(key) != value:
             raise ConfigError(f'{path} is of another recipe: {key} was {before.get(key)!r}, '
@@ -59,13 +78,18 @@ def load_checkpoint(
     return state
 
 
-def _compared(recipe: Mapping[str, Any]) -> dict[str, Any]:
-    """Without what changes no result: where things lie and what they are computed with."""
-    kept = {key: value for key, value in recipe.items() if key not in ('output', 'device')}
+def _compared(recipe: Mapping[str, Any], origins: Mapping[str, str]) -> dict[str, Any]:
+    """Without what changes no weight: where things lie, what they are computed with, and how
+    often the run is scored and saved."""
+    kept = {key: value for key, value in recipe.items()
+            if key not in ('output', 'device', *CADENCE)}
     if isinstance(kept.get('data'), Mapping):
         kept['data'] = {key: value for key, value in kept['data'].items()
-                        if key not in ('root', 'workers', 'cache')}
-    return kept
+                        if key not in ('root', 'workers', 'cache', 'score_split')}
+    if isinstance(kept.get('method'), Mapping):
+        kept['method'] = {key: value for key, value in kept['method'].items()
+                          if key not in origins}
+    return kept | {f'the hash of method.{key}': value for key, value in origins.items()}
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -74,7 +98,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise ConfigError(f'no checkpoint at {path}')
     try:
         state = torch.load(path, map_location='cpu', weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError):
+    except READ_ERRORS:
         # torch's own words advise to load what is not trusted.
         raise ConfigError(f'{path} is not a checkpoint, or is damaged') from None
     if not isinstance(state, dict) or 'model' not in state:

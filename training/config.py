@@ -38,6 +38,8 @@ class DataConfig:
     modalities: tuple[str, ...] = ()
     """Which sensors; empty takes all of the data set."""
     conditions: tuple[str, ...] = ()
+    score_split: str = 'val'
+    """The split that is scored during and after training."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Settings of that data set alone, such as DELIVER's depth_folder."""
     label_space: str = ''
@@ -59,6 +61,7 @@ class DataConfig:
         limits.one_of('data.name', self.name, tuple(DATASETS))
         for name in ('root', 'label_space', 'label_map'):
             limits.text(f'data.{name}', getattr(self, name))
+        limits.one_of('data.score_split', self.score_split, DATASETS[self.name].SPLITS)
         limits.table('data.options', self.options)
         limits.whole('data.short_side_px', self.short_side_px, 32, 4096)
         if self.short_side_px % 32:
@@ -139,6 +142,7 @@ class DropoutConfig:
             raise ConfigError(f"dropout.weights {self.weights!r}; allowed: a table such as "
                               "{'rgb+lidar': 1.0}")
         for name, weight in self.weights.items():
+            limits.text('the name of a set in dropout.weights', name)
             limits.number(f'dropout.weights[{name!r}]', weight, 1e-9, 1e9)
 
 

@@ -20,6 +20,7 @@ from training.datasets import (
     FrameSource,
     RemappedFrames,
     load_label_map,
+    own_label_space,
     with_policy,
 )
 from training.datasets.statistics import modality_statistics
@@ -47,7 +48,7 @@ def open_data(config: TrainConfig, log: Callable[[str], None]) -> RunData:
     """Open the training split.
 
     Raises:
-        ConfigError: a folder, filter, class or modality that is not there.
+        ConfigError: a folder, filter, class, modality or split to score on that is not there.
     """
     data = config.data
     modalities = _modalities(config)
@@ -57,7 +58,11 @@ def open_data(config: TrainConfig, log: Callable[[str], None]) -> RunData:
 
     opened = open_split('train')
     # What is wrong with the validation frames should not show at the end of the run alone.
-    validation = with_policy(open_split('val'), data.unreadable, log)
+    try:
+        scored = open_split(data.score_split)
+    except ConfigError as error:
+        raise ConfigError(f'data.score_split {data.score_split!r}: {error}') from None
+    validation = with_policy(scored, data.unreadable, log)
     for index in spread(len(validation), CHECKED_FRAMES):
         validation[index]
     label_space = label_space_of(data, opened)
@@ -76,17 +81,10 @@ def label_space_of(data: DataConfig, frames: FrameSource) -> LabelSpace:
         frames: the opened data set, with the label map applied.
 
     Raises:
-        ConfigError: a label map from other classes than the data set's, or a ``label_space`` that
-            is neither the map's nor the data set's.
+        ConfigError: a ``label_space`` of another number of classes than the labels have.
     """
-    description = frames.describe()
-    recorded = description['manifest'].get('label_space')
-    if data.label_map:
-        reached = load_label_map(data.label_map).target
-    elif isinstance(recorded, Mapping):
-        reached = LabelSpace.from_dict(recorded)
-    else:
-        reached = load_label_space(description['label_space'])
+    reached = (load_label_map(data.label_map).target if data.label_map
+               else own_label_space(frames.describe()))
     space = load_label_space(data.label_space) if data.label_space else reached
     if space.num_classes != reached.num_classes:
         raise ConfigError(f'data.label_space {data.label_space!r} has {space.num_classes} '
@@ -99,7 +97,8 @@ def _modalities(config: TrainConfig) -> tuple[str, ...]:
     if of_network and config.data.modalities and of_network != config.data.modalities:
         raise ConfigError(f'model_config.modalities {list(of_network)} and data.modalities '
                           f'{list(config.data.modalities)} differ; give one of them')
-    chosen = of_network or config.data.modalities or DATASETS[config.data.name].MODALITIES
+    chosen = of_network or config.data.modalities or (
+        DATASETS[config.data.name].modalities_of(config.data.root))
     for names in config.dropout.weights:
         for name in names.split('+'):
             if name not in chosen:
@@ -115,11 +114,7 @@ def _open(
         data.root, split, modalities, conditions=data.conditions, options=data.options)
     if not data.label_map:
         return frames
-    mapping, own = load_label_map(data.label_map), frames.describe()['label_space']
-    if mapping.source.name != own:
-        raise ConfigError(f'data.label_map {data.label_map!r} is from {mapping.source.name!r}, '
-                          f'but {data.name} has {own!r}')
-    return RemappedFrames(frames, mapping)
+    return RemappedFrames(frames, load_label_map(data.label_map))
 
 
 def _statistics(
@@ -137,7 +132,7 @@ def encoder_settings(
     description: Mapping[str, Any], modalities: tuple[str, ...]
 ) -> dict[str, dict[str, Any]]:
     """What encoded the data set's images, for the bundle: the settings in its manifest; else, for
-    the camera, for HHA and for DELIVER's layout, the node's own; else ``FROM_DATASET``.
+    the camera, the node's own; else ``FROM_DATASET``.
 
     Raises:
         ConfigError: stored settings that the encoder does not take.
@@ -147,9 +142,7 @@ def encoder_settings(
     for name in modalities:
         if name in MODALITIES and name in stored:
             given = stored[name]
-        elif name == 'depth' and 'hha' in str(description['folders'].get('depth')).lower():
-            given = {'encoding': 'hha'}
-        elif name in MODALITIES and (name == 'rgb' or description['layout'] == 'deliver'):
+        elif name == 'rgb':
             given = MODALITIES[name].default_settings()
         else:
             settings[name] = dict(FROM_DATASET)

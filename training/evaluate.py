@@ -39,6 +39,10 @@ from training.subset_network import SubsetNetwork
 
 INTERRUPTED = 130
 BOTH = 'both'
+OF_DATA = ('dataset', 'split', 'modalities', 'condition', 'failure', 'option', 'label_map',
+           'max_frames', 'benchmark', 'missing_mode', 'label_size', 'severities', 'seed',
+           'batch_size', 'workers', 'latex', 'heatmap')
+"""Options that a recording does not take."""
 GPU_BATCH = 8
 EPILOG = """\
 examples:
@@ -108,8 +112,9 @@ def update_scores(path: Path, split: str, report: dict[str, Any]) -> None:
 
 def _score_bag(args: argparse.Namespace) -> dict[str, Any]:
     """Through the vehicle's own pipeline, in the precision that it takes."""
-    for name in ('benchmark', 'missing_mode', 'label_size', 'latex', 'heatmap'):
-        if getattr(args, name) is not None:
+    parser = _parser()
+    for name in OF_DATA:
+        if getattr(args, name) != parser.get_default(name):
             raise ConfigError(f'--{name.replace("_", "-")} needs --data: a recording is scored '
                               'as the vehicle would see it')
     segmenter = build_segmenter(args.bundle, device=args.device, num_threads=args.threads,

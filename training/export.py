@@ -33,7 +33,10 @@ INTERRUPTED = 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns the exit status (130 when interrupted)."""
-    args = _parser().parse_args(arguments)
+    parser = _parser()
+    args = parser.parse_args(arguments)
+    if not args.update_scores and (args.data or args.split):
+        parser.error('--data and --split need --update-scores')
     try:
         recipe = export(args.source, args.output, weights=args.weights)
         sys.stdout.write(f'{args.output}\n')
@@ -118,7 +121,8 @@ def _update_scores(args: argparse.Namespace, recipe: Mapping[str, Any]) -> int:
     root = args.data or data.get('root')
     if not root:
         raise ConfigError('the recipe names no data set; name its folder with --data')
-    return evaluate.main([str(args.output), '--data', str(root), '--split', args.split,
+    split = args.split or data.get('score_split', 'val')
+    return evaluate.main([str(args.output), '--data', str(root), '--split', split,
                           *_selection(data), '--update-bundle'])
 
 
@@ -150,8 +154,8 @@ def _parser() -> argparse.ArgumentParser:
                         help="score the bundle on the recipe's data set and note the scores in it")
     parser.add_argument('--data', type=Path,
                         help="for --update-scores: the data set's folder, instead of the recipe's")
-    parser.add_argument('--split', default='val', choices=('train', 'val', 'test'),
-                        help='for --update-scores (default %(default)s)')
+    parser.add_argument('--split', choices=('train', 'val', 'test'),
+                        help="for --update-scores (default: the recipe's data.score_split)")
     return parser
 
 

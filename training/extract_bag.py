@@ -38,11 +38,17 @@ from training.recording import MAX_TRUTH_OFFSET_NS, RECORDING
 
 INTERRUPTED = 130
 NO_LABELS = 'none'
+OF_LABELS = ('label_map', 'label_form', 'max_label_offset_s', 'keep_unlabelled')
+"""Options that mean nothing without label images."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns the exit status (130 when interrupted)."""
-    args = _parser().parse_args(arguments)
+    parser = _parser()
+    args = parser.parse_args(arguments)
+    for name in OF_LABELS if args.labels == NO_LABELS else ():
+        if getattr(args, name) != parser.get_default(name):
+            parser.error(f'--{name.replace("_", "-")} needs label images: --labels is {NO_LABELS}')
     logging.basicConfig(level=logging.WARNING, format='%(levelname)s %(message)s')
     try:
         _run(args)

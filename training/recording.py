@@ -37,20 +37,29 @@ def score_recording(
         schedule: sensor faults to apply on the way.
 
     Raises:
-        ConfigError: there is no ground truth, or none near any label image.
+        ConfigError: there is no ground truth, none near any label image, one without labels, or
+            one of another size or with other classes.
     """
     truth = read_label_images(path, topics['label'])
     if not truth:
         raise ConfigError(f'{path} has no ground truth on {topics["label"]}')
     stamps = np.array(sorted(truth))
     order = segmenter.bundle.modalities
-    scores = SubsetScores(label_space=segmenter.bundle.label_space)
+    scores = SubsetScores(label_space=segmenter.bundle.label_space, same_frames=False,
+                          missing_mode=segmenter.bundle.missing_mode)
     pipeline = Pipeline(segmenter, read_rig(path, topics))
     for _, prediction in segment_recording(path, pipeline, topics=topics, schedule=schedule):
         nearest = int(stamps[np.abs(stamps - prediction.stamp_ns).argmin()])
         if abs(nearest - prediction.stamp_ns) <= MAX_TRUTH_OFFSET_NS:
             subset = tuple(name for name in order if name in prediction.used)
-            scores.update(subset, RECORDING, prediction.labels, truth[nearest])
+            try:
+                scores.update(subset, RECORDING, prediction.labels, truth[nearest])
+            except ValueError as error:
+                raise ConfigError(f'{path}: ground truth of stamp {nearest} ns does not fit the '
+                                  f'label image: {error}') from None
     if not scores.matrices:
         raise ConfigError(f'{path}: no label image lies within 60 ms of a ground truth')
+    if not scores.scored():
+        raise ConfigError(f'{path}: the ground truth has not one labelled pixel; there is nothing '
+                          'to score')
     return scores

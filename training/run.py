@@ -29,10 +29,11 @@ from anymodal_seg_ros.models import MSegFormer, build_model
 from training.allocator import keep_freed_memory
 from training.config import TrainConfig
 from training.data import RunData, open_data
-from training.datasets import FrameCache, FrameSource, first_size, with_policy
+from training.datasets import FrameCache, FrameSource, first_size, resize_frame, with_policy
 from training.devices import make_deterministic, make_fabric
 from training.export import describe_bundle
 from training.losses import build_loss, class_weights
+from training.memory import check_cache
 from training.methods import METHODS
 from training.report import write_report, write_samples
 from training.scoring import SubsetScores, predict_with, score_frames, score_table, spread
@@ -53,7 +54,7 @@ def train(
     config: TrainConfig, *, resume: bool = False, should_stop: StopRequest = lambda: False,
     log: Log = lambda line: None,
 ) -> bool:
-    """Train by a recipe into the folder ``config.output``, score on the validation split.
+    """Train by a recipe into the folder ``config.output``, score on ``data.score_split``.
 
     Returns:
         False when stopped early; ``resume`` then continues.
@@ -71,7 +72,10 @@ def train(
     data = open_data(config, log)
     teacher = build_teacher(config, data.label_space, data.modalities)
     model = build_student(config, data.label_space, data.modalities, data.statistics)
-    size_hw = network_size(first_size(data.train[0]), config.data.short_side_px)
+    first = data.train[0]
+    size_hw = network_size(first_size(first), config.data.short_side_px)
+    if config.data.cache:
+        check_cache(resize_frame(first, size_hw, labels_too=True), len(data.train))
     frames = FrameCache(data.train, size_hw, keep=config.data.cache)
     method = METHODS[config.method.name](
         build_loss(config.loss, _loss_weights(config, frames, data.label_space)),
@@ -135,8 +139,12 @@ def _loss_weights(
     if config.class_weights == 'none':
         return None
     pixels_K = np.zeros(label_space.num_classes, np.int64)
-    for index in tqdm(spread(len(frames), 500), desc='counting classes', unit='frame'):
+    counted = spread(len(frames), 500)
+    for index in tqdm(counted, desc='counting classes', unit='frame'):
         pixels_K += np.bincount(frames[index].labels.ravel(), minlength=256)[: len(pixels_K)]
+    if not pixels_K.any():
+        raise ConfigError(f'class_weights log: none of {len(counted)} counted frames has a '
+                          'labelled pixel; set class_weights=none')
     return class_weights(torch.from_numpy(pixels_K))
 
 
@@ -146,7 +154,7 @@ def _validation(
     """Scores of the averaged weights with all sensors and with each alone, every few epochs."""
     if not config.val_epochs:
         return None
-    frames = data.open_split('val')
+    frames = data.open_split(config.data.score_split)
     averaged = build_model(config.model, model.config.to_dict()).eval().to(device)
     subsets = [*((name,) for name in data.modalities), data.modalities]
 
@@ -159,7 +167,7 @@ def _validation(
                               indices=spread(len(frames), config.val_frames),
                               on_unreadable=log if config.data.unreadable == 'skip' else None)
         log(f'epoch {epoch}\n{score_table(scores)}')
-        return {'+'.join(subset): scores.miou(subset) for subset in scores.matrices}
+        return {'+'.join(subset): scores.miou(subset) for subset in scores.scored()}
 
     return validate
 
@@ -172,7 +180,8 @@ def _finish(config: TrainConfig, data: RunData, bundle: Bundle, result: RunResul
         learnt = replace(bundle, model_config=result.teacher.config.to_dict())
         log('the teacher, which learnt too:')
         _save(run / TEACHER_FOLDER, learnt, result.teacher.state_dict(), data, config, log)
-    frames = with_policy(data.open_split('val'), config.data.unreadable, lambda line: None)
+    frames = with_policy(data.open_split(config.data.score_split), config.data.unreadable,
+                         lambda line: None)
     write_samples(run / SAMPLES_FOLDER, predict_with(build_segmenter(run / BUNDLE_FOLDER)), frames,
                   data.label_space, config.data.short_side_px)
     log(f'report: {write_report(run)}')
@@ -181,12 +190,16 @@ def _finish(config: TrainConfig, data: RunData, bundle: Bundle, result: RunResul
 def _save(path: Path, bundle: Bundle, state: Mapping[str, Tensor], data: RunData,
           config: TrainConfig, log: Log) -> None:
     save_bundle(path, bundle, state)
-    log(f'wrote {path}; scoring it on the validation split')
+    split = config.data.score_split
+    log(f'wrote {path}; scoring it on split {split}')
     scores, description = _scored(path, data, config, log)
+    if not scores.scored():
+        log(f'split {split} has no labels, so nothing was scored')
+        return
     log(score_table(scores))
     report = {**scores.to_dict(), 'data': description}
     save_bundle(path, replace(bundle, provenance={**bundle.provenance,
-                                                  'scores': {'val': report}}), state)
+                                                  'scores': {split: report}}), state)
     if path.name == BUNDLE_FOLDER:
         (path.parent / SCORES_FILE).write_text(json.dumps(report, indent=2) + '\n',
                                                encoding='utf-8')
@@ -194,7 +207,7 @@ def _save(path: Path, bundle: Bundle, state: Mapping[str, Tensor], data: RunData
 
 def _scored(path: Path, data: RunData, config: TrainConfig, log: Log
             ) -> tuple[SubsetScores, dict[str, Any]]:
-    frames = data.open_split('val')
+    frames = data.open_split(config.data.score_split)
     indices = spread(len(frames), config.score_frames)
     skipped: list[str] = []
 
@@ -202,7 +215,7 @@ def _scored(path: Path, data: RunData, config: TrainConfig, log: Log
         skipped.append(problem)
         log(problem)
 
-    with tqdm(total=len(indices), unit='frame', desc='scoring val') as bar:
+    with tqdm(total=len(indices), unit='frame', desc='scoring') as bar:
         scores = score_frames(
             predict_with(build_segmenter(path)), frames, modality_subsets(data.modalities),
             data.label_space, config.data.short_side_px, indices=indices,

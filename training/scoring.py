@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +33,7 @@ from training.datasets import (
     RemappedFrames,
     first_size,
     load_label_map,
+    own_label_space,
 )
 from training.reading import Workers, read_batches
 from training.subset_network import Counts, Subset, SubsetNetwork, exact_float32
@@ -54,6 +56,9 @@ class SubsetScores:
     missing_mode: str = DROP
     """What became of the sensors that a combination lacks: 'drop' left them out, 'zero' encoded
     normalised inputs of zeros."""
+    same_frames: bool = True
+    """Whether the combinations were scored on the same frames; False gives no averages over
+    them, as in a recording, where each is of other moments."""
 
     def update(self, subset: Subset, condition: str, pred: UInt8, truth: UInt8) -> None:
         """Count one image, under its condition and under all."""
@@ -75,15 +80,20 @@ class SubsetScores:
         return 100.0 * self.matrices[subset][condition].miou(absent)
 
     def is_complete(self) -> bool:
-        """Whether every combination of the sensors that occur was scored."""
+        """Whether every combination of the sensors that occur was scored, on the same frames."""
         names = {name for subset in self.matrices for name in subset}
-        return len(self.matrices) == (1 << len(names)) - 1
+        return self.same_frames and 0 < len(self.scored()) == (1 << len(names)) - 1
+
+    def scored(self) -> list[Subset]:
+        """The combinations that met a labelled pixel; those alone have a score."""
+        return [subset for subset in self.matrices if math.isfinite(self.miou(subset))]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data in percent: for each combination mIoU both ways, by condition and by class;
         and, where every combination was scored, the averages over them (EMM). Classes that do
-        not occur are left out."""
-        subsets = {'+'.join(subset): self._subset_dict(subset) for subset in self.matrices}
+        not occur in the truth, and combinations and conditions without a labelled pixel, are left
+        out."""
+        subsets = {'+'.join(subset): self._subset_dict(subset) for subset in self.scored()}
         summary: dict[str, Any] = {'subsets': subsets, 'unit': 'percent',
                                    'missing_mode': self.missing_mode}
         for absent in ('skip', 'zero') if self.is_complete() else ():
@@ -95,16 +105,16 @@ class SubsetScores:
 
     def _subset_dict(self, subset: Subset) -> dict[str, Any]:
         table = self.matrices[subset]
-        iou = table[ALL].iou()
+        iou, occurs = table[ALL].iou(), table[ALL].counts.sum(1) > 0
+        mious = {name: self.miou(subset, name) for name in sorted(table) if name != ALL}
         return {
             'miou': round(self.miou(subset), 2),
             'miou_absent_zero': round(self.miou(subset, absent='zero'), 2),
             'pixel_accuracy': round(100 * table[ALL].pixel_accuracy(), 2),
-            'conditions': {name: round(self.miou(subset, name), 2)
-                           for name in sorted(table) if name != ALL},
-            'classes': {name: round(100 * float(value), 2)
-                        for name, value in zip(self.label_space.class_names, iou, strict=True)
-                        if np.isfinite(value)},
+            'conditions': {name: round(miou, 2) for name, miou in mious.items()
+                           if math.isfinite(miou)},
+            'classes': {name: round(100 * float(iou[i]), 2)
+                        for i, name in enumerate(self.label_space.class_names) if occurs[i]},
         }
 
 
@@ -203,20 +213,25 @@ def open_frames(
     if name not in DATASETS:
         raise ConfigError(f'data set {name!r}; allowed: {", ".join(DATASETS)}')
     dataset = DATASETS[name]
-    both = [sensor for sensor in bundle.modalities if sensor in dataset.MODALITIES]
+    there = dataset.modalities_of(data)
+    both = [sensor for sensor in bundle.modalities if sensor in there]
     if not both or not set(modalities) <= set(both):
         raise ConfigError(f'modalities {", ".join(modalities) or "of the bundle"}; the bundle has '
                           f'{", ".join(bundle.modalities)} and data set {name!r} '
-                          f'{", ".join(dataset.MODALITIES)}')
+                          f'{", ".join(there)}')
     sensors = tuple(sensor for sensor in both if not modalities or sensor in modalities)
     frames = dataset(data, split, sensors, conditions=conditions, failures=failures,
                      options=options or {})
+    classes = own_label_space(frames.describe())
     if label_map:
-        frames = RemappedFrames(frames, load_label_map(label_map))
-    classes, wanted = frames.describe().get('label_space'), bundle.label_space.name
-    if classes != wanted:
-        raise ConfigError(f'{data} is labelled in classes of {classes!r}, the bundle answers in '
-                          f'{wanted!r}; a label map such as {classes}-to-{wanted} is needed')
+        mapping = load_label_map(label_map)
+        frames, classes = RemappedFrames(frames, mapping), mapping.target
+    wanted = bundle.label_space
+    # A run may give the classes another name, as ``data.label_space`` does.
+    if classes.class_names != wanted.class_names:
+        raise ConfigError(f'{data} is labelled in classes of {classes.name!r}, the bundle answers '
+                          f'in others, {wanted.name!r}; a label map such as '
+                          f'{classes.name}-to-{wanted.name} is needed')
     return frames, sensors
 
 
@@ -259,8 +274,8 @@ def score_table(scores: SubsetScores) -> str:
     width = max(len(name) for name in (last, *map('+'.join, scores.matrices)))
     lines = ['  '.join([f'{"sensors":{width}}', *(f'{c:>6}' for c in (ALL, *conditions))])]
     for subset, table in scores.matrices.items():
-        values = [f'{scores.miou(subset, c):6.2f}' if c in table else '     -'
-                  for c in (ALL, *conditions)]
+        mious = [scores.miou(subset, c) if c in table else math.nan for c in (ALL, *conditions)]
+        values = [f'{miou:6.2f}' if math.isfinite(miou) else '     -' for miou in mious]
         lines.append('  '.join([f'{"+".join(subset):{width}}', *values]))
     if not scores.is_complete():
         return '\n'.join(lines)

@@ -60,12 +60,14 @@ def build_student(
     """
     origin = config.method.teacher if config.method.init == TEACHER else config.method.init
     settings = {'num_classes': label_space.num_classes, 'modalities': tuple(modalities)}
+    given = config.model_config.get('num_classes', label_space.num_classes)
+    if given != label_space.num_classes:
+        raise ConfigError(f'model_config.num_classes {given!r}; the labels have '
+                          f'{label_space.num_classes} classes; leave it out')
     if origin == SCRATCH:
         model = build_model(config.model, {**statistics, **config.model_config, **settings})
         if config.pretrained:
-            if not hasattr(model.encoder, 'stems'):
-                raise ConfigError("pretrained needs model_config.encoder 'shared' or 'adapters'")
-            load_encoder_weights(model.encoder, config.pretrained)  # type: ignore[arg-type]
+            load_encoder_weights(model.encoder, config.pretrained)
         return model
     if config.pretrained:
         raise ConfigError(f'pretrained {config.pretrained!r} and method.init '

@@ -16,6 +16,7 @@ from training.batch import Batch
 from training.config import OptimConfig
 from training.methods import FeedbackLoop, Method, RobustSeg, StudentNetwork
 from training.methods.learning_teacher import trainable_parameters
+from training.optimizer import build_optimizer, scales_gradients
 
 
 class TeacherSteps:
@@ -42,8 +43,9 @@ class TeacherSteps:
         for parameter in parameters:
             parameter.requires_grad_(True)
         network, optimizer = fabric.setup(
-            StudentNetwork(method.teacher),
-            torch.optim.AdamW(parameters, lr=options.lr, weight_decay=optim.weight_decay))
+            StudentNetwork(method.teacher), build_optimizer(
+                parameters, lr=options.lr, weight_decay=optim.weight_decay,
+                fused=not scales_gradients(fabric)))
         loop = FeedbackLoop(network, method, options)
         return cls(loop, method.teacher, fabric, network, optimizer, optim.clip_norm)
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -22,11 +22,12 @@ from anymodal_seg_ros.models import MSegFormer
 from training.average import WeightAverage
 from training.batch import Batch
 from training.batches import BatchMaker, stream
-from training.checkpoint import load_checkpoint, save_checkpoint
-from training.config import OptimConfig, TrainConfig
+from training.checkpoint import load_checkpoint, save_checkpoint, weights_hashes
+from training.config import TrainConfig
 from training.datasets import FrameCache
 from training.journal import Journal
 from training.methods import Method, StudentNetwork, Terms, run_network
+from training.optimizer import build_optimizer, scales_gradients
 from training.progress import ProgressBar
 from training.schedule import rate_factor, run_progress
 from training.teacher_steps import TeacherSteps
@@ -90,6 +91,8 @@ class Trainer:
             raise ConfigError(f'max_minutes {config.max_minutes} needs one process, because '
                               'clocks differ; with several, set epochs and max_minutes 0')
         self.config = config
+        # Read now: what lies there when the run is saved may be another bundle.
+        self._origins = weights_hashes(config.to_dict())
         self.fabric = fabric
         self._raw_model = model
         method.to(fabric.device)
@@ -99,8 +102,9 @@ class Trainer:
         if fabric.world_size > 1 and fabric.device.type == 'cuda':
             nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
         self._network, self._optimizer = fabric.setup(
-            StudentNetwork(model), build_optimizer([model, *_modules(method)], config.optim,
-                                                   fused=not scales_gradients(fabric)))
+            StudentNetwork(model), build_optimizer(
+                [*model.parameters(), *self._own_parameters], lr=config.optim.lr,
+                weight_decay=config.optim.weight_decay, fused=not scales_gradients(fabric)))
         self._teacher_steps = TeacherSteps.for_method(method, fabric, config.optim)
         self._average = WeightAverage(model, config.optim.ema)
         self._maker = BatchMaker(
@@ -128,7 +132,7 @@ class Trainer:
     def resume(self) -> None:
         """Continue from the checkpoint; raises ConfigError when it does not fit the recipe."""
         state = load_checkpoint(self.checkpoint_path, self.config.to_dict(),
-                                self._raw_model.state_dict())
+                                self._raw_model.state_dict(), self._origins)
         if state['world_size'] != self.fabric.world_size:
             raise ConfigError(f'{self.checkpoint_path} is of {state["world_size"]} processes, '
                               f'this run of {self.fabric.world_size}; samples would come twice '
@@ -159,6 +163,7 @@ class Trainer:
                          'elapsed_s': self.elapsed_s(),
                          'journal': journal.state() if journal else None},
             'recipe': self.config.to_dict(),
+            'origins': self._origins,
             'bundle': self._bundle,
             'world_size': self.fabric.world_size,
             'precision': self.fabric.strategy.precision.state_dict(),
@@ -298,32 +303,6 @@ def weighted_total(terms: Terms, weights: Mapping[str, float]) -> tuple[Tensor, 
     total = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
     numbers = torch.stack([*(term.detach() for term in terms.values()), total.detach()]).tolist()
     return total, dict(zip((*terms, 'total'), numbers, strict=True))
-
-
-def build_optimizer(
-    modules: Iterable[nn.Module], config: OptimConfig, *, fused: bool = True
-) -> torch.optim.Optimizer:
-    """AdamW that leaves 1-D weights (norms, biases) undecayed.
-
-    Args:
-        fused: one kernel for all; with scaled gradients (fp16) it cannot be clipped.
-    """
-    weights = [p for module in modules for p in module.parameters() if p.requires_grad]
-    groups = [
-        {'params': [p for p in weights if p.ndim > 1], 'weight_decay': config.weight_decay},
-        {'params': [p for p in weights if p.ndim <= 1], 'weight_decay': 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=config.lr, betas=(0.9, 0.999), fused=fused)
-
-
-def scales_gradients(fabric: Fabric) -> bool:
-    """Whether the precision multiplies the loss so that float16 gradients do not vanish."""
-    return getattr(fabric.strategy.precision, 'scaler', None) is not None
-
-
-def _modules(method: Method) -> list[nn.Module]:
-    parameters = method.own_parameters()
-    return [nn.ParameterList(parameters)] if parameters else []
 
 
 def _groups(batches: Iterator[Batch], size: int) -> Iterator[list[Batch]]:

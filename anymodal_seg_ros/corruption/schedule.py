@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from anymodal_seg_ros.corruption.fault import ALL_MODALITIES, Fault, check_severity
 from anymodal_seg_ros.corruption.table import FAULTS
 from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.resources import read_yaml
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,12 +125,9 @@ class FaultSchedule:
     @classmethod
     def from_yaml(cls, path: str | Path) -> FaultSchedule:
         """Reads a schedule; raises ConfigError naming the file and what is wrong with it."""
+        data = read_yaml(path)
         try:
-            return cls.from_dict(yaml.safe_load(Path(path).read_text(encoding='utf-8')))
-        except OSError as error:
-            raise ConfigError(f'cannot read the fault schedule {path}: {error.strerror}') from None
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise ConfigError(f'{path} is not YAML: {error}') from None
+            return cls.from_dict(data)
         except ConfigError as error:
             raise ConfigError(f'{path}: {error}') from None
 

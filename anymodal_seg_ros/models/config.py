@@ -42,7 +42,7 @@ class MSegFormerConfig:
     std: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.backbone not in BACKBONES:
+        if not isinstance(self.backbone, str) or self.backbone not in BACKBONES:
             raise ConfigError(f'backbone {self.backbone!r}; allowed: {", ".join(BACKBONES)}')
         _check_int('num_classes', self.num_classes, 1, 255)
         _check_int('head_dim', self.head_dim, 0, 4096)

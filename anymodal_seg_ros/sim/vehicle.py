@@ -12,7 +12,6 @@ from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
-import yaml
 
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.geometry import (
@@ -22,7 +21,7 @@ from anymodal_seg_ros.geometry import (
     optical_T_body,
     rotation_from_rpy,
 )
-from anymodal_seg_ros.resources import resource_path
+from anymodal_seg_ros.resources import read_yaml, resource_path
 
 SENSOR_NAMES = ('rgb', 'depth', 'lidar', 'event')
 _CAMERA_KEYS = {'horizontal_fov_deg': 90.0}
@@ -88,7 +87,7 @@ def load_sensors(path: str | Path | None = None) -> Mapping[str, SensorSpec]:
     path = Path(path) if path is not None else resource_path('config') / 'sensors' / 'sim.yaml'
     if not path.is_file():
         raise ConfigError(f'no sensor file at {path}')
-    data = yaml.safe_load(path.read_text(encoding='utf-8'))
+    data = read_yaml(path)
     sensors = data.get('sensors') if isinstance(data, dict) else None
     if not isinstance(sensors, dict) or set(sensors) != set(SENSOR_NAMES):
         raise ConfigError(f'{path} needs a map "sensors" with {", ".join(SENSOR_NAMES)}')

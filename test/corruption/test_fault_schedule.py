@@ -77,7 +77,7 @@ def test_different_faults_may_overlap():
 def test_errors_name_the_file(tmp_path):
     path = tmp_path / 'bad.yaml'
     path.write_text('faults: [', encoding='utf-8')
-    with pytest.raises(ConfigError, match=r'bad\.yaml'):
+    with pytest.raises(ConfigError, match=r'^\S+bad\.yaml is not YAML: .*$'):
         FaultSchedule.from_yaml(path)
     path.write_text('fault: 1', encoding='utf-8')
     with pytest.raises(ConfigError, match=r'bad\.yaml'):

@@ -254,6 +254,7 @@ def test_config_round_trip():
     'settings',
     [
         {'backbone': 'b6'},
+        {'backbone': ['b0']},
         {'num_classes': 0},
         {'num_classes': 256},
         {'num_classes': 2.0},

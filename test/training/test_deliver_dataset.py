@@ -115,6 +115,8 @@ def test_small_event_images_are_enlarged_by_nearest_neighbour(root):
     write_png(path, small)
     image = DeliverDataset(root, 'train')[3].images['event']
     assert np.array_equal(image, small[..., ::-1].repeat(4, 0).repeat(4, 1))
+    alone = DeliverDataset(root, 'train', ['event'])[3]
+    assert np.array_equal(alone.images['event'], image), 'the labels tell the size'
 
 
 def test_hha_is_preferred_to_depth(root):

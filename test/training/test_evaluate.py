@@ -3,11 +3,13 @@
 """The command that scores a bundle: its table, its JSON, the provenance and its complaints."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 import torch
 
@@ -52,19 +54,19 @@ def test_benchmark_with_everything_that_can_be_written(
     results = {name: tmp_path / 'out' / f'scores.{name}' for name in ('json', 'tex', 'png')}
     assert main([
         str(bundle_path), '--data', str(deliver_root), '--benchmark', 'emm, rmm,nm,failures',
-        '--missing-mode', 'both', '--label-size', 'network', '--severities', '1', '--seed', '4',
+        '--label-size', 'network', '--severities', '1', '--seed', '4',
         '--modalities', 'rgb,event', '--max-frames', '1', '--threads', '1',
         '--precision', 'fp32', '--option', 'depth_folder=depth', '--output', str(results['json']),
         '--latex', str(results['tex']), '--heatmap', str(results['png'])]) == 0
     printed = capsys.readouterr().out
-    for words in ('EMM average (drop)', 'EMM average (zero)', 'RMM: elements missing',
-                  'NM: noise', 'eventlowres', 'robustness score', 'labels at network size'):
+    for words in ('EMM average (drop)', 'RMM: elements missing', 'NM: noise', 'eventlowres',
+                  'robustness score', 'labels at network size'):
         assert words in printed
     assert 'lidarjitter' not in printed
     report = json.loads(results['json'].read_text(encoding='utf-8'))
     assert report['settings'] == {
         'benchmarks': ['emm', 'rmm', 'nm', 'failures'], 'sensors': ['rgb', 'event'],
-        'missing_modes': ['drop', 'zero'], 'label_size': 'network', 'severities': [1.0],
+        'missing_modes': ['drop'], 'label_size': 'network', 'severities': [1.0],
         'seed': 4, 'precision': 'fp32'}
     assert report['data']['scored_frames'] == 1 and 'fp32' in report['network']
     assert r'\begin{table}' in results['tex'].read_text(encoding='utf-8')
@@ -98,7 +100,13 @@ def test_script_runs_from_anywhere(tmp_path):
      "it was read as data set 'mfnet'"),
     (['BUNDLE', '--data', 'DATA', '--precision', 'fp16', '--device', 'cpu'], 'fp16'),
     (['BUNDLE', '--bag', '/nowhere', '--benchmark', 'emm'], '--benchmark needs --data'),
-    (['BUNDLE', '--bag', '/nowhere', '--missing-mode', 'zero'], '--missing-mode needs --data'),
+    *((['BUNDLE', '--bag', '/nowhere', *option], f'{option[0]} needs --data') for option in (
+        ('--missing-mode', 'zero'), ('--dataset', 'mfnet'), ('--split', 'test'),
+        ('--modalities', 'rgb'), ('--condition', 'sun'), ('--failure', 'normal'),
+        ('--option', 'a=1'), ('--label-map', 'x'), ('--max-frames', '2'), ('--seed', '1'),
+        ('--severities', '1'), ('--batch-size', '2'), ('--workers', '0'))),
+    (['BUNDLE', '--data', 'DATA', '--modalities', 'rgb', '--missing-mode', 'both', '--benchmark',
+      'nm'], "missing mode 'zero' without depth, lidar, event of the network"),
     (['BUNDLE', '--bag', '/nowhere'], '/nowhere'),
     (['BUNDLE', '--bag', '/nowhere', '--faults', '/none.yaml'], '/none.yaml'),
 ])
@@ -107,6 +115,17 @@ def test_bad_input_costs_one_line(bundle_path, deliver_root, arguments, words, c
     assert main([names.get(argument, argument) for argument in arguments]) == 1
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith('error: ') and words in line
+
+
+def test_data_without_labels_cannot_be_scored(bundle_path, deliver_root, tmp_path, capsys):
+    data = tmp_path / 'data'
+    shutil.copytree(deliver_root, data)
+    for path in (data / 'semantic').glob('*/val/*/*.png'):
+        assert cv2.imwrite(str(path), np.zeros((64, 64), np.uint8))
+    assert main([str(bundle_path), '--data', str(data), '--max-frames', '2', '--output',
+                 str(tmp_path / 'scores.json')]) == 1
+    assert 'has a labelled pixel; there is nothing to score' in capsys.readouterr().err
+    assert not (tmp_path / 'scores.json').exists()
 
 
 @pytest.mark.parametrize('option', ['--output', '--latex', '--heatmap'])

@@ -113,15 +113,24 @@ def test_scores_are_noted_in_the_bundle(run, deliver_root, tmp_path, capsys):
     assert len(scores['subsets']) == 15
 
 
+@pytest.mark.parametrize('option', [['--data', 'x'], ['--split', 'val']])
+def test_what_is_scored_needs_scoring(run, tmp_path, capsys, option):
+    with pytest.raises(SystemExit, match='2'):
+        main([str(run), '--output', str(tmp_path / 'out'), *option])
+    assert '--data and --split need --update-scores' in capsys.readouterr().err
+
+
 def test_scores_are_of_the_frames_that_the_recipe_names(
         run, deliver_root, tmp_path, capsys):
     data = {'name': 'deliver', 'root': str(deliver_root), 'conditions': ['night'],
+            'score_split': 'train',
             'options': {'depth_folder': 'depth'}}
     state = torch.load(run / 'checkpoint.pt', weights_only=True)
     save_checkpoint(run / 'checkpoint.pt', {**state, 'recipe': {'data': data}})
     assert main([str(run), '--output', str(tmp_path / 'out'), '--update-scores']) == 0
     [head, *_] = capsys.readouterr().out.splitlines()[1:]
     assert head.split() == ['sensors', 'all', 'night']
+    assert list(load_bundle(tmp_path / 'out')[0].provenance['scores']) == ['train']
 
 
 def test_a_place_that_cannot_be_written_costs_one_line(run, tmp_path, capsys):

@@ -72,6 +72,18 @@ def test_ohem_takes_a_sixteenth_when_all_are_easy():
     assert build_loss('ohem')(logits, labels).item() == pytest.approx(wanted, rel=1e-5)
 
 
+def test_the_hardest_sixteenth_does_not_go_by_class_weights():
+    logits = torch.zeros(1, 2, 4, 8)
+    labels = torch.zeros(1, 4, 8, dtype=torch.int64)
+    labels[:, 2:] = 1
+    logits[:, 0] = 10.0 - 20.0 * labels
+    logits[0, 0, 0, :2] = torch.tensor([3.0, 5.0])
+    logits[0, 0, 2, :2] = -6.0
+    wanted = (math.log1p(math.exp(-3)) + math.log1p(math.exp(-5))) / 2
+    loss = build_loss('ohem', torch.tensor([1.0, 100.0]))(logits, labels)
+    assert loss.item() == pytest.approx(wanted, rel=1e-5)
+
+
 @pytest.mark.parametrize('share', [0.0, 0.3, 0.97, 1.0])
 @pytest.mark.parametrize('confidence', [0.1, 20.0])
 def test_ohem_is_the_mean_of_the_hard_pixels_or_of_the_hardest_sixteenth(share, confidence):
@@ -100,6 +112,20 @@ def test_logits_whose_channels_lie_together_give_the_same(name):
     torch.testing.assert_close(logits.grad, turned.grad)
 
 
+def test_where_bits_must_repeat_cross_entropy_is_of_rows(monkeypatch):
+    logits, labels = make()
+    expected = build_loss('ce')(logits, labels)
+    cross_entropy, dims = F.cross_entropy, []
+    monkeypatch.setattr(F, 'cross_entropy', lambda x, *args, **options: (
+        dims.append(x.ndim), cross_entropy(x, *args, **options))[1])
+    torch.use_deterministic_algorithms(True)
+    try:
+        torch.testing.assert_close(build_loss('ce')(logits, labels), expected)
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert dims == [2], 'nll_loss2d has no deterministic sum on CUDA'
+
+
 def test_class_weights():
     weight = class_weights(torch.tensor([900, 100, 0]))
     share = torch.tensor([0.9, 0.1])
@@ -107,6 +133,11 @@ def test_class_weights():
     assert (weight[:2] * share).sum().item() == pytest.approx(1.0)
     ratio = math.log(1.92) / math.log(1.12)
     assert (weight[1] / weight[0]).item() == pytest.approx(ratio, rel=1e-5)
+
+
+def test_without_a_labelled_pixel_there_are_no_class_weights():
+    with pytest.raises(ValueError, match='labelled pixel'):
+        class_weights(torch.zeros(3, dtype=torch.int64))
 
 
 def test_unknown_loss():

@@ -3,6 +3,7 @@
 """Scores by combination of sensors, from frames and from a recording."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,6 +18,7 @@ from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.models import build_model, modality_subsets
 from training import recording
 from training.datasets import DeliverDataset
+from training.report import read_scores
 from training.scoring import (
     SubsetScores,
     open_frames,
@@ -134,6 +136,26 @@ def test_missing_sensors_as_zeros_are_said_to_be_so(segmenter, deliver_root):
         score_frames(perfect_with_camera, frames, subsets, SPACE, 64, missing='zero')
 
 
+def test_what_met_no_labelled_pixel_is_left_out():
+    scores = SubsetScores(label_space=SPACE)
+    truth, nothing = np.full(9, 3, np.uint8), np.full(9, 255, np.uint8)
+    for subset in (('rgb',), ('lidar',), ('rgb', 'lidar')):
+        scores.update(subset, 'sun', np.uint8([3] * 6 + [4] * 3), truth)
+        scores.update(subset, 'fog', truth, nothing)
+    report = json.loads(json.dumps(scores.to_dict(), allow_nan=False))
+    wanted = report['subsets']['rgb']
+    assert wanted['conditions'] == {'sun': 66.67}
+    assert wanted['classes'] == {SPACE.class_names[3]: wanted['miou']}, 'not what is but predicted'
+    assert read_scores(report).average() == pytest.approx(66.67)
+    assert score_table(scores).splitlines()[1].split() == ['rgb', '66.67', '-', '66.67']
+
+    scores.matrices['lidar',] = {}
+    scores.update(('lidar',), 'sun', truth, nothing)
+    report = json.loads(json.dumps(scores.to_dict(), allow_nan=False))
+    assert list(report['subsets']) == ['rgb', 'rgb+lidar'] and 'emm_average_zero' not in report
+    assert read_scores(report).average() is None and 'EMM' not in score_table(scores)
+
+
 def test_counts_can_be_added_as_they_are():
     by_image, by_counts = SubsetScores(label_space=SPACE), SubsetScores(label_space=SPACE)
     rng = np.random.default_rng(0)
@@ -152,10 +174,16 @@ def test_a_bundle_is_scored_with_the_sensors_it_shares_with_the_data_set(segment
     assert sensors == ('rgb', 'event')
 
 
+def test_classes_of_another_name_are_the_same_classes(segmenter, deliver_root):
+    renamed = replace(segmenter.bundle, label_space=replace(SPACE, name='mine'))
+    assert len(open_frames(renamed, deliver_root, 'val')[0]) == 6
+
+
 @pytest.mark.parametrize(('arguments', 'words'), [
     ({'name': 'kitti'}, "data set 'kitti'; allowed: deliver"),
     ({'modalities': ['radar']}, 'modalities radar; the bundle has rgb, depth, lidar, event'),
-    ({'label_map': 'urbanlf-to-cityscapes'}, "labelled in classes of 'cityscapes'"),
+    ({'label_map': 'urbanlf-to-cityscapes'}, "from 'urbanlf', but the data set has 'deliver'"),
+    ({'label_map': 'deliver-to-cityscapes'}, "labelled in classes of 'cityscapes'"),
     ({'label_map': 'nowhere'}, 'no label map'),
     ({'options': {'depth': 'raw'}}, 'depth'),
 ])
@@ -190,7 +218,7 @@ def recorded(monkeypatch):
 
 
 SEGMENTER = SimpleNamespace(bundle=SimpleNamespace(modalities=('rgb', 'depth'),
-                                                   label_space=SPACE))
+                                                   label_space=SPACE, missing_mode='zero'))
 
 
 def test_recordings_are_scored_by_the_sensors_used_and_the_nearest_truth(recorded, tmp_path):
@@ -198,6 +226,29 @@ def test_recordings_are_scored_by_the_sensors_used_and_the_nearest_truth(recorde
     assert scores.miou(('rgb', 'depth')) == 100.0
     assert scores.miou(('rgb',)) == 50.0
     assert scores.matrices[('rgb',)]['all'].counts.sum() == 24
+    assert scores.to_dict()['missing_mode'] == 'zero'
+
+
+def test_combinations_of_a_recording_are_of_other_moments_and_not_averaged(
+        recorded, tmp_path, monkeypatch):
+    everything = recording.segment_recording()
+    monkeypatch.setattr(recording, 'segment_recording', lambda *args, **options: everything[1:])
+    scores = recording.score_recording(tmp_path, SEGMENTER)
+    assert list(scores.matrices) == [('rgb',)]
+    assert 'EMM' not in score_table(scores)
+    assert not any(key.startswith('emm') for key in scores.to_dict())
+
+
+@pytest.mark.parametrize(('truth', 'words'), [
+    (np.zeros((4, 7), np.uint8), r'of stamp 1000000000 ns does not fit .*\(4, 7\)'),
+    (np.full((4, 6), 77, np.uint8), 'of stamp 1000000000 ns .*77; allowed: 0 to 24 and 255'),
+    (np.full((4, 6), 255, np.uint8), 'not one labelled pixel'),
+])
+def test_ground_truth_that_does_not_fit_is_named(recorded, tmp_path, monkeypatch, truth, words):
+    monkeypatch.setattr(recording, 'read_label_images', lambda path, topic: {
+        1_000_000_000: truth})
+    with pytest.raises(ConfigError, match=words):
+        recording.score_recording(tmp_path, SEGMENTER)
 
 
 def test_a_recording_without_near_truth_is_refused(recorded, tmp_path, monkeypatch):

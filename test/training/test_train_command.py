@@ -7,16 +7,22 @@ import re
 import shutil
 import signal
 
+import cv2
+import numpy as np
 import pytest
 import torch
 import yaml
 from safetensors.torch import load_file
 
 from anymodal_seg_ros.bundle import WEIGHTS_FILE, load_bundle
+from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.resources import resource_path
+from training import memory
 from training import train as train_command
 from training.config import TrainConfig
 from training.data import encoder_settings
+from training.datasets import DeliverDataset
 from training.trainer import Trainer
 
 DEBUG = resource_path('config') / 'training' / 'debug.yaml'
@@ -177,21 +183,64 @@ def test_an_unreadable_validation_frame_is_not_scored(deliver_root, tmp_path, ca
     assert scored['scored_frames'] == scored['frames'] - 1
 
 
-@pytest.mark.parametrize(('description', 'encoding'), [
-    ({'folders': {'depth': 'hha'}}, 'hha'),
-    ({'folders': {'depth': 'depth'}}, 'log'),
-    ({'folders': {'depth': 'hha'}, 'manifest': {'encoders': {'depth': {'encoding': 'log'}}}},
-     'log'),
-])
-def test_bundle_encodes_depth_as_the_data_set_did(description, encoding):
-    settings = encoder_settings({'layout': 'deliver', **description}, ('rgb', 'depth'))
+@pytest.mark.parametrize('encoding', ['hha', 'log'])
+def test_bundle_encodes_depth_as_the_data_set_did(encoding):
+    manifest = {'encoders': {'depth': {'encoding': encoding}}}
+    settings = encoder_settings({'layout': 'deliver', 'manifest': manifest}, ('rgb', 'depth'))
     assert settings['depth']['encoding'] == encoding
 
 
-def test_images_that_a_data_set_s_authors_encoded_are_marked():
-    settings = encoder_settings({'layout': 'muses', 'folders': {}}, ('rgb', 'lidar', 'radar'))
-    assert settings['lidar'] == settings['radar'] == {'source': 'dataset'}
-    assert 'source' not in settings['rgb']
+@pytest.mark.parametrize('layout', ['muses', 'deliver'])
+def test_images_that_a_data_set_s_authors_encoded_are_marked(layout):
+    description = {'layout': layout, 'folders': {'depth': 'hha'}, 'manifest': {}}
+    settings = encoder_settings(description, ('rgb', 'depth', 'lidar', 'radar'))
+    assert settings.pop('rgb') == MODALITIES['rgb'].default_settings()
+    assert settings == {name: {'source': 'dataset'} for name in ('depth', 'lidar', 'radar')}
+
+
+def test_a_run_ends_well_where_validation_has_no_labels(deliver_root, tmp_path, capsys):
+    data, run = tmp_path / 'data', tmp_path / 'run'
+    shutil.copytree(deliver_root, data)
+    for path in (data / 'semantic').glob('*/val/*/*.png'):
+        assert cv2.imwrite(str(path), np.zeros((64, 64), np.uint8))
+    assert command(data, run, 'epochs=1', 'val_epochs=1') == 0
+    assert 'split val has no labels, so nothing was scored' in ''.join(capsys.readouterr())
+    assert 'scores' not in load_bundle(run / 'bundle')[0].provenance
+    assert not (run / 'scores.json').exists()
+    assert 'Not scored' in (run / 'report.html').read_text(encoding='utf-8')
+
+
+def test_another_split_can_be_scored(deliver_root, tmp_path, capsys):
+    data, run = tmp_path / 'data', tmp_path / 'run'
+    shutil.copytree(deliver_root, data, ignore=shutil.ignore_patterns('val'))
+    assert command(data, run, 'epochs=1') == 1
+    assert "data.score_split 'val': no 'val' frames in" in capsys.readouterr().err
+    shutil.rmtree(run)
+    assert command(data, run, 'epochs=1', 'val_epochs=1', 'data.score_split=train') == 0
+    [(split, scores)] = load_bundle(run / 'bundle')[0].provenance['scores'].items()
+    assert split == scores['data']['split'] == 'train'
+
+
+def test_frames_that_do_not_fit_into_memory_are_not_kept(
+        deliver_root, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(memory, 'available_bytes', lambda: 10_000)
+    assert command(deliver_root, tmp_path / 'run') == 1
+    assert re.search(r'data\.cache: .* GiB for 6 frames, .*; set data\.cache=false',
+                     capsys.readouterr().err)
+    frame = DeliverDataset(deliver_root, 'train')[0]
+    size = 64 * 64 * (4 * 3 + 1)
+    monkeypatch.setattr(memory, 'available_bytes', lambda: 6 * size / 0.8)
+    memory.check_cache(frame, 6)
+    monkeypatch.setenv('LOCAL_WORLD_SIZE', '2')
+    with pytest.raises(ConfigError, match='in each of 2 processes'):
+        memory.check_cache(frame, 6)
+
+
+def test_available_memory_is_that_of_the_system(monkeypatch, tmp_path):
+    monkeypatch.setattr(memory, 'MEMINFO', tmp_path / 'meminfo')
+    assert memory.available_bytes() is None
+    (tmp_path / 'meminfo').write_text('MemFree: 3 kB\nMemAvailable:   7 kB\n', encoding='ascii')
+    assert memory.available_bytes() == 7 * 1024
 
 
 def test_help_teaches(capsys):
@@ -217,6 +266,16 @@ def test_a_wrong_validation_frame_is_found_before_training(deliver_root, tmp_pat
     assert command(data, tmp_path / 'run') == 1
     assert broken.name in capsys.readouterr().err
     assert not (tmp_path / 'run' / 'metrics.csv').exists()
+
+
+def test_frames_without_a_label_give_no_class_weights(deliver_root, tmp_path, capsys):
+    data = tmp_path / 'unlabelled'
+    shutil.copytree(deliver_root, data)
+    for path in (data / 'semantic').glob('*/train/*/*.png'):
+        assert cv2.imwrite(str(path), np.full((64, 64, 4), 255, np.uint8))
+    assert command(data, tmp_path / 'run', 'class_weights=log') == 1
+    assert ('class_weights log: none of 6 counted frames has a labelled pixel; set '
+            'class_weights=none') in capsys.readouterr().err
 
 
 def test_a_run_that_was_moved_is_continued(deliver_root, tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 """The training loop: exact resumption, learning, time limits, divergence, the whole command."""
 
 import csv
+import json
 
 import pytest
 import torch
@@ -11,14 +12,20 @@ from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.models import build_model
 from training.average import WeightAverage
 from training.batches import BatchMaker, stream
-from training.checkpoint import load_checkpoint, read_checkpoint, save_checkpoint
+from training.checkpoint import (
+    load_checkpoint,
+    read_checkpoint,
+    save_checkpoint,
+    weights_hashes,
+)
 from training.config import TrainConfig
 from training.datasets import DeliverDataset, FrameCache
 from training.devices import make_fabric, resolve_precision
 from training.journal import METRICS_FILE
 from training.losses import build_loss
 from training.methods import METHODS
-from training.trainer import DivergedError, Trainer, build_optimizer
+from training.optimizer import build_optimizer
+from training.trainer import DivergedError, Trainer
 
 SMALL = {
     'seed': 3, 'epochs': 2, 'model_config': {'backbone': 'b0', 'head_dim': 16},
@@ -91,6 +98,37 @@ def test_a_checkpoint_of_another_recipe_is_refused(frames, tmp_path):
         other.resume()
 
 
+def test_how_often_a_run_is_scored_and_saved_may_change(frames, tmp_path):
+    make_trainer(frames, tmp_path / 'a').save(None)
+    make_trainer(frames, tmp_path / 'a', {
+        'val_epochs': 1, 'val_frames': 7, 'score_frames': 7, 'checkpoint_minutes': 3,
+        'checkpoint_steps': 5}).resume()
+    with pytest.raises(ConfigError, match='log_steps'):
+        make_trainer(frames, tmp_path / 'a', {'log_steps': 5}).resume()
+
+
+def test_a_moved_start_is_accepted_and_a_replaced_one_refused(frames, tmp_path):
+    for name, digest in (('old', 'a'), ('moved', 'a'), ('replaced', 'b')):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / 'bundle.json').write_text(json.dumps({'weights_sha256': digest}))
+
+    def trainer(name):
+        return make_trainer(frames, tmp_path / 'run', {'method': {'init': str(tmp_path / name)}})
+
+    trainer('old').save(None)
+    trainer('moved').resume()
+    with pytest.raises(ConfigError, match=r"the hash of method\.init was 'a', now 'b'"):
+        trainer('replaced').resume()
+    method = {'teacher': str(tmp_path / 'replaced'), 'init': 'teacher'}
+    assert weights_hashes({'method': method}) == {'teacher': 'b'}
+    state = read_checkpoint(tmp_path / 'run' / 'checkpoint.pt')
+    del state['origins']
+    save_checkpoint(tmp_path / 'run' / 'checkpoint.pt', state)
+    trainer('old').resume()
+    with pytest.raises(ConfigError, match='method'):
+        trainer('moved').resume()
+
+
 def test_the_loss_falls(frames, tmp_path):
     changes = {'epochs': 8, 'optim': {'lr': 2e-3, 'warmup': 0.1, 'ema': 0.0},
                'augment': {'fault': 0, 'color': 0, 'blur': 0, 'scale_min': 1, 'scale_max': 1},
@@ -136,7 +174,8 @@ def test_a_loss_that_is_no_number_stops_the_run(frames, tmp_path):
 def test_norms_and_biases_are_not_decayed():
     config = TrainConfig.from_dict(SMALL)
     model = build_model(config.model, config.model_config)
-    decayed, free = build_optimizer([model], config.optim).param_groups
+    decayed, free = build_optimizer(
+        model.parameters(), lr=1e-3, weight_decay=config.optim.weight_decay).param_groups
     assert decayed['weight_decay'] > 0 and free['weight_decay'] == 0
     assert all(p.ndim > 1 for p in decayed['params']) and all(p.ndim == 1 for p in free['params'])
     assert len(decayed['params']) + len(free['params']) == len(list(model.parameters()))
@@ -213,11 +252,13 @@ def test_checkpoints_are_whole_and_plain(tmp_path):
              'teacher': {}, 'progress': {'samples': 3}, 'recipe': {'seed': 1},
              'world_size': 1, 'precision': {}}
     save_checkpoint(path, state)
-    assert torch.equal(load_checkpoint(path, {'seed': 1}, network)['model']['w'], torch.ones(2))
+    assert torch.equal(load_checkpoint(path, {'seed': 1}, network, {})['model']['w'],
+                       torch.ones(2))
     assert list(tmp_path.iterdir()) == [path]
-    path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(ConfigError, match='not a checkpoint'):
-        read_checkpoint(path)
+    for damaged in (path.read_bytes()[:100], b'.', b'h\x00.', b'X'):
+        path.write_bytes(damaged)
+        with pytest.raises(ConfigError, match='not a checkpoint'):
+            read_checkpoint(path)
     torch.save({'model': {}}, path)
     with pytest.raises(ConfigError, match="lacks 'average'"):
         read_checkpoint(path)
@@ -233,7 +274,7 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path, network):
                            'method': {}, 'teacher': {}, 'progress': {}, 'recipe': {},
                            'world_size': 1, 'precision': {}})
     with pytest.raises(ConfigError, match='another network'):
-        load_checkpoint(path, {}, network)
+        load_checkpoint(path, {}, network, {})
 
 
 def test_accumulated_batches_make_one_step(frames, tmp_path):

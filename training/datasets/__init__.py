@@ -21,7 +21,12 @@ from training.datasets.mfnet import MfnetDataset
 from training.datasets.muses import MusesDataset
 from training.datasets.nyuv2 import Nyuv2Dataset
 from training.datasets.recorded import RecordedDataset
-from training.datasets.remap import LabelMap, RemappedFrames, load_label_map
+from training.datasets.remap import (
+    LabelMap,
+    RemappedFrames,
+    load_label_map,
+    own_label_space,
+)
 from training.datasets.unreadable import UNREADABLE_POLICIES, ReadableFrames, with_policy
 from training.datasets.urbanlf import UrbanlfDataset
 from training.datasets.zju_rgbp import ZjuRgbpDataset
@@ -40,4 +45,4 @@ DATASETS: Mapping[str, DatasetType] = {
 
 __all__ = ['DATASETS', 'UNREADABLE_POLICIES', 'DatasetType', 'DeliverDataset', 'Frame',
            'FrameCache', 'FrameSource', 'LabelMap', 'ReadableFrames', 'RemappedFrames',
-           'first_size', 'load_label_map', 'resize_frame', 'with_policy']
+           'first_size', 'load_label_map', 'own_label_space', 'resize_frame', 'with_policy']

@@ -131,9 +131,9 @@ class DeliverDataset(FolderDataset):
         return read_labels(self._path(*LABEL_FOLDER, entry), LABELS)
 
     def _of_one_size(self, entry: Entry, images: dict[str, Image]) -> dict[str, Image]:
-        """Event images may be smaller and are brought to the size of the others."""
-        reference = next((name for name in images if name != 'event'), 'event')
-        size_hw = images[reference].shape[:2]
+        """Event images may be smaller: they get the size of the others, else of the labels."""
+        reference = next((name for name in images if name != 'event'), None)
+        size_hw = (images[reference] if reference else self._read_labels(entry, (0, 0))).shape[:2]
         for name, image in images.items():
             if image.shape[:2] != size_hw and name != 'event':
                 raise UnreadableFrameError(

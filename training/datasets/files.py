@@ -6,6 +6,7 @@ the data set's folder, and errors that name the file."""
 from __future__ import annotations
 
 import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -26,6 +27,9 @@ _PNG_MAGIC = b'\x89PNG\r\n\x1a\n'
 _PNG_HEADER_BYTES = 33
 _PALETTE_TYPE, _GREY_TYPE = 3, 0
 _MAX_CHANNELS = 16
+# The header of an array is Python text, which numpy repairs and parses.
+_ARRAY_ERRORS = (ValueError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error,
+                 SyntaxError, TypeError, tokenize.TokenError)
 
 
 class UnreadableFrameError(ConfigError):
@@ -130,7 +134,7 @@ def read_array(path: Path) -> npt.NDArray[Any]:
                     return _read_npy(stream)
         with path.open('rb') as stream:
             return _read_npy(stream)
-    except (ValueError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+    except _ARRAY_ERRORS as error:
         raise UnreadableFrameError(f'{path} is not a readable array: {error}') from None
 
 

@@ -91,6 +91,11 @@ class FolderDataset(ABC):
                 f'and failures {list(failures) or "all"}')
         _check_unique(self._entries)
 
+    @classmethod
+    def modalities_of(cls, root: str | Path) -> tuple[str, ...]:
+        """All: opening a data set whose folders are not complete says which one is missing."""
+        return cls.MODALITIES
+
     def __len__(self) -> int:
         return len(self._entries)
 

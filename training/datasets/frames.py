@@ -54,7 +54,7 @@ class DatasetType(Protocol):
     """A row of ``DATASETS``: a class with these constants and this constructor."""
 
     MODALITIES: tuple[str, ...]
-    """All that the data set has, in the order of the network's."""
+    """All that such a data set can have, in the order of the network's."""
     SPLITS: tuple[str, ...]
     LABEL_SPACE: str
     """Name of the label space in ``config/labels``."""
@@ -65,6 +65,9 @@ class DatasetType(Protocol):
         options: Mapping[str, Any] | None = None,
     ) -> FrameSource:
         """Opens a split; raises ConfigError naming a missing folder or a wrong argument."""
+
+    def modalities_of(self, root: str | Path) -> tuple[str, ...]:
+        """Those of ``MODALITIES`` that the data set at ``root`` has."""
 
 
 def resize_image(image: Image, modality: str, size_hw: tuple[int, int]) -> Image:

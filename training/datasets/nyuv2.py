@@ -55,7 +55,8 @@ class Nyuv2Dataset(FolderDataset):
         path = self.root / f'{self.split}.txt'
         if self.split == 'val' and not path.is_file():
             raise ConfigError(f'no list of the split: {path}; NYUv2 has none for val. Score on '
-                              "'test', or list frames of train.txt there")
+                              "'test' (in a recipe data.score_split), or list frames of "
+                              'train.txt there')
         for name in read_list(path):
             yield Entry(name, name)
 

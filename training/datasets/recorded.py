@@ -20,7 +20,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from anymodal_seg_ros.errors import ConfigError
-from anymodal_seg_ros.labels import UNLABELLED
+from anymodal_seg_ros.labels import UNLABELLED, LabelSpace
 from training.datasets.files import (
     LabelTable,
     UnreadableFrameError,
@@ -107,6 +107,11 @@ class RecordedDataset:
                 f'no {split!r} frames in {self.root} for conditions {list(conditions) or "all"} '
                 f'and failures {list(failures) or "all"}')
 
+    @classmethod
+    def modalities_of(cls, root: str | Path) -> tuple[str, ...]:
+        """Those that were extracted; raises ConfigError where there is no such data set."""
+        return tuple(read_dataset(Path(root))['modalities'])
+
     def __len__(self) -> int:
         return len(self._entries)
 
@@ -145,7 +150,8 @@ class RecordedDataset:
             'options': {},
             'recordings': len({entry.id.rpartition('/')[0] for entry in self._entries}),
             'sha256': digest.hexdigest(),
-            'manifest': self.manifest,
+            # A line for each of many recordings would fill a bundle; the hash covers them.
+            'manifest': {**self.manifest, 'recordings': len(self.manifest['recordings'])},
         }
 
     def _read_entries(self, recording: str, condition: str) -> list[_Entry]:
@@ -180,7 +186,26 @@ def read_dataset(root: Path) -> dict[str, Any]:
     if (data['layout'], data['format_version']) != (LAYOUT, FORMAT_VERSION):
         raise ConfigError(f'{path} has layout {data["layout"]!r} version '
                           f'{data["format_version"]!r}; allowed: {LAYOUT!r} {FORMAT_VERSION}')
+    try:
+        LabelSpace.from_dict(data['label_space'])
+    except ConfigError as error:
+        raise ConfigError(f'{path}: {error}') from None
+    modalities, recordings = data['modalities'], data['recordings']
+    if not isinstance(modalities, list) or not all(isinstance(name, str) for name in modalities):
+        raise ConfigError(f'{path}: modalities {modalities!r}; allowed: a list of names')
+    if not isinstance(recordings, dict):
+        raise ConfigError(f'{path}: recordings {recordings!r}; allowed: a table')
+    for name, recording in recordings.items():
+        _check_recording(f'{path}: recording {name!r}', name, recording)
     return data
+
+
+def _check_recording(what: str, name: str, recording: object) -> None:
+    if not is_inside(name):
+        raise ConfigError(f'{what}; allowed: the name of a folder of the data set')
+    if not isinstance(recording, dict) or not all(
+            isinstance(recording.get(key), str) for key in ('split', 'condition')):
+        raise ConfigError(f'{what} is {recording!r}; allowed: a table with split and condition')
 
 
 def read_frames(root: Path, recording: str) -> list[dict[str, Any]]:
@@ -188,8 +213,12 @@ def read_frames(root: Path, recording: str) -> list[dict[str, Any]]:
     path = root / recording / FRAMES_FILE
     if not path.is_file():
         raise ConfigError(f'no file {path}')
+    try:
+        lines = path.read_text(encoding='utf-8').splitlines()
+    except UnicodeDecodeError as error:
+        raise ConfigError(f'{path} is no text: {error}') from None
     frames = []
-    for number, text in enumerate(path.read_text(encoding='utf-8').splitlines(), 1):
+    for number, text in enumerate(lines, 1):
         try:
             line = json.loads(text)
             known = (line['id'].startswith(f'{recording}/') and is_inside(line['id'])

@@ -81,10 +81,27 @@ def load_label_map(name_or_path: str | Path) -> LabelMap:
                                names)
 
 
+def own_label_space(description: Mapping[str, Any]) -> LabelSpace:
+    """The classes of a data set without a label map, of its ``describe()``: those that it stores,
+    else those of the name that it gives."""
+    stored = description.get('manifest', {}).get('label_space')
+    if isinstance(stored, Mapping):
+        return LabelSpace.from_dict(stored)
+    return load_label_space(description['label_space'])
+
+
 class RemappedFrames:
-    """A data set with its labels in another label space; a ``FrameSource``."""
+    """A data set with its labels in another label space; a ``FrameSource``.
+
+    Raises:
+        ConfigError: the map is from other classes than the data set's.
+    """
 
     def __init__(self, source: FrameSource, mapping: LabelMap) -> None:
+        own = source.describe()['label_space']
+        if mapping.source.name != own:
+            raise ConfigError(f'label map {mapping.name!r} is from {mapping.source.name!r}, but '
+                              f'the data set has {own!r}')
         self._source = source
         self._mapping = mapping
 

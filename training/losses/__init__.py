@@ -56,10 +56,15 @@ def class_weights(pixels_K: Tensor) -> Tensor:
 
     Args:
         pixels_K: number of training pixels of each class.
+
+    Raises:
+        ValueError: no pixel at all.
     """
-    share_K = pixels_K.double() / pixels_K.sum().clamp(min=1)
+    if not pixels_K.any():
+        raise ValueError('class weights need a labelled pixel')
+    share_K = pixels_K.double() / pixels_K.sum()
     weight_K = 1.0 / torch.log(1.02 + share_K)
-    return (weight_K / (weight_K * share_K).sum().clamp(min=1e-12)).float()
+    return (weight_K / (weight_K * share_K).sum()).float()
 
 
 __all__ = [

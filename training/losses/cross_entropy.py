@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -20,7 +21,8 @@ class CrossEntropy(nn.Module):
         self.register_buffer('weight_K', weight_K)
 
     def forward(self, logits_BKHW: Tensor, labels_BHW: Tensor) -> Tensor:
-        if is_pixel_major(logits_BKHW):
+        # CUDA sums the loss of images in no fixed order, that of rows in one.
+        if torch.are_deterministic_algorithms_enabled() or is_pixel_major(logits_BKHW):
             logits_BKHW, labels_BHW = pixel_rows(logits_BKHW), labels_BHW.flatten()
         total = F.cross_entropy(logits_BKHW, labels_BHW, self.weight_K,
                                 ignore_index=UNLABELLED, reduction='sum')

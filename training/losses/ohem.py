@@ -38,14 +38,16 @@ class OhemCrossEntropy(nn.Module):
         labelled_P = labels_BHW.flatten() != UNLABELLED
         num_labelled = labelled_P.sum()
         num_min = torch.minimum((num_labelled // MIN_KEPT_SHARE).clamp(min=1), num_labelled)
-        # Of a weighted loss the weight is taken out again: hard is what has a low probability.
-        weight_P = 1.0 if self.weight_K is None else self.weight_K[
-            labels_BHW.flatten().where(labelled_P, 0)]
-        hard_P = (loss_P > self.threshold * weight_P) & labelled_P
+        # Hard is what has a low probability, whatever its class weighs.
+        plain_P = loss_P.detach()
+        if self.weight_K is not None:
+            plain_P = plain_P / self.weight_K[labels_BHW.flatten().where(labelled_P, 0)]
+        plain_P = plain_P.masked_fill(~labelled_P, -1.0)
+        hard_P = plain_P > self.threshold
         num_hard = hard_P.sum()
         # As many as can be needed, so that their number need not be read from the device.
-        ranked_P = loss_P.masked_fill(~labelled_P, -1.0)
-        hardest = ranked_P.topk(max(len(ranked_P) // MIN_KEPT_SHARE, 1)).values
+        hardest = plain_P.topk(max(len(plain_P) // MIN_KEPT_SHARE, 1)).indices
         kept = torch.arange(len(hardest), device=hardest.device) < num_min
-        total = torch.where(num_hard < num_min, (hardest * kept).sum(), (loss_P * hard_P).sum())
+        total = torch.where(num_hard < num_min, (loss_P[hardest] * kept).sum(),
+                            (loss_P * hard_P).sum())
         return total / torch.maximum(num_hard, num_min).clamp(min=1)

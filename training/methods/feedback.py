@@ -7,6 +7,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from anymodal_seg_ros.labels import UNLABELLED
 from anymodal_seg_ros.models import MSegFormer
 from anymodal_seg_ros.models.features import FeatureMaps
 from training.batch import Batch
@@ -35,10 +36,11 @@ class FeedbackLoop(nn.Module):
         self.weights = {'teacher_ce': 1.0, 'teacher_ifv': options.ifv}
 
     def is_due(self, batch: Batch) -> bool:
-        """Whether the batch has a weak modality."""
+        """Whether the batch has a weak modality and a labelled pixel."""
         weak = self._method.selection.weak()
         weak_M = torch.tensor([name in weak for name in self._method.modalities])
-        return bool((batch.available & weak_M).any())
+        return (bool((batch.available & weak_M).any())
+                and bool((batch.labels != UNLABELLED).any()))
 
     def forward(self, student: MSegFormer, batch: Batch) -> Terms:
         """The teacher's loss terms on a batch; only weak modalities' own weights get gradient."""
@@ -76,13 +78,9 @@ class FeedbackLoop(nn.Module):
         teacher.eval().requires_grad_(False)
         if self.options.trainable == 'soft_freeze':
             teacher.encoder.requires_grad_(True)
-            for name in set(teacher.config.modalities) - set(weak):
-                for parameter in teacher.parameters_of(name):
-                    parameter.requires_grad_(False)
-            return
-        for name in weak:
+        for name in teacher.config.modalities:
             for parameter in teacher.parameters_of(name):
-                parameter.requires_grad_(True)
+                parameter.requires_grad_(name in weak)
 
 
 def _without_gradient(features: FeatureMaps, frozen_M: Tensor) -> FeatureMaps:

@@ -14,7 +14,8 @@ TRAINABLE = ('own', 'soft_freeze')
 @dataclass(frozen=True, kw_only=True)
 class FeedbackOptions:
     """How the teacher learns. The paper states the rate and what is frozen; how often, with which
-    weight and in which mode is not stated anywhere and is chosen here."""
+    weight and in which mode is not stated anywhere and is chosen here. Its losses are always those
+    of ground truth, plain mean prototypes and the 'mse' of IFV maps."""
 
     lr: float = 6e-6
     every: int = 1

@@ -31,10 +31,11 @@ def trainable_parameters(teacher: MSegFormer, options: FeedbackOptions) -> list[
     Raises:
         ConfigError: there is nothing.
     """
+    own = [p for name in teacher.config.modalities for p in teacher.parameters_of(name)]
     if options.trainable == 'soft_freeze':
-        return list(teacher.encoder.parameters())
-    found = [p for name in teacher.config.modalities for p in teacher.parameters_of(name)]
-    if not found:
+        # A modality's stem is in the encoder too, and an optimiser takes a parameter once.
+        return list(dict.fromkeys([*teacher.encoder.parameters(), *own]))
+    if not own:
         raise ConfigError(f'a teacher with encoder {teacher.config.encoder!r} has nothing that '
                           "one modality owns; use feedback.trainable 'soft_freeze'")
-    return found
+    return own

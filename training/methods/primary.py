@@ -18,6 +18,7 @@ from training import limits
 
 POLICIES = ('topk', 'threshold', 'fixed', 'per_sample')
 DECAY = 0.99
+THRESHOLD = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,13 +30,24 @@ class PrimaryOptions:
     each sample's own top k, 'fixed' takes ``names``."""
     count: int = 0
     """k of 'topk' and 'per_sample'; 0 means half of the modalities, rounded up."""
-    threshold: float = 0.5
+    threshold: float | None = None
+    """Of 'threshold'; None means 0.5."""
     names: tuple[str, ...] = ()
+    """Of 'fixed'."""
 
     def __post_init__(self) -> None:
         limits.one_of('primary.policy', self.policy, POLICIES)
         limits.whole('primary.count', self.count, 0, 16)
-        limits.number('primary.threshold', self.threshold, -1, 1)
+        if self.threshold is not None:
+            limits.number('primary.threshold', self.threshold, -1, 1)
+        self._check_use('count', bool(self.count), ('topk', 'per_sample'))
+        self._check_use('threshold', self.threshold is not None, ('threshold',))
+        self._check_use('names', bool(self.names), ('fixed',))
+
+    def _check_use(self, name: str, given: bool, policies: tuple[str, ...]) -> None:
+        if given and self.policy not in policies:
+            raise ConfigError(f'primary.{name} {getattr(self, name)!r} does nothing with policy '
+                              f'{self.policy!r}; allowed with {", ".join(policies)}')
 
 
 class PrimarySelection(nn.Module):
@@ -47,7 +59,8 @@ class PrimarySelection(nn.Module):
     everywhere. Source: RobustSeg (CVPR 2026), arbitrary-modal selection.
 
     Raises:
-        ConfigError: ``names`` that the network does not have, or none for 'fixed'.
+        ConfigError: ``names`` that the network does not have, none for 'fixed', or a ``count``
+            of more modalities than there are.
     """
 
     def __init__(self, options: PrimaryOptions, modalities: Sequence[str]) -> None:
@@ -57,6 +70,7 @@ class PrimarySelection(nn.Module):
                 raise ConfigError(f'primary.names has {name!r}; allowed: {", ".join(modalities)}')
         if options.policy == 'fixed' and not options.names:
             raise ConfigError("primary.policy 'fixed' needs primary.names")
+        limits.whole('primary.count', options.count, 0, len(modalities))
         self.options = options
         self.modalities = tuple(modalities)
         self.count = options.count or (len(modalities) + 1) // 2
@@ -65,12 +79,20 @@ class PrimarySelection(nn.Module):
         self.weight_M: Tensor
         self.register_buffer('weight_M', torch.zeros(len(modalities), dtype=torch.float64))
 
+    @property
+    def goes_by_scores(self) -> bool:
+        """Whether ``update`` changes any choice."""
+        return self.options.policy != 'fixed'
+
     @torch.no_grad()
     def update(self, features: FeatureMaps, fused: Sequence[Tensor]) -> Tensor:
         """Take in a batch of the teacher's features and return its scores [B, M] on the CPU, NaN
-        where a sample lacks a modality."""
+        where a sample lacks a modality. Samples of one modality stay out of the running mean."""
         score_BM = cosine_scores(features, fused)
-        total_2M = torch.stack([score_BM.nan_to_num().sum(0), (~score_BM.isnan()).sum(0)])
+        # A lone modality is the fused map: its score is 1 however weak it is.
+        lone_B1 = (~score_BM.isnan()).sum(1, keepdim=True) < 2
+        counted_BM = score_BM.masked_fill(lone_B1, float('nan'))
+        total_2M = torch.stack([counted_BM.nan_to_num().sum(0), (~counted_BM.isnan()).sum(0)])
         if torch.distributed.is_initialized():
             torch.distributed.all_reduce(total_2M)
         total_M, count_M = total_2M.to(self.score_M)
@@ -81,17 +103,18 @@ class PrimarySelection(nn.Module):
         return score_BM.cpu()
 
     def running_scores(self) -> Tensor:
-        """float64 [M] on the CPU; NaN for a modality that was not seen yet."""
+        """float64 [M] on the CPU; NaN for a modality not seen beside another yet."""
         return (self.score_M / self.weight_M).cpu()
 
-    def choose(self, present_BM: Tensor, score_BM: Tensor) -> Tensor:
+    def choose(self, present_BM: Tensor, score_BM: Tensor | None) -> Tensor:
         """Which present modalities of each sample are primary: bool [B, M] on the CPU.
 
         Args:
             present_BM: bool on the CPU.
-            score_BM: of this batch, as ``update`` returned it; used by 'per_sample' alone.
+            score_BM: of this batch, as ``update`` returned it; needed by 'per_sample' alone.
         """
         if self.options.policy == 'per_sample':
+            assert score_BM is not None
             ranked_BM = score_BM.nan_to_num(nan=-2.0).argsort(dim=1, descending=True)
             chosen_BM = torch.zeros_like(present_BM).scatter_(1, ranked_BM[:, :self.count], True)
             return chosen_BM & present_BM
@@ -104,7 +127,8 @@ class PrimarySelection(nn.Module):
             return self.options.names
         score_M = self.running_scores().nan_to_num(nan=-2.0)
         if self.options.policy == 'threshold':
-            chosen = (score_M >= self.options.threshold).nonzero().flatten().tolist()
+            least = THRESHOLD if self.options.threshold is None else self.options.threshold
+            chosen = (score_M >= least).nonzero().flatten().tolist()
         else:
             chosen = score_M.argsort(descending=True, stable=True)[: self.count].tolist()
         return tuple(name for i, name in enumerate(self.modalities) if i in chosen)

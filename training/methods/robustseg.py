@@ -47,7 +47,9 @@ class RobustSegOptions:
     """Weight of the intra-class feature variation."""
     pairing: str = 'permutation'
     """Which teacher modality a student's prototypes meet. 'permutation': a random one, each
-    taken at most once in a sample; 'independent': drawn for each (published code)."""
+    taken at most once in a sample; 'derangement': the same, but never its own; 'identity': its
+    own; 'same_rank': a sample's k-th, in random order, meets the teacher's k-th; 'independent':
+    drawn for each (published code)."""
     prototype_norm: str = 'mean'
     """'mean_over_count' divides by the pixel count twice, as the published code does."""
     mask_absent: bool = True
@@ -61,12 +63,15 @@ class RobustSegOptions:
     primary: Mapping[str, Any] = field(default_factory=dict)
     """See ``PrimaryOptions``."""
     prototypes: str = 'batch'
-    """'ema': the teacher's prototypes are running means over samples, steps and ranks."""
+    """'batch', or 'ema': those of the teacher that ``cp`` takes are running means over samples,
+    steps and ranks. ``ifv`` and the feedback take each sample's own."""
     pseudo_labels: float = 0.0
     """Unlabelled pixels count for prototypes as what the teacher says, where its probability is
     at least this; 0 leaves them out."""
     feedback: Mapping[str, Any] = field(default_factory=dict)
-    """Student to teacher; see ``FeedbackOptions``. Empty: the teacher stays as it is."""
+    """Student to teacher; see ``FeedbackOptions``. Empty: the teacher stays as it is. It takes no
+    pseudo-labels, and plain means and 'mse' whatever ``prototype_norm`` and ``ifv_distance`` are.
+    """
 
     def __post_init__(self) -> None:
         for name in ('kl', 'cp', 'ifv'):
@@ -119,11 +124,16 @@ class RobustSeg(Method):
         self.selection = PrimarySelection(
             limits.read_section(PrimaryOptions, 'primary', settings.primary),
             self.modalities)
+        if feedback is not None and not self.selection.weak():
+            raise ConfigError('method.options.feedback has no weak modality to teach: primary '
+                              f'takes all of {", ".join(self.modalities)}; lower primary.count '
+                              'or shorten primary.names')
         self.bank: PrototypeBank | None = None
         if settings.prototypes == 'ema':
             self.bank = PrototypeBank(encoder_dims(teacher), len(self.modalities),
                                       self.num_classes)
         self.weights = {'ce': 1.0, 'kl': settings.kl, 'cp': settings.cp, 'ifv': settings.ifv}
+        self._primary_only = bool(settings.ifv) and settings.ifv_modalities == 'primary'
 
     def own_parameters(self) -> list[nn.Parameter]:
         return list(self.projection.parameters())
@@ -146,7 +156,7 @@ class RobustSeg(Method):
             if self.options.pseudo_labels:
                 labels_BHW = pseudo_labels(labels_BHW, teacher_BKHW, self.options.pseudo_labels)
             mask_BM = batch.present
-            if score_BM is not None and self.options.ifv_modalities == 'primary':
+            if self._primary_only:
                 mask_BM = self.selection.choose(batch.present, score_BM)
             self._add_prototype_terms(terms, self.projection(features), teacher, batch,
                                       labels_BHW, mask_BM)
@@ -181,9 +191,9 @@ class RobustSeg(Method):
 
     @torch.no_grad()
     def _scored(self, teacher: FeatureMaps) -> Tensor | None:
-        """The modalities' scores [B, M] on the CPU where anybody asks which ones are primary."""
-        by_primary = bool(self.weights['ifv']) and self.options.ifv_modalities == 'primary'
-        if not by_primary and self.feedback_options() is None:
+        """The modalities' scores [B, M] on the CPU where they decide which ones are primary."""
+        is_asked = self._primary_only or self.feedback_options() is not None
+        if not is_asked or not self.selection.goes_by_scores:
             return None
         assert self.teacher is not None
         with self.autocast():

@@ -20,7 +20,10 @@ COMPARISON = 'comparison.html'
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns the exit status."""
-    args = _parser().parse_args(arguments)
+    parser = _parser()
+    args = parser.parse_args(arguments)
+    if args.output is not None and len(args.run) == 1:
+        parser.error('--output needs several runs: it is the page that compares them')
     try:
         for run in args.run:
             sys.stdout.write(f'{write_report(run)}\n')

@@ -44,8 +44,8 @@ def report_html(run: Run) -> str:
     parts = [f'<h1>{escape(run.name)}</h1><p class="mute">{escape(_subtitle(run))}</p>']
     parts += [f'<p class="warn">{escape(problem)}</p>' for problem in (*run.problems, *problems)]
     if scores is None:
-        parts.append('<p>Not scored yet: the figures for missing sensors come with the end of the '
-                     'run.</p>')
+        parts.append('<p>Not scored: the figures for missing sensors come with the end of the '
+                     'run, where the split to score on has labels.</p>')
     else:
         grid = scores.grid()
         parts += [

@@ -81,7 +81,8 @@ def sample_sheet(frame: Frame, predict: Predict, label_space: LabelSpace,
         labels = predict(images, (frame.labels.shape[0], frame.labels.shape[1]))
         matrix = ConfusionMatrix(label_space.num_classes)
         matrix.update(labels, frame.labels)
-        return _tile(palette[labels], title, f'{100 * matrix.miou():.1f}', tile_hw)
+        miou = f'{100 * matrix.miou():.1f}' if matrix.counts.any() else ''
+        return _tile(palette[labels], title, miou, tile_hw)
 
     rows = [[_tile(palette[frame.labels], 'truth', 'mIoU', tile_hw),
              *(_tile(_shown(image), name, '', tile_hw) for name, image in frame.images.items())],

@@ -18,6 +18,7 @@ from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.labels import LabelSpace
 from anymodal_seg_ros.models import FeatureMaps, modality_subsets
 from anymodal_seg_ros.models.features import select_modalities
+from anymodal_seg_ros.models.m_segformer import DROP, ZERO
 from training.datasets import Frame, FrameSource, first_size
 from training.reading import Workers, read_batches
 from training.robustness.degradation import Float32, failed, generator, noisy, without_elements
@@ -46,7 +47,8 @@ def run_benchmark(
     """Score frames under the benchmarks of ``config``.
 
     A frame that lacks a sensor takes part in EMM with the combinations that it has, and in
-    nothing else. What the network knows beyond ``sensors`` is missing throughout.
+    nothing else. What the network knows beyond ``sensors`` is missing throughout; as zeros it can
+    be so in EMM alone.
 
     Args:
         sensors: those of the network that the data set has, in the network's order.
@@ -54,9 +56,11 @@ def run_benchmark(
         on_frame: called after each frame.
 
     Raises:
-        ConfigError: a frame cannot be read, no frame has all sensors, or no failure is one of
-            these sensors.
+        ConfigError: a frame cannot be read, no frame has all sensors or labels, no failure is one
+            of these sensors, or missing mode 'zero' is asked for with other benchmarks than EMM
+            and without a sensor of the network.
     """
+    _check_zeros(network, sensors, config)
     with exact_float32(), Workers(config.workers) as workers:
         total = _Sum(network, tuple(sensors), config, label_space, workers)
         for batch in read_batches(frames, indices, short_side_px, workers,
@@ -65,6 +69,15 @@ def run_benchmark(
             for _ in batch:
                 on_frame()
     return total.finished()
+
+
+def _check_zeros(network: SubsetNetwork, sensors: Sequence[str], config: BenchmarkConfig) -> None:
+    lacking = [name for name in network.modalities if name not in sensors]
+    others = [name for name in config.benchmarks if name != EMM]
+    # EMM would put zeros in their place, the others leave them out: no row of such figures.
+    if ZERO in config.missing_modes and lacking and others:
+        raise ConfigError(f'missing mode {ZERO!r} without {", ".join(lacking)} of the network; '
+                          f'allowed with benchmark {", ".join(others)}: {DROP}')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -106,6 +119,9 @@ class _Sum:
         if any(self._sensors not in scores.matrices for scores in self._emm.values()):
             raise ConfigError(f'no frame has all of {", ".join(self._sensors)}; name the '
                               'modalities to score with')
+        if any(self._sensors not in scores.scored() for scores in self._emm.values()):
+            raise ConfigError(f'no frame with all of {", ".join(self._sensors)} has a labelled '
+                              'pixel; there is nothing to score')
         return RobustnessScores(
             label_space=self._label_space, sensors=self._sensors, config=self._config,
             precision=self._network.precision, emm=self._emm, rmm=self._rmm, nm=self._nm,

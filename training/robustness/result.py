@@ -49,9 +49,9 @@ class RobustnessScores:
     failures: Mapping[str, Mapping[float, SubsetScores]] = field(default_factory=dict)
     """By DELIVER's name and severity; all sensors."""
 
-    def clean(self, absent: str) -> float:
+    def clean(self, missing: str, absent: str) -> float:
         """mIoU with all sensors, none degraded."""
-        return next(iter(self.emm.values())).miou(self.sensors, absent=absent)
+        return self.emm[missing].miou(self.sensors, absent=absent)
 
     def combined(self, scores: SubsetScores, absent: str) -> dict[str, float]:
         """Average and expectations over all combinations, of EMM or RMM."""
@@ -76,7 +76,7 @@ class RobustnessScores:
         emm = self.combined(self.emm[missing], absent)
         rmm = self.combined(self.rmm[SCORE_RATE], absent)
         p = f'p={SCORE_P:g}'
-        values = (self.clean(absent), emm[AVERAGE], emm[p], rmm[AVERAGE], rmm[p],
+        values = (self.clean(missing, absent), emm[AVERAGE], emm[p], rmm[AVERAGE], rmm[p],
                   self.degraded(self.nm['low'], absent), self.degraded(self.nm['mid'], absent))
         return dict(zip(SCORE_COLUMNS, values, strict=True))
 
@@ -88,7 +88,9 @@ class RobustnessScores:
         return {
             **first.to_dict(),
             'settings': self._settings(),
-            'clean': _rounded({absent: self.clean(absent) for absent in ABSENT_CLASSES}),
+            'clean': {f'missing {missing}': _rounded(
+                {f'absent {absent}': self.clean(missing, absent) for absent in ABSENT_CLASSES})
+                for missing in self.emm},
             **self._score_tables(),
             **self._combined_tables(),
             **self._degraded_tables(),

@@ -26,7 +26,9 @@ def text_tables(scores: RobustnessScores) -> str:
     for absent in ABSENT_CLASSES:
         tables = [_emm_rows(scores, absent), _rmm_rows(scores, absent), _nm_rows(scores, absent),
                   _failure_rows(scores, absent), _score_rows(scores, absent)]
-        parts += [f'\n{TREATMENT[absent]}: clean {scores.clean(absent):.2f}']
+        clean = ', '.join(f'{scores.clean(missing, absent):.2f} ({missing})'
+                          for missing in scores.emm)
+        parts += [f'\n{TREATMENT[absent]}: clean {clean}']
         parts += [_aligned(title, rows) for title, rows in tables if rows]
     return '\n'.join(parts)
 

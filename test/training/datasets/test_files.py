@@ -115,6 +115,14 @@ def test_arrays_are_refused_before_they_fill_the_memory(tmp_path):
             read_array(tmp_path / name)
 
 
+@pytest.mark.parametrize('header', [b'{(', b"{'a': 1, 2: 3}", b'1 +', b'\0'])
+def test_arrays_with_a_damaged_header_are_named(header, tmp_path):
+    path = tmp_path / 'a.npy'
+    path.write_bytes(np.lib.format.magic(1, 0) + struct.pack('<H', len(header)) + header)
+    with pytest.raises(UnreadableFrameError, match=r'a\.npy is not a readable array'):
+        read_array(path)
+
+
 @pytest.mark.parametrize(('entry', 'inside'), [
     ('a', True), ('a/b.c/d', True), ('..a/b', True), ('', False), ('.', False), ('/a', False),
     ('a/..', False), ('a/../b', False), ('a\\b', False), ('c:x', False), ('a\0b', False),

@@ -37,7 +37,7 @@ class Frames:
                      labels=np.full((2, 2), index, np.uint8))
 
     def describe(self):
-        return {'frames': self.length}
+        return {'frames': self.length, 'label_space': 'zju_rgbp'}
 
 
 @pytest.mark.parametrize('name', MAPS)
@@ -94,6 +94,8 @@ def test_wrong_maps_are_named(tmp_path):
     mapping = LabelMap.from_names('m', source, target, whole)
     with pytest.raises(ConfigError, match='frame 8: label 8 is no class'):
         RemappedFrames(Frames(9), mapping)[8]
+    with pytest.raises(ConfigError, match="is from 'cityscapes', but the data set has 'zju_rgbp'"):
+        RemappedFrames(Frames(9), load_label_map('cityscapes-to-deliver'))
 
 
 def test_an_unreadable_frame_ends_the_run_unless_allowed():
@@ -111,7 +113,7 @@ def test_skipping_reports_once_and_takes_the_next():
     assert [readable[i].id for i in (3, 1)] == ['0', '2']
     assert len(lines) == 2 and 'file 1.png is damaged' in lines[0]
     assert frames.reads.count(1) == frames.reads.count(3) == 1
-    assert readable.describe() == {'frames': 4, 'unreadable': 'skip', 'skipped': [
+    assert readable.describe() == {**frames.describe(), 'unreadable': 'skip', 'skipped': [
         'file 1.png is damaged', 'file 3.png is damaged']}
     assert readable.skipped.keys() == {1, 3} and len(readable) == 4
 

@@ -261,9 +261,12 @@ def test_sensor_file_instead_of_recorded_calibration(record, extract, tmp_path, 
     (['BAG', '--splits', '/nowhere.yaml'], 'no file of splits at /nowhere.yaml'),
     (['BAG', '--splits', 'BAD'], "split 'trian' of recording 'noise'; allowed: train, val, test"),
     (['BAG', '--splits', 'SPACE'], 'of recording'),
+    (['BAG', '--label-space', 'TORN'], 'torn.yaml is not YAML'),
+    (['BAG', '--sensors', 'TORN'], 'torn.yaml is not YAML'),
+    (['BAG', '--faults', 'TORN'], 'torn.yaml is not YAML'),
 ])
 def test_bad_input_costs_one_line(labelled, extract, arguments, words, tmp_path):
-    files = {'SPLITS': 'other: train', 'BAD': 'noise: trian',
+    files = {'SPLITS': 'other: train', 'BAD': 'noise: trian', 'TORN': 'a: [\nb: c',
              'SPACE': '{name: two, classes: [{id: 0, name: a, color: [1, 1, 1]}, '
                       '{id: 1, name: b, color: [2, 2, 2]}]}'}
     names = {'BAG': labelled}
@@ -275,6 +278,15 @@ def test_bad_input_costs_one_line(labelled, extract, arguments, words, tmp_path)
     line = extract(*(names.get(a, a) for a in arguments), fails=True, split=split, size=size)
     assert words in line
     assert not (tmp_path / 'data').exists() or not list((tmp_path / 'data').iterdir())
+
+
+@pytest.mark.parametrize('option', [
+    ('--label-map', 'carla-0.9.14'), ('--label-form', 'colors'), ('--keep-unlabelled',),
+    ('--max-label-offset-s', '1')])
+def test_options_of_labels_need_labels(tmp_path, capsys, option):
+    with pytest.raises(SystemExit, match='2'):
+        main(['bag', '--output', str(tmp_path), '--split', 'train', '--labels', 'none', *option])
+    assert f'{option[0]} needs label images: --labels is none' in capsys.readouterr().err
 
 
 def test_labels_of_another_size(record, extract, tmp_path, bands):

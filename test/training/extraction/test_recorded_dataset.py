@@ -3,15 +3,18 @@
 """Reading extracted recordings: filters, what a description tells, and damaged files."""
 
 import json
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
 
 from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.labels import load_label_space
 from training.datasets import DATASETS
 from training.datasets.files import UnreadableFrameError
 from training.datasets.recorded import RecordedDataset
+from training.scoring import open_frames
 
 FULL = ('rgb', 'depth', 'lidar')
 
@@ -54,7 +57,7 @@ def test_description(stored):
     assert description['label_space'] == 'deliver'
     assert description['frames'] == description['labelled_frames'] == 12
     assert description['recordings'] == 1
-    assert list(description['manifest']['recordings']) == ['noise']
+    assert description['manifest']['recordings'] == 1
     other = RecordedDataset(stored, 'train', ['lidar']).describe()
     assert other['sha256'] != description['sha256']
     json.dumps(description)
@@ -97,6 +100,32 @@ def test_damaged_files_are_named(data, file, damage, words):
         frames[3]
 
 
+def test_a_bundle_is_scored_with_the_sensors_that_were_extracted(data):
+    change(data, modalities=['rgb', 'lidar'])
+    bundle = SimpleNamespace(modalities=FULL, label_space=load_label_space('deliver'))
+    frames, sensors = open_frames(bundle, data, 'train', name='recorded')
+    assert sensors == RecordedDataset.modalities_of(data) == ('rgb', 'lidar')
+    assert set(frames[0].images) <= set(sensors)
+
+
+def change(data, **entries):
+    path = data / 'dataset.json'
+    path.write_text(json.dumps({**json.loads(path.read_text()), **entries}))
+
+
+@pytest.mark.parametrize(('entries', 'words'), [
+    ({'recordings': []}, r'recordings \[\]; allowed: a table'),
+    ({'label_space': 'x'}, r'dataset\.json: a label space is'),
+    ({'recordings': {'noise': {'split': 'train'}}}, "recording 'noise' is .*split and condition"),
+    ({'recordings': {'../x': {'split': 'train', 'condition': 'a'}}}, r"'\.\./x'; allowed: the n"),
+    ({'modalities': 3}, 'modalities 3; allowed: a list of names'),
+    ({'modalities': [3]}, r'modalities \[3\]; allowed')])
+def test_wrong_entries_of_the_description(data, entries, words):
+    change(data, **entries)
+    with pytest.raises(ConfigError, match=words):
+        RecordedDataset(data, 'train')
+
+
 @pytest.mark.parametrize(('text', 'words'), [
     ('{', 'is not JSON'),
     ('[]', 'does not describe recordings; needed: layout'),
@@ -115,6 +144,12 @@ def test_damaged_lists_of_frames(data, line):
     with (data / 'noise' / 'frames.jsonl').open('a') as lines:
         lines.write(line + '\n')
     with pytest.raises(ConfigError, match=r'frames.jsonl, line 13, is no frame'):
+        RecordedDataset(data, 'train')
+
+
+def test_a_list_of_frames_that_is_no_text(data):
+    (data / 'noise' / 'frames.jsonl').write_bytes(b'\xff\xfe')
+    with pytest.raises(ConfigError, match=r'frames.jsonl is no text'):
         RecordedDataset(data, 'train')
 
 

@@ -62,22 +62,39 @@ def test_a_shared_teacher_starts_as_it_was(make_network, make_batch, make_steps)
     torch.testing.assert_close(steps.teacher(batch.images), expected)
 
 
-def test_soft_freeze_moves_the_shared_encoder_but_not_the_head(
-        make_network, make_batch, make_steps):
-    steps, student = make_steps(make_network(2), trainable='soft_freeze')
-    before = copy.deepcopy(steps.teacher.state_dict())
-    steps.step(student, make_batch(), 0, 1.0)
-    moved = changed(before, steps.teacher)
-    assert moved and all(name.startswith('encoder.') for name in moved)
+@pytest.mark.parametrize('settings', [
+    {'encoder': 'shared'}, {'encoder': 'shared', 'stem': 'per_modality'},
+    {'encoder': 'adapters', 'stem': 'per_modality'},
+    {'encoder': 'per_modality', 'stem': 'per_modality'}])
+def test_soft_freeze_moves_the_shared_encoder_and_what_weak_modalities_own(
+        settings, make_network, make_batch, make_steps):
+    steps, student = make_steps(make_network(2, **settings), trainable='soft_freeze')
+    teacher = steps.teacher
+    before = copy.deepcopy(teacher.state_dict())
+    for step in range(2):
+        steps.step(student, make_batch(), step, 1.0)
+    moved = changed(before, teacher)
+    assert all(name.startswith(('encoder.', 'adapters.')) for name in moved)
+    names = {id(p): name for name, p in teacher.named_parameters()}
+    for modality in teacher.config.modalities:
+        own = {names[id(p)] for p in teacher.parameters_of(modality)}
+        assert own <= moved if modality in ('lidar', 'event') else not own & moved
+    assert settings['encoder'] == 'per_modality' or 'encoder.stages.0.norm.weight' in moved
 
 
-@pytest.mark.parametrize('trainable', ['own', 'soft_freeze'])
-def test_with_every_modality_primary_there_is_nothing_to_learn(
-        trainable, make_network, make_batch, make_steps):
-    primary = {'policy': 'fixed', 'names': ['rgb', 'depth', 'lidar', 'event']}
-    steps, student = make_steps(make_network(2), primary, trainable=trainable)
+@pytest.mark.parametrize('primary', [
+    {'policy': 'fixed', 'names': ['rgb', 'depth', 'lidar', 'event']},
+    {'count': 4}, {'policy': 'per_sample', 'count': 4}])
+def test_feedback_with_every_modality_primary_is_refused(primary, make_network, make_steps):
+    with pytest.raises(ConfigError, match='no weak modality to teach'):
+        make_steps(make_network(2), primary)
+
+
+def test_a_batch_without_labels_is_passed_over(make_steps, make_network, make_batch):
+    steps, student = make_steps(make_network(2))
     before = copy.deepcopy(steps.teacher.state_dict())
-    assert steps.step(student, make_batch(), 0, 1.0) == {}
+    batch = make_batch(labels=torch.full((2, 64, 64), 255))
+    assert steps.step(student, batch, 0, 1.0) == {}
     assert not changed(before, steps.teacher)
 
 
@@ -94,6 +111,13 @@ def test_it_runs_only_when_due(make_network, make_batch, make_steps):
     steps, student = make_steps(make_network(2), every=3)
     due = [bool(steps.step(student, make_batch(), step, 1.0)) for step in range(4)]
     assert due == [True, False, False, True]
+
+
+def test_the_teacher_s_norms_and_biases_are_not_decayed(make_network, make_steps):
+    steps, _ = make_steps(make_network(2))
+    decayed, free = steps._optimizer.param_groups
+    assert decayed['weight_decay'] > 0 and free['weight_decay'] == 0
+    assert {p.ndim for p in decayed['params']} == {2} and {p.ndim for p in free['params']} == {1}
 
 
 def test_its_state_comes_back(make_network, make_batch, make_steps):

@@ -113,6 +113,18 @@ def test_without_a_primary_modality_there_is_no_ifv(make_network, make_batch):
     assert float(terms['ifv'].detach()) == 0.0
 
 
+@pytest.mark.parametrize(('primary', 'times'), [
+    ({'policy': 'fixed', 'names': ['rgb', 'depth']}, 0), ({}, 1), ({'policy': 'per_sample'}, 1)])
+def test_only_a_choice_by_scores_scores(primary, times, make_network, make_batch, monkeypatch):
+    student = make_network(1)
+    method = make_method('robustseg', student, make_network(2), {'primary': primary})
+    update, seen = method.selection.update, []
+    monkeypatch.setattr(method.selection, 'update', lambda *args: (
+        seen.append(args), update(*args))[1])
+    assert float(terms_of(method, student, make_batch())['ifv'].detach()) > 0.0
+    assert len(seen) == times
+
+
 @pytest.mark.parametrize('name', ['anyseg', 'robustseg'])
 def test_a_larger_teacher_is_met_through_projections(name, make_network, make_batch):
     student, teacher = make_network(1), make_network(2, backbone='b1')

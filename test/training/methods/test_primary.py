@@ -52,6 +52,7 @@ def test_an_absent_modality_has_no_score():
 @pytest.mark.parametrize(('settings', 'expected'), [
     ({}, ('rgb', 'depth')),
     ({'count': 1}, ('rgb',)),
+    ({'policy': 'threshold'}, ('rgb', 'depth')),
     ({'policy': 'threshold', 'threshold': 0.5}, ('rgb', 'depth')),
     ({'policy': 'threshold', 'threshold': 0.05}, NAMES),
     ({'policy': 'threshold', 'threshold': 0.999}, ()),
@@ -92,6 +93,16 @@ def test_the_running_mean_has_a_closed_form_without_a_start_value():
         (0.99 * first + second) / 1.99)
 
 
+def test_samples_of_one_modality_stay_out_of_the_running_mean():
+    selection, _ = updated(PrimaryOptions(), ANGLES)
+    before = selection.running_scores()
+    lone = FeatureMaps(maps=(torch.tensor([[[[1.0, 0.0]]]]),) * 4, sample_P=torch.tensor([0]),
+                       modality_P=torch.tensor([3]), num_samples=1, num_modalities=len(NAMES))
+    score_BM = selection.update(lone, fused())
+    assert score_BM[0, 3] == 1.0 and score_BM.isnan().sum() == 3
+    assert torch.equal(selection.running_scores(), before)
+
+
 def test_one_odd_batch_does_not_turn_the_split_over():
     selection, _ = updated(PrimaryOptions(), ANGLES, times=20)
     selection.update(features_at((1.5, 1.3, 0.4, 0.1)), fused())
@@ -100,9 +111,10 @@ def test_one_odd_batch_does_not_turn_the_split_over():
 
 @pytest.mark.parametrize(('options', 'match'), [
     (PrimaryOptions(policy='fixed'), 'needs primary.names'),
-    (PrimaryOptions(names=('radar',)), "'radar'"),
+    (PrimaryOptions(policy='fixed', names=('radar',)), "'radar'"),
+    (PrimaryOptions(count=5), r'primary\.count 5; allowed: a whole number from 0 to 4'),
 ])
-def test_wrong_names_are_refused(options, match):
+def test_what_the_network_lacks_is_refused(options, match):
     with pytest.raises(ConfigError, match=match):
         PrimarySelection(options, NAMES)
 
@@ -110,6 +122,18 @@ def test_wrong_names_are_refused(options, match):
 def test_an_unknown_policy_is_refused():
     with pytest.raises(ConfigError, match='best'):
         PrimaryOptions(policy='best')
+
+
+@pytest.mark.parametrize('settings', [
+    {'names': ('rgb',)}, {'policy': 'threshold', 'names': ('rgb',)},
+    {'policy': 'per_sample', 'names': ('rgb',)}, {'threshold': 0.5},
+    {'policy': 'per_sample', 'threshold': 0.2}, {'policy': 'threshold', 'count': 2},
+    {'policy': 'fixed', 'names': ('rgb',), 'threshold': 0.5},
+    {'policy': 'fixed', 'names': ('rgb',), 'count': 2}])
+def test_a_setting_that_does_nothing_is_refused(settings):
+    *_, name = settings
+    with pytest.raises(ConfigError, match=rf'primary\.{name} .* does nothing with policy'):
+        PrimaryOptions(**settings)
 
 
 def test_everything_present_is_the_base_case():

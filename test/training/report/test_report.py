@@ -79,7 +79,7 @@ def test_nothing_of_a_file_becomes_markup_and_nothing_is_loaded(run_path):
 def test_a_recipe_alone_is_enough(tmp_path):
     (tmp_path / 'recipe.yaml').write_text('seed: 3\n', encoding='utf-8')
     page = page_of(tmp_path)
-    assert 'Not scored yet' in page.text and 'method supervised' in page.text
+    assert 'Not scored' in page.text and 'method supervised' in page.text
     assert 'Training' not in page.text and 'Samples' not in page.text
 
 
@@ -182,3 +182,6 @@ def test_command_writes_and_complains(run_path, tmp_path, capsys):
     assert main([str(tmp_path)]) == 1
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith(f'error: {tmp_path} is no training run')
+    with pytest.raises(SystemExit, match='2'):
+        main([str(run_path), '--output', str(tmp_path / 'page.html')])
+    assert '--output needs several runs' in capsys.readouterr().err

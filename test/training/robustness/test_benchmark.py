@@ -197,6 +197,8 @@ def test_a_data_set_may_lack_sensors_of_the_network(network, memory_frames, spac
     assert list(found.emm['drop'].matrices) == modality_subsets(pair)
     assert (found.emm['drop'].matrices[pair]['all'].counts
             != found.emm['zero'].matrices[pair]['all'].counts).any()
+    with pytest.raises(ConfigError, match=r"'zero' without depth, lidar .* benchmark nm: drop"):
+        run(network, frames, space, pair, missing_modes=('zero',), benchmarks=('emm', 'nm'))
 
 
 def test_labels_at_network_size(network, memory_frames, space):
@@ -220,11 +222,15 @@ def test_what_cannot_be_run_is_said(networks, network, memory_frames, space):
         run(networks(('nir', 'aolp', 'dolp')), memory_frames(1), space, ('nir', 'aolp', 'dolp'),
             benchmarks=('failures',))
 
-    class Wrong(memory_frames):
+    class Labelled(memory_frames):
         def __getitem__(self, index):
             frame = super().__getitem__(index)
-            frame.labels[9, 9] = 77
+            frame.labels[:] = self.label
             return frame
 
+    Labelled.label = 77
     with pytest.raises(ConfigError, match='street/0 has label 77; the network knows 0 to 4'):
-        run(network, Wrong(1), space)
+        run(network, Labelled(1), space)
+    Labelled.label = 255
+    with pytest.raises(ConfigError, match=r'no frame with all of .* has a labelled pixel'):
+        run(network, Labelled(1), space)
