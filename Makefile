@@ -60,9 +60,13 @@ out/train/%/bundle: out/streets/dataset.json | $(READY)
 	@$(BIN)/python training/train.py --recipe config/training/$*.yaml data.root=out/streets \
 	  output=out/train/$* $(if $(wildcard out/train/$*/checkpoint.pt),--resume)
 
+# The recipe counts on two processes: batches are of each.
 out/train/distilled/bundle: out/train/supervised/bundle
+	@OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/torchrun --standalone --nproc-per-node 2 training/train.py \
+	  --recipe config/training/distilled.yaml data.root=out/streets output=out/train/distilled \
+	  $(if $(wildcard out/train/distilled/checkpoint.pt),--resume)
 
-train: out/train/supervised/bundle  ## simulate streets and train the default bundle (two cores: under two hours)
+train: out/train/distilled/bundle  ## simulate streets, train the supervised network and from it the default bundle (two cores: three hours)
 
 ladder: $(READY) out/streets/dataset.json  ## train the ablation ladder on simulated streets and print its table
 	@$(BIN)/python training/ladder.py --data out/streets --output out/ladder

@@ -7,6 +7,7 @@ import pytest
 
 from anymodal_seg_ros import bags
 from anymodal_seg_ros.bags.faults import cdr_stamp_ns, with_cdr_stamp
+from anymodal_seg_ros.bags.reading import default_typestore
 from anymodal_seg_ros.corruption import FaultSchedule, ScheduledFault
 from anymodal_seg_ros.errors import BadMessageError
 from anymodal_seg_ros.geometry import CameraModel
@@ -200,3 +201,9 @@ def test_stamps_are_limited_to_what_the_field_holds():
     assert cdr_stamp_ns(with_cdr_stamp(cdr, 2**62)) == 2**31 * S - 1
     with pytest.raises(BadMessageError, match='header'):
         cdr_stamp_ns(b'\0\1\0\0')
+
+
+def test_definitions_are_read_before_the_first_fault():
+    default_typestore.cache_clear()
+    bags.FaultRelay(FaultSchedule())
+    assert default_typestore.cache_info().currsize == 1

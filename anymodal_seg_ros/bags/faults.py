@@ -20,7 +20,7 @@ from anymodal_seg_ros.bags.messages import (
     events_message,
     image_message,
 )
-from anymodal_seg_ros.bags.reading import NS_PER_S, from_cdr, to_cdr
+from anymodal_seg_ros.bags.reading import NS_PER_S, default_typestore, from_cdr, to_cdr
 from anymodal_seg_ros.corruption import FaultSchedule, ScheduledFault, StreamFaults, corrupt
 from anymodal_seg_ros.errors import BadMessageError, ConfigError
 from anymodal_seg_ros.modalities import MODALITIES
@@ -82,6 +82,8 @@ class FaultRelay:
     """
 
     def __init__(self, schedule: FaultSchedule, start_ns: int | None = None) -> None:
+        # Takes a quarter of a second, in which the first fault would hold up every sensor.
+        default_typestore()
         self.schedule = schedule
         self._given_start_ns = start_ns
         self.start_ns = start_ns

@@ -15,7 +15,9 @@ README = (ROOT / 'README.md').read_text(encoding='utf-8')
 
 def test_scores_are_those_of_the_bundle_that_ships():
     bundle = json.loads((ROOT / 'bundles' / 'default' / 'bundle.json').read_text('utf-8'))
-    subsets = bundle['provenance']['scores']['val']['subsets']
+    provenance = bundle['provenance']
+    subsets = provenance['scores']['val']['subsets']
+    supervised = provenance['teacher']['scores']['val']['subsets']
     section = README.partition('### The default bundle')[2].partition('\n###')[0]
     rows = {}
     for line in re.findall(r'^\| (.+) \|$', section, re.MULTILINE)[1:]:
@@ -23,8 +25,18 @@ def test_scores_are_those_of_the_bundle_that_ships():
         rows[name.replace(' + ', '+')] = values
     conditions = ('cloud', 'fog', 'night', 'rain', 'sun')
     assert rows == {
-        name: [f'{score["miou"]:.1f}', *(f'{score["conditions"][c]:.1f}' for c in conditions)]
+        name: [f'{score["miou"]:.1f}', *(f'{score["conditions"][c]:.1f}' for c in conditions),
+               f'{supervised[name]["miou"]:.1f}']
         for name, score in subsets.items()}
+
+
+def test_the_default_bundle_beats_the_supervised_one():
+    bundle = json.loads((ROOT / 'bundles' / 'default' / 'bundle.json').read_text('utf-8'))
+    average = bundle['provenance']['scores']['val']['emm_average_skip']
+    taught = bundle['provenance']['teacher']['scores']['val']['emm_average_skip']
+    assert average > taught
+    section = README.partition('### The default bundle')[2].partition('\n###')[0]
+    assert f'{average:.1f} (supervised: {taught:.1f})' in section
 
 
 @pytest.mark.parametrize('module', sorted(set(re.findall(r'python -m ([\w.]+\w)', README))))
