@@ -41,25 +41,22 @@ class RunData:
     """Settings of each modality's encoder, for the bundle."""
     statistics: Mapping[str, Any]
     """'mean' and 'std' of each modality; empty for the defaults."""
-    open_split: Callable[[str], FrameSource]
+    scored: FrameSource
+    """The frames of ``data.score_split``."""
 
 
 def open_data(config: TrainConfig, log: Callable[[str], None]) -> RunData:
-    """Open the training split.
+    """Open the training split and the one to score on.
 
     Raises:
         ConfigError: a folder, filter, class, modality or split to score on that is not there.
     """
     data = config.data
     modalities = _modalities(config)
-
-    def open_split(split: str) -> FrameSource:
-        return _open(data, split, modalities)
-
-    opened = open_split('train')
+    opened = _open(data, 'train', modalities)
     # What is wrong with the validation frames should not show at the end of the run alone.
     try:
-        scored = open_split(data.score_split)
+        scored = _open(data, data.score_split, modalities)
     except ConfigError as error:
         raise ConfigError(f'data.score_split {data.score_split!r}: {error}') from None
     validation = with_policy(scored, data.unreadable, log)
@@ -70,7 +67,7 @@ def open_data(config: TrainConfig, log: Callable[[str], None]) -> RunData:
     return RunData(
         train=train, label_space=label_space, modalities=modalities,
         encoders=encoder_settings(train.describe(), modalities),
-        statistics=_statistics(data, train, modalities), open_split=open_split)
+        statistics=_statistics(data, train, modalities), scored=scored)
 
 
 def label_space_of(data: DataConfig, frames: FrameSource) -> LabelSpace:

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.resources import read_yaml
 
 BASE = 'base'
 MAX_DEPTH = 8
@@ -46,13 +47,7 @@ def _with_base(path: Path, depth: int) -> dict[str, Any]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        data = yaml.safe_load(path.read_text(encoding='utf-8'))
-    except OSError as error:
-        raise ConfigError(f'cannot read the recipe {path}: {error.strerror}') from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = ' '.join(str(error).split())
-        raise ConfigError(f'{path} is not YAML: {reason}') from None
+    data = read_yaml(path)
     if data is None:
         return {}
     if not isinstance(data, dict):

@@ -29,7 +29,7 @@ from anymodal_seg_ros.models import MSegFormer, build_model
 from training.allocator import keep_freed_memory
 from training.config import TrainConfig
 from training.data import RunData, open_data
-from training.datasets import FrameCache, FrameSource, first_size, resize_frame, with_policy
+from training.datasets import FrameCache, FrameSource, first_size, with_policy
 from training.devices import make_deterministic, make_fabric
 from training.export import describe_bundle
 from training.losses import build_loss, class_weights
@@ -72,11 +72,10 @@ def train(
     data = open_data(config, log)
     teacher = build_teacher(config, data.label_space, data.modalities)
     model = build_student(config, data.label_space, data.modalities, data.statistics)
-    first = data.train[0]
-    size_hw = network_size(first_size(first), config.data.short_side_px)
-    if config.data.cache:
-        check_cache(resize_frame(first, size_hw, labels_too=True), len(data.train))
+    size_hw = network_size(first_size(data.train[0]), config.data.short_side_px)
     frames = FrameCache(data.train, size_hw, keep=config.data.cache)
+    if config.data.cache:
+        check_cache(frames[0], len(frames))
     method = METHODS[config.method.name](
         build_loss(config.loss, _loss_weights(config, frames, data.label_space)),
         model, teacher, config.method.options)
@@ -154,7 +153,6 @@ def _validation(
     """Scores of the averaged weights with all sensors and with each alone, every few epochs."""
     if not config.val_epochs:
         return None
-    frames = data.open_split(config.data.score_split)
     averaged = build_model(config.model, model.config.to_dict()).eval().to(device)
     subsets = [*((name,) for name in data.modalities), data.modalities]
 
@@ -162,9 +160,9 @@ def _validation(
         if epoch % config.val_epochs:
             return {}
         averaged.load_state_dict(state)
-        scores = score_frames(predict_with(averaged), frames, subsets, data.label_space,
+        scores = score_frames(predict_with(averaged), data.scored, subsets, data.label_space,
                               config.data.short_side_px,
-                              indices=spread(len(frames), config.val_frames),
+                              indices=spread(len(data.scored), config.val_frames),
                               on_unreadable=log if config.data.unreadable == 'skip' else None)
         log(f'epoch {epoch}\n{score_table(scores)}')
         return {'+'.join(subset): scores.miou(subset) for subset in scores.scored()}
@@ -180,8 +178,7 @@ def _finish(config: TrainConfig, data: RunData, bundle: Bundle, result: RunResul
         learnt = replace(bundle, model_config=result.teacher.config.to_dict())
         log('the teacher, which learnt too:')
         _save(run / TEACHER_FOLDER, learnt, result.teacher.state_dict(), data, config, log)
-    frames = with_policy(data.open_split(config.data.score_split), config.data.unreadable,
-                         lambda line: None)
+    frames = with_policy(data.scored, config.data.unreadable, lambda line: None)
     write_samples(run / SAMPLES_FOLDER, predict_with(build_segmenter(run / BUNDLE_FOLDER)), frames,
                   data.label_space, config.data.short_side_px)
     log(f'report: {write_report(run)}')
@@ -207,8 +204,7 @@ def _save(path: Path, bundle: Bundle, state: Mapping[str, Tensor], data: RunData
 
 def _scored(path: Path, data: RunData, config: TrainConfig, log: Log
             ) -> tuple[SubsetScores, dict[str, Any]]:
-    frames = data.open_split(config.data.score_split)
-    indices = spread(len(frames), config.score_frames)
+    indices = spread(len(data.scored), config.score_frames)
     skipped: list[str] = []
 
     def skip(problem: str) -> None:
@@ -217,11 +213,11 @@ def _scored(path: Path, data: RunData, config: TrainConfig, log: Log
 
     with tqdm(total=len(indices), unit='frame', desc='scoring') as bar:
         scores = score_frames(
-            predict_with(build_segmenter(path)), frames, modality_subsets(data.modalities),
+            predict_with(build_segmenter(path)), data.scored, modality_subsets(data.modalities),
             data.label_space, config.data.short_side_px, indices=indices,
             on_frame=lambda: bar.update(1),
             on_unreadable=skip if config.data.unreadable == 'skip' else None)
-    return scores, {**frames.describe(), 'scored_frames': len(indices) - len(skipped),
+    return scores, {**data.scored.describe(), 'scored_frames': len(indices) - len(skipped),
                     **({'skipped': skipped} if skipped else {})}
 
 

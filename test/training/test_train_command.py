@@ -153,11 +153,15 @@ def test_an_interrupted_command_is_continued(deliver_root, tmp_path, monkeypatch
     assert all(torch.equal(value, weights[1][name]) for name, value in weights[0].items())
 
 
-def test_an_unreadable_frame_is_skipped_only_if_the_recipe_allows(deliver_root, tmp_path, capsys):
-    data = tmp_path / 'data'
-    shutil.copytree(deliver_root, data)
-    broken = sorted((data / 'lidar').rglob('*.png'))[2]
+def copy_with_torn_lidar(source, target, pattern, number):
+    shutil.copytree(source, target)
+    broken = sorted((target / 'lidar').rglob(pattern))[number]
     broken.write_bytes(broken.read_bytes()[:60])
+    return target, broken
+
+
+def test_an_unreadable_frame_is_skipped_only_if_the_recipe_allows(deliver_root, tmp_path, capsys):
+    data, broken = copy_with_torn_lidar(deliver_root, tmp_path / 'data', '*.png', 2)
     assert command(data, tmp_path / 'strict', 'epochs=1') == 1
     assert broken.name in capsys.readouterr().err
     changes = ('epochs=1', 'data.unreadable=skip')
@@ -169,10 +173,7 @@ def test_an_unreadable_frame_is_skipped_only_if_the_recipe_allows(deliver_root, 
 
 
 def test_an_unreadable_validation_frame_is_not_scored(deliver_root, tmp_path, capsys):
-    data = tmp_path / 'data'
-    shutil.copytree(deliver_root, data)
-    broken = sorted((data / 'lidar').rglob('*/val/*/*.png'))[0]
-    broken.write_bytes(broken.read_bytes()[:60])
+    data, broken = copy_with_torn_lidar(deliver_root, tmp_path / 'data', '*/val/*/*.png', 0)
     assert command(data, tmp_path / 'strict', 'epochs=1') == 1
     assert broken.name in capsys.readouterr().err
     assert command(data, tmp_path / 'lenient', 'epochs=1', 'val_epochs=1',

@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from anymodal_seg_ros.bags import TOPICS, BagInfo, bag_info
 from anymodal_seg_ros.corruption import FaultSchedule
 from anymodal_seg_ros.errors import BagError, ConfigError
+from anymodal_seg_ros.resources import read_yaml
 from training.extraction.calibration import calibration_dict, read_calibration, sha256_of
 from training.extraction.dataset import ExtractedDataset, check_split
 from training.extraction.encoding import EncodingOnly
@@ -90,10 +89,7 @@ def splits_from_yaml(path: Path) -> Callable[[str], str]:
     """Name of a recording to its split, from a file of ``name: split``; raises ConfigError."""
     if not path.is_file():
         raise ConfigError(f'no file of splits at {path}')
-    try:
-        data = yaml.safe_load(path.read_text(encoding='utf-8'))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f'{path} is not YAML: {" ".join(str(error).split())}') from None
+    data = read_yaml(path)
     if not isinstance(data, dict):
         raise ConfigError(f'{path} must hold lines of "recording: split", not {data!r}')
     splits = {str(name): check_split(split, str(name)) for name, split in data.items()}
