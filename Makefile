@@ -45,7 +45,7 @@ lint: $(READY)  ## ruff and mypy
 test: lint  ## lint, type-check and run every test
 	@$(BIN)/python -m pytest
 
-benchmark: $(READY)  ## print the speeds that the README quotes
+benchmark: $(READY)  ## print the speeds of this machine
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 	@echo '== the simulated street'; $(BIN)/python -m anymodal_seg_ros.sim benchmark
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every fault on every sensor of a running node, over real topics: how fast it is noticed.
 
-Prints the README's table. The test of the same name drives the same code.
+Prints the table of docs/measurements.md. The test of the same name drives the same code.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the README says of the repository is so."""
+"""What the README and the pages under ``docs`` say of the repository is so."""
 
 import importlib.util
 import json
@@ -11,45 +11,91 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / 'README.md').read_text(encoding='utf-8')
+PAGES = {path.relative_to(ROOT).as_posix(): path.read_text(encoding='utf-8')
+         for path in (ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md')))}
+CONDITIONS = ('cloud', 'fog', 'night', 'rain', 'sun')
 
 
-def test_scores_are_those_of_the_bundle_that_ships():
+def found_in_pages(pattern):
+    """(page, match) of every match, each once."""
+    return sorted({(page, match) for page, text in PAGES.items()
+                   for match in re.findall(pattern, text)})
+
+
+def table(text, title):
+    """First cell of each row to the others, of the first table below a heading."""
+    section = text.partition(f'# {title}\n')[2].partition('\n#')[0]
+    lines = re.search(r'(?:^\|.*\|\n)+', section, re.MULTILINE)[0].splitlines()[2:]
+    rows = [[cell.strip() for cell in line.strip('|').split('|')] for line in lines]
+    return {name.replace(' + ', '+'): values for name, *values in rows}
+
+
+@pytest.fixture(scope='module')
+def provenance():
     bundle = json.loads((ROOT / 'bundles' / 'default' / 'bundle.json').read_text('utf-8'))
-    provenance = bundle['provenance']
+    return bundle['provenance']
+
+
+def test_scores_are_those_of_the_bundle_that_ships(provenance):
     subsets = provenance['scores']['val']['subsets']
     supervised = provenance['teacher']['scores']['val']['subsets']
-    section = README.partition('### The default bundle')[2].partition('\n###')[0]
-    rows = {}
-    for line in re.findall(r'^\| (.+) \|$', section, re.MULTILINE)[1:]:
-        name, *values = (cell.strip() for cell in line.split('|'))
-        rows[name.replace(' + ', '+')] = values
-    conditions = ('cloud', 'fog', 'night', 'rain', 'sun')
-    assert rows == {
-        name: [f'{score["miou"]:.1f}', *(f'{score["conditions"][c]:.1f}' for c in conditions),
+    assert table(PAGES['docs/default_bundle.md'], 'The default bundle') == {
+        name: [f'{score["miou"]:.1f}', *(f'{score["conditions"][c]:.1f}' for c in CONDITIONS),
                f'{supervised[name]["miou"]:.1f}']
         for name, score in subsets.items()}
 
 
-def test_the_default_bundle_beats_the_supervised_one():
-    bundle = json.loads((ROOT / 'bundles' / 'default' / 'bundle.json').read_text('utf-8'))
-    average = bundle['provenance']['scores']['val']['emm_average_skip']
-    taught = bundle['provenance']['teacher']['scores']['val']['emm_average_skip']
+def test_readme_shows_scores_of_that_table(provenance):
+    scores = provenance['scores']['val']
+    rows = table(README, 'How well it works')
+    (mean,) = rows.pop('mean over all 15 combinations')
+    assert mean == f'{scores["emm_average_skip"]:.1f}'
+    assert rows
+    for name, (miou,) in rows.items():
+        assert miou == f'{scores["subsets"][name]["miou"]:.1f}', name
+
+
+def test_the_default_bundle_beats_the_supervised_one(provenance):
+    average = provenance['scores']['val']['emm_average_skip']
+    taught = provenance['teacher']['scores']['val']['emm_average_skip']
     assert average > taught
-    section = README.partition('### The default bundle')[2].partition('\n###')[0]
-    assert f'{average:.1f} (supervised: {taught:.1f})' in section
+    assert f'{average:.1f} (supervised: {taught:.1f})' in PAGES['docs/default_bundle.md']
 
 
-@pytest.mark.parametrize('module', sorted(set(re.findall(r'python -m ([\w.]+\w)', README))))
-def test_commands_exist(module):
+def test_readme_holds_no_figure_that_only_one_host_can_give():
+    outside_code = re.sub(r'```.*?```', '', README, flags=re.DOTALL)
+    measured = re.findall(r'[\d.,]+ (?:ms|Hz|fps|samples/s|hours?|minutes?)\b', outside_code)
+    assert not measured, 'these belong to docs/measurements.md, which names the host'
+    assert not re.search(r'\b(EPYC|Xeon|Ryzen|Core i\d)\b', README)
+
+
+@pytest.mark.parametrize(('page', 'module'), found_in_pages(r'python -m ([\w.]+\w)'))
+def test_commands_exist(page, module):
     assert importlib.util.find_spec(module) is not None
 
 
-@pytest.mark.parametrize('path', sorted(set(
-    re.findall(r'`((?:config|test|scripts|benchmarks|anymodal_seg_ros|training)/[\w./-]*\w)`',
-               README))))
-def test_files_exist(path):
+@pytest.mark.parametrize(('page', 'path'), found_in_pages(
+    r'`((?:config|test|scripts|benchmarks|anymodal_seg_ros|training|bundles|launch)/[\w./-]*\w)`'))
+def test_files_exist(page, path):
     assert (ROOT / path).exists()
 
 
-def test_nothing_is_left_to_fill_in():
-    assert '<!--' not in README
+@pytest.mark.parametrize(('page', 'path'), found_in_pages(r'python ((?:\w+/)+\w+\.py)'))
+def test_scripts_exist(page, path):
+    assert (ROOT / path).is_file()
+
+
+@pytest.mark.parametrize(('page', 'target'), found_in_pages(r'\]\(((?!http)[^)#]+)'))
+def test_links_lead_somewhere(page, target):
+    assert (ROOT / page).parent.joinpath(target).exists()
+
+
+@pytest.mark.parametrize('page', PAGES)
+def test_nothing_is_left_to_fill_in(page):
+    assert '<!--' not in PAGES[page]
+
+
+def test_every_page_is_reached_from_the_readme():
+    pages = {name.removeprefix('docs/') for name in PAGES if name.startswith('docs/')}
+    linked = set(re.findall(r'\((?:docs/)?([\w-]+\.md)\)', ' '.join(PAGES.values())))
+    assert pages <= linked

@@ -1,13 +1,13 @@
 # SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The table that ``python -m anymodal_seg_ros.corruption`` prints, and its copy in the README."""
+"""The table that ``python -m anymodal_seg_ros.corruption`` prints, and its copy in docs/faults.md."""
 
 from pathlib import Path
 
 from anymodal_seg_ros.corruption import FAULTS
 from anymodal_seg_ros.corruption.__main__ import main, markdown
 
-README = Path(__file__).resolve().parents[2] / 'README.md'
+PAGE = Path(__file__).resolve().parents[2] / 'docs' / 'faults.md'
 
 
 def test_every_fault_has_a_line_of_four_cells(capsys):
@@ -17,5 +17,5 @@ def test_every_fault_has_a_line_of_four_cells(capsys):
     assert all(row.count('|') == 5 for row in rows)
 
 
-def test_readme_holds_the_table_that_is_printed():
-    assert markdown() in README.read_text(encoding='utf-8')
+def test_page_holds_the_table_that_is_printed():
+    assert markdown() in PAGE.read_text(encoding='utf-8')
