@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m anymodal_seg_ros.corruption``: the table of faults as Markdown, as in docs/faults.md."""
+"""``python -m anymodal_seg_ros.corruption``: the table of faults that docs/faults.md holds."""
 
 from __future__ import annotations
 

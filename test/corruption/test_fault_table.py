@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The table that ``python -m anymodal_seg_ros.corruption`` prints, and its copy in docs/faults.md."""
+"""The table that ``python -m anymodal_seg_ros.corruption`` prints; docs/faults.md holds it."""
 
 from pathlib import Path
 
