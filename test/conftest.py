@@ -3,6 +3,7 @@
 """What all tests share: the streams of ``benchmarks``, a bundle with random weights, and the rule
 that nothing is skipped but what needs a ROS distribution or a GPU."""
 
+import logging
 import sys
 from pathlib import Path
 
@@ -22,6 +23,19 @@ def tiny_bundle(tmp_path_factory):
     from ros_streams.tiny_bundle import write_tiny_bundle
 
     return write_tiny_bundle(tmp_path_factory.mktemp('bundles') / 'tiny')
+
+
+@pytest.fixture()
+def caplog(caplog, monkeypatch):
+    """pytest's, also where ``launch`` was imported: its class for all loggers made afterwards
+    keeps their records from the root logger, on which pytest listens."""
+    standard, replaced = logging.Logger, logging.getLoggerClass()
+    for name, logger in logging.Logger.manager.loggerDict.items():
+        if name.startswith('anymodal_seg_ros') and isinstance(logger, standard):
+            monkeypatch.setattr(logger, 'propagate', True)
+    logging.setLoggerClass(standard)
+    yield caplog
+    logging.setLoggerClass(replaced)
 
 
 MAY_BE_ABSENT = ('cv_bridge', 'launch_ros', 'message_filters', 'sensor_msgs_py', 'tf2_ros',

@@ -5,14 +5,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from rclpy.node import Node
-from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo
 
 from anymodal_seg_ros.errors import ConfigError
@@ -20,17 +18,8 @@ from anymodal_seg_ros.geometry import (
     CameraModel,
     Rig,
     invert_transform,
-    transform_from_quaternion,
 )
-
-try:
-    import tf2_ros
-except ImportError:
-    tf2_ros = None
-
-Transform = npt.NDArray[np.float64]
-Lookup = Callable[[str, str], Transform | None]
-"""(target frame, source frame) -> target_T_source, or None while unknown."""
+from anymodal_seg_ros.ros.transforms import Lookup, Transform
 
 BASE = 'base'
 """Key of the vehicle's base frame (on the ground, z up) among the extrinsics."""
@@ -38,28 +27,6 @@ HAND_OVER_COUNT = 30
 """So many samples of calibrated cameras without a picture of the uncalibrated rgb camera between
 them take the reference away from it."""
 _log = logging.getLogger(__name__)
-
-
-def tf_lookup(node: Node) -> Lookup | None:
-    """Latest transforms of ``/tf`` and ``/tf_static``, or None where tf2_ros is not installed."""
-    if tf2_ros is None:
-        return None
-    buffer = tf2_ros.Buffer(node=node)
-    # The listener lives as long as something refers to it.
-    buffer.listener = tf2_ros.TransformListener(buffer, node)
-
-    def lookup(target: str, source: str) -> Transform | None:
-        try:
-            found = buffer.lookup_transform(target, source, Time()).transform
-        except tf2_ros.TransformException:
-            return None
-        t, q = found.translation, found.rotation
-        try:
-            return transform_from_quaternion((t.x, t.y, t.z), (q.x, q.y, q.z, q.w))
-        except ConfigError:
-            return None
-
-    return lookup
 
 
 @dataclass

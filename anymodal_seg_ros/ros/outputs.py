@@ -41,10 +41,12 @@ class OutputPublishers:
 
     ``~/label`` always goes out; ``~/confidence``, ``~/label_color``, ``~/overlay`` and
     ``~/semantic_points`` are computed only while they have subscribers. All carry the set's
-    stamp and the reference camera's frame.
+    stamp and the reference camera's frame. ``~/label_info`` goes out, latched, with the first
+    label image and its header, and again for another frame or after the time was set back.
     """
 
-    def __init__(self, node: Node, space: LabelSpace, frame_id: str, overlay_alpha: float) -> None:
+    def __init__(self, node: Node, space: LabelSpace, overlay_alpha: float) -> None:
+        self._space = space
         self._palette = space.palette()
         self.overlay_alpha = overlay_alpha
         self._label = node.create_publisher(Image, '~/label', OUTPUT)
@@ -54,13 +56,21 @@ class OutputPublishers:
         self._points = node.create_publisher(PointCloud2, '~/semantic_points', OUTPUT)
         self._fusion = node.create_publisher(DiagnosticArray, '~/fusion_info', OUTPUT)
         self._label_info = node.create_publisher(LABEL_INFO_TYPE, '~/label_info', LATCHED)
-        now_ns = node.get_clock().now().nanoseconds
-        self._label_info.publish(label_info_message(space, now_ns, frame_id))
+        self._info_header: tuple[int, str] | None = None
 
     def publish_label(self, done: Labelled) -> None:
         """The label image; to be sent before anything that takes time."""
         stamp_ns, frame = done.prediction.stamp_ns, done.rig.camera_frame
         self._label.publish(image_to_message(done.prediction.labels, 'mono8', stamp_ns, frame))
+        self._publish_info(stamp_ns, frame)
+
+    def _publish_info(self, stamp_ns: int, frame: str) -> None:
+        if self._info_header is not None:
+            since_ns, known_frame = self._info_header
+            if frame == known_frame and stamp_ns >= since_ns:
+                return
+        self._info_header = stamp_ns, frame
+        self._label_info.publish(label_info_message(self._space, stamp_ns, frame))
 
     def publish_fusion_info(self, message: DiagnosticArray) -> None:
         self._fusion.publish(message)

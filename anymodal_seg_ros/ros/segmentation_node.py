@@ -36,12 +36,13 @@ from anymodal_seg_ros.ros.diagnostics import (
     modality_status,
     synchronization_status,
 )
-from anymodal_seg_ros.ros.extrinsics import RigKeeper, tf_lookup
+from anymodal_seg_ros.ros.extrinsics import RigKeeper
 from anymodal_seg_ros.ros.inputs import build_camera_info_inputs, build_inputs
 from anymodal_seg_ros.ros.labelling import Labelling, Work
 from anymodal_seg_ros.ros.lifetime import run_node
 from anymodal_seg_ros.ros.outputs import OutputPublishers
 from anymodal_seg_ros.ros.params import AREAS, parameter_specs, settings_from_values
+from anymodal_seg_ros.ros.transforms import tf_lookup
 from anymodal_seg_ros.samples import SampleSet
 
 NODE_NAME = 'anymodal_seg'
@@ -76,9 +77,7 @@ class SegmentationNode(Node):
         self._last_diagnostics_ns = 0
         self._last_stamp_ns = self._floor_ns = 0
         self._outputs = OutputPublishers(
-            self, self._segmenter.bundle.label_space, self._rig.rig.camera_frame,
-            self._settings.overlay_alpha,
-        )
+            self, self._segmenter.bundle.label_space, self._settings.overlay_alpha)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self._labelling = Labelling(self, self._segmenter, self._outputs, self._stats)
         if self._values['model.warm_up']:

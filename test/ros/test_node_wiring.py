@@ -4,6 +4,7 @@
 
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,11 +19,11 @@ from anymodal_seg_ros.bundle import load_bundle
 from anymodal_seg_ros.geometry import CameraModel, Rig, transform_from_quaternion
 from anymodal_seg_ros.labels import load_label_space
 from anymodal_seg_ros.ros import outputs, segmentation_node
-from anymodal_seg_ros.ros.conversions import decode_sample
+from anymodal_seg_ros.ros.conversions import LABEL_INFO_TYPE, decode_sample
 from anymodal_seg_ros.ros.diagnostics import modality_status
 from anymodal_seg_ros.ros.inputs import Input, InputQos
 from anymodal_seg_ros.ros.outputs import Labelled, OutputPublishers, labelled_cloud, overlay
-from anymodal_seg_ros.ros.qos import fallback_qos, input_qos
+from anymodal_seg_ros.ros.qos import LATCHED, fallback_qos, input_qos
 from anymodal_seg_ros.samples import HealthReport, HealthState, Prediction, SampleSet
 
 SCENE = Scene()
@@ -257,7 +258,7 @@ def labelled(*modalities):
 
 
 def test_views_are_made_only_for_subscribers(probe, monkeypatch):
-    publishers = OutputPublishers(probe.node, load_label_space('deliver'), 'camera', 0.5)
+    publishers = OutputPublishers(probe.node, load_label_space('deliver'), 0.5)
     with monkeypatch.context() as patch:
         for name in ('image_to_message', 'overlay', 'labelled_cloud'):
             patch.setattr(outputs, name, lambda *args: pytest.fail('made for nobody'))
@@ -268,6 +269,28 @@ def test_views_are_made_only_for_subscribers(probe, monkeypatch):
         patch.setattr(outputs, 'labelled_cloud', lambda *args: pytest.fail('made for nobody'))
         publishers.publish_views(labelled('rgb', 'lidar'))
         probe.spin_until(lambda: overlays)
+
+
+def test_label_info_has_the_header_of_the_first_label(probe, monkeypatch):
+    sent = []
+    monkeypatch.setattr(outputs, 'label_info_message', lambda space, stamp_ns, frame_id: (
+        sent.append((stamp_ns, frame_id)), LABEL_INFO_TYPE())[1])
+    publishers = OutputPublishers(probe.node, load_label_space('deliver'), 0.5)
+    assert sent == []
+
+    def publish(stamp_ns, frame):
+        done = labelled('rgb')
+        publishers.publish_label(replace(
+            done, prediction=replace(done.prediction, stamp_ns=stamp_ns),
+            rig=replace(done.rig, camera_frame=frame)))
+
+    for stamp_ns, frame in ((5, 'lens'), (6, 'lens'), (7, 'other'), (8, 'other'), (2, 'other')):
+        publish(stamp_ns, frame)
+    assert sent == [(5, 'lens'), (7, 'other'), (2, 'other')]
+    # Latched: whoever comes later learns the last of them.
+    received = probe.subscribe(
+        LABEL_INFO_TYPE, f'/{probe.node.get_name()}/label_info', LATCHED)
+    probe.spin_until(lambda: len(received) == 1)
 
 
 def test_the_cloud_of_a_scan_has_the_label_under_each_point():
