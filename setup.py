@@ -73,12 +73,12 @@ setup(
     },
     entry_points={
         'console_scripts': [
-            f'segmentation_node = {PACKAGE}.ros.segmentation_node:main',
-            f'fault_injector_node = {PACKAGE}.ros.fault_injector_node:main',
-            f'bag_player_node = {PACKAGE}.ros.bag_player_node:main',
-            f'bag_recorder_node = {PACKAGE}.ros.bag_recorder_node:main',
-            f'segment_bag = {PACKAGE}.segment_bag:main',
-            f'simulate_street = {PACKAGE}.sim.__main__:main',
+            f'segmentation_node = {PACKAGE}.commands:segmentation_node',
+            f'fault_injector_node = {PACKAGE}.commands:fault_injector_node',
+            f'bag_player_node = {PACKAGE}.commands:bag_player_node',
+            f'bag_recorder_node = {PACKAGE}.commands:bag_recorder_node',
+            f'segment_bag = {PACKAGE}.commands:segment_bag',
+            f'simulate_street = {PACKAGE}.commands:simulate_street',
         ],
     },
 )

@@ -7,11 +7,17 @@ Usage: ``python -m anymodal_seg_ros.segment_bag IN_BAG --out OUT_BAG``
 
 from __future__ import annotations
 
+import sys
+
+from anymodal_seg_ros.stopping import COMMAND_STOPPED, run_main
+
+if __name__ == '__main__':
+    sys.exit(run_main('anymodal_seg_ros.segment_bag', COMMAND_STOPPED))
+
 import argparse
 import heapq
 import logging
 import math
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -279,7 +285,3 @@ def _run(options: argparse.Namespace) -> str:
         f'{used.total() / elapsed_s:.1f} sets/s, {seconds / elapsed_s:.2f} x real time',
         *(f'{number:6d}  {sensors}' for sensors, number in used.most_common()),
     ])
-
-
-if __name__ == '__main__':
-    sys.exit(main())

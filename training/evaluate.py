@@ -9,17 +9,22 @@ and the robustness benchmark.
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
+if __name__ == '__main__':
+    if not __package__:
+        # Run as a file: its own folder comes first on the path instead of the repository.
+        sys.path[0] = str(Path(__file__).resolve().parents[1])
+    from anymodal_seg_ros.stopping import COMMAND_STOPPED, run_main
+    sys.exit(run_main('training.evaluate', COMMAND_STOPPED))
+
 import argparse
 import json
-import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
-
-if not __package__:
-    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import yaml
 from tqdm import tqdm  # type: ignore[import-untyped]
@@ -254,7 +259,3 @@ def _add_benchmark(group: argparse._ArgumentGroup) -> None:
     group.add_argument('--severities', default='0.25,0.5,1', metavar='S,S',
                        help='of the failures (default %(default)s)')
     group.add_argument('--seed', type=int, default=0, help='of all degradations')
-
-
-if __name__ == '__main__':
-    sys.exit(main())

@@ -7,16 +7,21 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
+if __name__ == '__main__':
+    if not __package__:
+        # Run as a file: its own folder comes first on the path instead of the repository.
+        sys.path[0] = str(Path(__file__).resolve().parents[1])
+    from anymodal_seg_ros.stopping import COMMAND_STOPPED, run_main
+    sys.exit(run_main('training.export', COMMAND_STOPPED))
+
 import argparse
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
-
-if not __package__:
-    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from anymodal_seg_ros.bundle import Bundle, load_bundle, save_bundle
 from anymodal_seg_ros.errors import AnymodalError, ConfigError
@@ -157,7 +162,3 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--split', choices=('train', 'val', 'test'),
                         help="for --update-scores (default: the recipe's data.score_split)")
     return parser
-
-
-if __name__ == '__main__':
-    sys.exit(main())

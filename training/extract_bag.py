@@ -10,16 +10,20 @@ The data set is read back under the name 'recorded'. Running again adds recordin
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
+if __name__ == '__main__':
+    if not __package__:
+        # Run as a file: its own folder comes first on the path instead of the repository.
+        sys.path[0] = str(Path(__file__).resolve().parents[1])
+    from anymodal_seg_ros.stopping import COMMAND_STOPPED, run_main
+    sys.exit(run_main('training.extract_bag', COMMAND_STOPPED))
+
 import argparse
 import logging
 import math
-import sys
 from collections.abc import Sequence
-from pathlib import Path
-
-if not __package__:
-    # Run as a file: its own folder comes first on the path instead of the repository.
-    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from tqdm import tqdm  # type: ignore[import-untyped]
 
@@ -205,7 +209,3 @@ def _parser() -> argparse.ArgumentParser:
     add('--require', nargs='+', default=[], metavar='NAME', help='only frames with these sensors')
     add('--keep-unlabelled', action='store_true', help='also frames without label near them')
     return parser
-
-
-if __name__ == '__main__':
-    sys.exit(main())

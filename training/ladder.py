@@ -7,16 +7,21 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
+if __name__ == '__main__':
+    if not __package__:
+        # Run as a file: its own folder comes first on the path instead of the repository.
+        sys.path[0] = str(Path(__file__).resolve().parents[1])
+    from anymodal_seg_ros.stopping import COMMAND_STOPPED, run_main
+    sys.exit(run_main('training.ladder', COMMAND_STOPPED))
+
 import argparse
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean, stdev
-
-if not __package__:
-    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from tqdm import tqdm  # type: ignore[import-untyped]
 
@@ -172,7 +177,3 @@ def _parser() -> argparse.ArgumentParser:
                         help=f'of {", ".join(rung.recipe for rung in (*RUNGS, *EXTRAS))}')
     parser.add_argument('--table-only', action='store_true', help='train nothing')
     return parser
-
-
-if __name__ == '__main__':
-    sys.exit(main())

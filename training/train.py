@@ -10,8 +10,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-if not __package__:
-    sys.path[0] = str(Path(__file__).resolve().parents[1])
+if __name__ == '__main__':
+    if not __package__:
+        # Run as a file: its own folder comes first on the path instead of the repository.
+        sys.path[0] = str(Path(__file__).resolve().parents[1])
+    from anymodal_seg_ros.stopping import COMMAND_STOPPED, run_main
+    sys.exit(run_main('training.train', COMMAND_STOPPED))
 
 import argparse
 from collections.abc import Sequence
@@ -71,7 +75,3 @@ def _parser() -> argparse.ArgumentParser:
                         help="continue from the run folder's checkpoint")
     parser.add_argument('--threads', type=int, default=0, help='CPU threads; 0 takes all cores')
     return parser
-
-
-if __name__ == '__main__':
-    sys.exit(main())

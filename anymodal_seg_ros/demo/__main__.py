@@ -4,11 +4,16 @@
 
 from __future__ import annotations
 
+import sys
+
+from anymodal_seg_ros.stopping import COMMAND_STOPPED, run_main
+
+if __name__ == '__main__':
+    sys.exit(run_main('anymodal_seg_ros.demo.__main__', COMMAND_STOPPED))
+
 import argparse
 import json
 import shutil
-import signal
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -40,9 +45,6 @@ INJECTED = ('camera/image', 'camera/camera_info', 'depth/image', 'depth/camera_i
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; 0 when the play is over and reported, 130 after Ctrl-C or SIGTERM."""
     options = _parser().parse_args(arguments)
-    # Also where a shell's background job would ignore the first: nodes must not outlive the play.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
     out: Path = options.out
     try:
         # What would end the play after minutes is found in the first second.
@@ -137,7 +139,3 @@ def _parser() -> argparse.ArgumentParser:
 def _say(text: str) -> None:
     sys.stdout.write(text + '\n')
     sys.stdout.flush()
-
-
-if __name__ == '__main__':
-    sys.exit(main())

@@ -13,7 +13,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from anymodal_seg_ros import __version__
-from anymodal_seg_ros.sim import SimConfig, write_bag
+from anymodal_seg_ros.sim.recording import write_bag
+from anymodal_seg_ros.sim.simulator import SimConfig
 from anymodal_seg_ros.sim.vehicle import load_sensors
 
 START_NS = 1_750_000_000_000_000_000

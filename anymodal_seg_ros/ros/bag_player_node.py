@@ -8,8 +8,14 @@ parameter requests and notices the end.
 
 from __future__ import annotations
 
-import queue
 import sys
+
+from anymodal_seg_ros.stopping import NODE_STOPPED, run_main
+
+if __name__ == '__main__':
+    sys.exit(run_main('anymodal_seg_ros.ros.bag_player_node', NODE_STOPPED))
+
+import queue
 import threading
 import time
 from collections.abc import Sequence
@@ -18,7 +24,6 @@ from typing import Any
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.clock import Clock, ClockType
 from rclpy.exceptions import InvalidHandle
-from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rosgraph_msgs.msg import Clock as ClockMessage
@@ -27,7 +32,8 @@ from anymodal_seg_ros.bags import BagInfo, BagMessage, bag_info, read_bag
 from anymodal_seg_ros.errors import BagError, ConfigError
 from anymodal_seg_ros.ros.conversions import ns_to_stamp
 from anymodal_seg_ros.ros.declaration import Spec, declare
-from anymodal_seg_ros.ros.lifetime import EXIT_FAILED, Finished, run_node
+from anymodal_seg_ros.ros.lifetime import EXIT_FAILED, Finished, OwningNode, run_node
+from anymodal_seg_ros.ros.listeners import is_heard, listener_name
 from anymodal_seg_ros.ros.message_types import message_class
 
 NS_PER_S = 1_000_000_000
@@ -49,6 +55,8 @@ PARAMETERS = (
          text='Recorded seconds for which /clock runs on after the last message'),
     Spec(name='wait_for_subscribers_s', default=0.0, low=0.0, high=3600.0,
          text='How long to wait, before starting, until wait_for_topics have a subscriber'),
+    Spec(name='wait_for_node', default='',
+         text='Name of the node that is to be that subscriber; empty means whoever comes'),
     Spec(name='clock_rate_hz', default=100.0, low=100.0, high=1000.0,
          text='Messages on /clock per second of wall time, besides one with every message'),
     Spec(name='reliability', default='reliable', choices=('reliable', 'best_effort'),
@@ -71,7 +79,7 @@ def main(args: Sequence[str] | None = None) -> int:
     return run_node(BagPlayer, args)
 
 
-class BagPlayer(Node):
+class BagPlayer(OwningNode):
     """Plays as soon as it is built; raises ``Finished`` out of a timer when the end is reached.
 
     Raises:
@@ -104,11 +112,11 @@ class BagPlayer(Node):
                           clock=Clock(clock_type=ClockType.STEADY_TIME))
         self._player = threading.Thread(target=self._play, name='bag_player', daemon=True)
         self._player.start()
+        self.closing.callback(self._stop_playing)
 
-    def destroy_node(self) -> None:
+    def _stop_playing(self) -> None:
         self._stop.set()
         self._player.join(JOIN_TIMEOUT_S)
-        super().destroy_node()
 
     def _topic_list(self, name: str) -> frozenset[str]:
         default, text = TOPIC_LISTS[name]
@@ -171,19 +179,33 @@ class BagPlayer(Node):
             self._done.set()
 
     def _wait_for_subscribers(self) -> None:
-        deadline = time.monotonic() + self._settings['wait_for_subscribers_s']
+        """Return when all is heard, when time is up, or when told to stop."""
+        timeout_s = self._settings['wait_for_subscribers_s']
+        if not timeout_s:
+            return
+        deadline_s = time.monotonic() + timeout_s
+        lonely = self._lonely()
+        if lonely:
+            self.get_logger().info(f'waiting up to {timeout_s:g} s for {self._awaited(lonely)}')
+        while lonely and not self._stop.wait(SUBSCRIBER_POLL_S):
+            if time.monotonic() >= deadline_s:
+                self.get_logger().warning(
+                    f'starting after {timeout_s:g} s without {self._awaited(lonely)}')
+                return
+            lonely = self._lonely()
+
+    def _lonely(self) -> list[str]:
+        """Recorded topics that are still to be heard, by the names they are played on."""
         played = set(self._topics)
-        awaited = (self._lists['wait_for_topics'] & played
-                   or played - self._lists['latched_topics'])
-        while not self._stop.is_set() and self._settings['wait_for_subscribers_s']:
-            lonely = [topic for topic in sorted(awaited)
-                      if not self._publishers_by_topic[topic].get_subscription_count()]
-            if not lonely:
-                return
-            if time.monotonic() >= deadline:
-                self.get_logger().warning('starting without a subscriber of ' + ', '.join(lonely))
-                return
-            self._stop.wait(SUBSCRIBER_POLL_S)
+        wanted = (self._lists['wait_for_topics'] & played
+                  or played - self._lists['latched_topics'])
+        publishers = (self._publishers_by_topic[topic] for topic in sorted(wanted))
+        by = listener_name(self, self._settings['wait_for_node'])
+        return [one.topic_name for one in publishers if not is_heard(self, one, by)]
+
+    def _awaited(self, topics: Sequence[str]) -> str:
+        by = listener_name(self, self._settings['wait_for_node'])
+        return f'{by or "a subscriber"} on {", ".join(topics)}'
 
     def _play_once(self) -> None:
         """Publish the recording once; the reader thread ends with it."""
@@ -289,7 +311,3 @@ class _ReadAhead:
             self._queue.put(error)
         else:
             self._queue.put(None)
-
-
-if __name__ == '__main__':
-    sys.exit(main())

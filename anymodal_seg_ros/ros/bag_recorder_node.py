@@ -5,17 +5,22 @@
 from __future__ import annotations
 
 import sys
+
+from anymodal_seg_ros.stopping import NODE_STOPPED, run_main
+
+if __name__ == '__main__':
+    sys.exit(run_main('anymodal_seg_ros.ros.bag_recorder_node', NODE_STOPPED))
+
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 
 from rclpy.clock import Clock, ClockType
-from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
 from anymodal_seg_ros.bags import BagWriter
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.ros.declaration import Spec, declare
-from anymodal_seg_ros.ros.lifetime import run_node
+from anymodal_seg_ros.ros.lifetime import OwningNode, run_node
 from anymodal_seg_ros.ros.message_types import message_class
 
 PARAMETERS = (
@@ -37,7 +42,7 @@ def main(args: Sequence[str] | None = None) -> int:
     return run_node(BagRecorder, args)
 
 
-class BagRecorder(Node):
+class BagRecorder(OwningNode):
     """Recorded time is the node's clock, so with ``use_sim_time`` it is the replay's.
 
     What arrives before that clock runs is recorded under its first time.
@@ -62,13 +67,15 @@ class BagRecorder(Node):
         self._clock_timer = self.create_timer(
             CLOCK_POLL_S, self._await_clock, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self._writer = BagWriter(settings['bag'], settings['storage'])
-        self._writer.__enter__()
+        self.closing.callback(self._report)
+        self.closing.enter_context(self._writer)
+        self.closing.callback(self._write_what_waits)
         for topic, msgtype in wanted:
             self.create_subscription(
                 message_class(msgtype), topic, self._callback(topic, msgtype),
                 _qos(settings['depth'], topic in latched), raw=True)
 
-    def destroy_node(self) -> None:
+    def _write_what_waits(self) -> None:
         if self._held:
             self.get_logger().warning(
                 f'the clock never ran: {len(self._held)} messages are recorded under its time, 0')
@@ -76,8 +83,8 @@ class BagRecorder(Node):
         if self._num_overflowed:
             self.get_logger().warning(
                 f'{self._num_overflowed} messages that came before the clock ran are not recorded')
-        super().destroy_node()
-        self._writer.__exit__(None, None, None)
+
+    def _report(self) -> None:
         for topic, count in sorted(self._counts.items()):
             self.get_logger().info(f'recorded {count} messages of {topic}')
 
@@ -132,7 +139,3 @@ def _qos(depth: int, latched: bool) -> QoSProfile:
     return QoSProfile(
         history=HistoryPolicy.KEEP_LAST, depth=depth, reliability=ReliabilityPolicy.RELIABLE,
         durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE)
-
-
-if __name__ == '__main__':
-    sys.exit(main())

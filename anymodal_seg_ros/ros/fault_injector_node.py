@@ -2,15 +2,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """A relay between sensor drivers and their consumers that makes sensors fail. Layer: ros.
 
-Messages pass as serialized bytes; only one that a fault changes is decoded.
+Messages pass as serialized bytes; only one that a fault changes is decoded. A topic is listened
+to once its output is, so that who waits for a listener waits for the whole chain.
 """
 
 from __future__ import annotations
 
+import sys
+
+from anymodal_seg_ros.stopping import NODE_STOPPED, run_main
+
+if __name__ == '__main__':
+    sys.exit(run_main('anymodal_seg_ros.ros.fault_injector_node', NODE_STOPPED))
+
 import heapq
 import math
-import sys
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -18,7 +26,6 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor, SetParametersResult
 from rclpy.clock import Clock, ClockType, JumpThreshold, TimeJump
 from rclpy.duration import Duration
-from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
@@ -29,10 +36,12 @@ from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.ros.conversions import header
 from anymodal_seg_ros.ros.declaration import Spec, declare
-from anymodal_seg_ros.ros.lifetime import run_node
+from anymodal_seg_ros.ros.lifetime import OwningNode, run_node
+from anymodal_seg_ros.ros.listeners import is_heard, listener_name
 from anymodal_seg_ros.ros.message_types import message_class
 
 RELEASE_PERIOD_S = 0.005
+LISTENER_POLL_S = 0.02
 STATE_DEPTH = 100
 TOPICS = {
     'rgb': 'camera/image',
@@ -40,7 +49,8 @@ TOPICS = {
     'lidar': 'lidar/points',
     'event': 'events',
 }
-INFO_TOPICS = {'rgb': 'camera/camera_info', 'depth': 'depth/camera_info'}
+INFO_TOPICS = {'rgb': 'camera/camera_info', 'depth': 'depth/camera_info',
+               'event': 'events/camera_info'}
 INPUT_PREFIX = 'raw/'
 # Other compressed depth and event forms cannot be written back after a fault changed them.
 TYPES = {
@@ -74,6 +84,9 @@ PARAMETERS = (
     Spec(name='reliability', default='reliable', choices=('reliable', 'best_effort'),
          text='QoS reliability of all relayed topics, in and out'),
     Spec(name='depth', default=10, low=1, high=10000, text='QoS depth of all relayed topics'),
+    Spec(name='wait_for_node', default='',
+         text='An input is listened to once this node listens to its output; empty means whoever '
+              'comes'),
     *_topic_specs(),
 )
 
@@ -83,7 +96,7 @@ def main(args: Sequence[str] | None = None) -> int:
     return run_node(FaultInjector, args)
 
 
-class FaultInjector(Node):
+class FaultInjector(OwningNode):
     """See the module. Publishes ``~/state``, one status for each fault that begins or ends.
 
     Raises:
@@ -99,6 +112,7 @@ class FaultInjector(Node):
         self._relay = FaultRelay(schedule, None if start_stamp_ns < 0 else start_stamp_ns)
         self._held: list[tuple[int, int, Publisher[Any], bytes]] = []
         self._order = count()
+        self._unheard: dict[Publisher[Any], Callable[[], object]] = {}
         self._state = self.create_publisher(DiagnosticArray, '~/state', QoSProfile(
             history=HistoryPolicy.KEEP_LAST, depth=STATE_DEPTH,
             reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL))
@@ -134,7 +148,18 @@ class FaultInjector(Node):
             publisher = self.create_publisher(message_class(msgtype), target, profile)
             callback = (self._info_callback(modality, publisher) if key != modality
                         else self._sensor_callback(modality, msgtype, publisher))
-            self.create_subscription(message_class(msgtype), source, callback, profile, raw=True)
+            self._unheard[publisher] = partial(
+                self.create_subscription, message_class(msgtype), source, callback, profile,
+                raw=True)
+        self._listener = listener_name(self, settings['wait_for_node'])
+        self.create_timer(LISTENER_POLL_S, self._listen_where_heard,
+                          clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    def _listen_where_heard(self) -> None:
+        for publisher, listen in list(self._unheard.items()):
+            if is_heard(self, publisher, self._listener):
+                del self._unheard[publisher]
+                listen()
 
     def _sensor_callback(self, modality: str, msgtype: str,
                          publisher: Publisher[Any]) -> Callable[[bytes], None]:
@@ -239,7 +264,3 @@ def state_message(transition: FaultTransition) -> DiagnosticArray:
         hardware_id='fault_injector',
         values=[KeyValue(key=key, value=value) for key, value in values.items()])
     return DiagnosticArray(header=header(transition.stamp_ns, ''), status=[status])
-
-
-if __name__ == '__main__':
-    sys.exit(main())

@@ -7,9 +7,10 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import rclpy
 from rclpy.clock import Clock, ClockType
@@ -19,6 +20,9 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from anymodal_seg_ros.errors import AnymodalError
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
 
 EXIT_FAILED = 1
 EXIT_BAD_USAGE = 2
@@ -34,6 +38,25 @@ class Finished(Exception):  # noqa: N818 - the way out, not an error
         self.exit_code = exit_code
 
 
+class OwningNode(Node):
+    """A node that gives back what it holds, however far its construction came.
+
+    What the constructor acquires goes onto ``closing`` at once: rclpy also destroys a node whose
+    constructor was interrupted or failed, and that lacks the attributes that come later.
+    """
+
+    def __init__(self, name: str, **node_options: object) -> None:
+        self.closing = ExitStack()
+        super().__init__(name, **node_options)
+
+    def destroy_node(self) -> None:
+        """Close what is on ``closing``, last first, then the node."""
+        try:
+            self.closing.close()
+        finally:
+            super().destroy_node()
+
+
 class _StopRequest:
     """SIGINT and SIGTERM: interrupt the start-up at once, else be noted and change nothing.
 
@@ -46,14 +69,19 @@ class _StopRequest:
 
     @contextmanager
     def interrupting(self) -> Generator[None, None, None]:
-        """Within this block a signal raises KeyboardInterrupt, once."""
+        """Within this block a signal raises KeyboardInterrupt, once, at its end at the latest."""
+        previous = sys.unraisablehook
+        sys.unraisablehook = self._on_unraisable
         self._interrupt = True
         try:
             if self.received:
                 raise KeyboardInterrupt
             yield
+            if self.received:
+                raise KeyboardInterrupt
         finally:
             self._interrupt = False
+            sys.unraisablehook = previous
 
     @contextmanager
     def installed(self) -> Generator[None, None, None]:
@@ -64,6 +92,13 @@ class _StopRequest:
         finally:
             for number, handler in previous.items():
                 signal.signal(number, handler)
+
+    def _on_unraisable(self, unraisable: UnraisableHookArgs) -> None:
+        """A destructor swallows the interruption that falls into it: the next signal is heard."""
+        if issubclass(unraisable.exc_type, KeyboardInterrupt):
+            self._interrupt = True
+        else:
+            sys.__unraisablehook__(unraisable)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.received = True
@@ -82,8 +117,8 @@ def run_node(factory: Callable[[], Node], args: Sequence[str] | None = None) -> 
       propagate after the clean-up.
 
     Must be called on the main thread. A signal interrupts ``factory`` wherever it is, so threads
-    should be started by what it returns or be daemons. Threads of the node are to be ended in its
-    ``destroy_node``.
+    should be started by what it returns or be daemons, and are to be ended in ``destroy_node``:
+    see ``OwningNode``.
     """
     stop = _StopRequest()
     with stop.installed():
@@ -98,6 +133,11 @@ def run_node(factory: Callable[[], Node], args: Sequence[str] | None = None) -> 
         except (AnymodalError, ParameterException, NameValidationException) as error:
             _complain(error)
             return EXIT_BAD_USAGE if node is None else EXIT_FAILED
+        except Exception:
+            # Compiled libraries turn the interruption into errors of their own.
+            if stop.received and node is None:
+                return 0
+            raise
         finally:
             # A shutdown from outside may have destroyed the handles already.
             if node is not None:

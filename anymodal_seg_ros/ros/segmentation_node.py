@@ -8,8 +8,14 @@ the network on the newest set; nothing waits for the network.
 
 from __future__ import annotations
 
-import platform
 import sys
+
+from anymodal_seg_ros.stopping import NODE_STOPPED, run_main
+
+if __name__ == '__main__':
+    sys.exit(run_main('anymodal_seg_ros.ros.segmentation_node', NODE_STOPPED))
+
+import platform
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
@@ -21,7 +27,6 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType, JumpThreshold, TimeJump
 from rclpy.duration import Duration
-from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from anymodal_seg_ros.bags import read_rig
@@ -39,7 +44,7 @@ from anymodal_seg_ros.ros.diagnostics import (
 from anymodal_seg_ros.ros.extrinsics import RigKeeper
 from anymodal_seg_ros.ros.inputs import build_camera_info_inputs, build_inputs
 from anymodal_seg_ros.ros.labelling import Labelling, Work
-from anymodal_seg_ros.ros.lifetime import run_node
+from anymodal_seg_ros.ros.lifetime import OwningNode, run_node
 from anymodal_seg_ros.ros.outputs import OutputPublishers
 from anymodal_seg_ros.ros.params import AREAS, parameter_specs, settings_from_values
 from anymodal_seg_ros.ros.transforms import tf_lookup
@@ -53,7 +58,7 @@ PAUSED_AFTER_NS = NS_PER_S // 2
 STOP_TIMEOUT_S = 5.0
 
 
-class SegmentationNode(Node):
+class SegmentationNode(OwningNode):
     """See the module. Raises ConfigError or BundleError for what it cannot start with."""
 
     def __init__(self, **node_options: object) -> None:
@@ -80,6 +85,7 @@ class SegmentationNode(Node):
             self, self._segmenter.bundle.label_space, self._settings.overlay_alpha)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self._labelling = Labelling(self, self._segmenter, self._outputs, self._stats)
+        self.closing.callback(self._stop_labelling)
         if self._values['model.warm_up']:
             self._labelling.warm_up(self._pipeline.output_hw())
         self._labelling.start()
@@ -88,11 +94,9 @@ class SegmentationNode(Node):
             f'bundle {self._settings.bundle_path}: {", ".join(self._pipeline.modalities)}; ready'
         )
 
-    def destroy_node(self) -> None:
-        """End the inference thread, then the node."""
+    def _stop_labelling(self) -> None:
         if not self._labelling.stop(STOP_TIMEOUT_S):
             self.get_logger().warning(f'inference has not ended within {STOP_TIMEOUT_S} s')
-        super().destroy_node()
 
     # Start-up
 
@@ -329,7 +333,3 @@ class SegmentationNode(Node):
 def main(args: Sequence[str] | None = None) -> int:
     """Entry point ``segmentation_node``; returns the exit code."""
     return run_node(SegmentationNode, args)
-
-
-if __name__ == '__main__':
-    sys.exit(main())

@@ -4,10 +4,16 @@
 
 from __future__ import annotations
 
+import sys
+
+from anymodal_seg_ros.stopping import COMMAND_STOPPED, run_main
+
+if __name__ == '__main__':
+    sys.exit(run_main('anymodal_seg_ros.sim.__main__', COMMAND_STOPPED))
+
 import argparse
 import json
 import os
-import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -212,7 +218,3 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write('stopped\n')
         return 130
     return 0
-
-
-if __name__ == '__main__':
-    sys.exit(main())

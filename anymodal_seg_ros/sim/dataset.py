@@ -5,10 +5,9 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.labels import UNLABELLED
 from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.sim.failures import FAILURES
+from anymodal_seg_ros.sim.parallel import worker_processes
 from anymodal_seg_ros.sim.simulator import SimConfig, Simulator
 from anymodal_seg_ros.sim.street import STREET_KINDS
 from anymodal_seg_ros.sim.vehicle import SensorSpec, load_sensors
@@ -187,15 +187,10 @@ def write_deliver_dataset(root: str | Path, config: DatasetConfig, workers: int 
         for scene in planned:
             _report(progress, _write_scene(root, scene, config))
     else:
-        context = multiprocessing.get_context('spawn')
-        with ProcessPoolExecutor(workers, context) as pool:
+        with worker_processes(workers) as pool:
             jobs = [pool.submit(_write_scene, root, scene, config) for scene in planned]
-            try:
-                for job in as_completed(jobs):
-                    _report(progress, job.result())
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+            for job in as_completed(jobs):
+                _report(progress, job.result())
     (root / 'dataset.json').write_text(
         json.dumps(_description(config, planned), indent=2) + '\n', encoding='utf-8')
 

@@ -6,11 +6,14 @@ from __future__ import annotations
 
 import multiprocessing
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from typing import Any
 
 from anymodal_seg_ros.sim.simulator import SimConfig, SimOutput, Simulator
+from anymodal_seg_ros.stopping import shielded_children
 
 _GROUPS = (('rgb', 'depth'), ('lidar', 'event'))
 """Sensors that share a process: two cameras with one view, and about equal work."""
@@ -26,20 +29,45 @@ def parallel_outputs(config: SimConfig) -> Generator[SimOutput, None, None]:
     They end when the iterator is used up or closed.
     """
     config = replace(config, num_threads=1)
-    context = multiprocessing.get_context('spawn')
-    pools = [ProcessPoolExecutor(1, context, _start, (config,)) for _ in _GROUPS]
-    pool_of = {name: pool for group, pool in zip(_GROUPS, pools, strict=True) for name in group}
-    pending: deque[Future[SimOutput]] = deque()
-    try:
+    with ExitStack() as stack:
+        pools = [stack.enter_context(worker_processes(1, _start, config)) for _ in _GROUPS]
+        pool_of = {name: pool for group, pool in zip(_GROUPS, pools, strict=True)
+                   for name in group}
+        pending: deque[Future[SimOutput]] = deque()
         for name, index in Simulator(config).schedule():
             pending.append(pool_of[name].submit(_measure, name, index))
             if len(pending) >= _AHEAD:
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()
+
+
+@contextmanager
+def worker_processes(
+    count: int, start: Callable[..., object] | None = None, *arguments: Any  # noqa: ANN401
+) -> Generator[ProcessPoolExecutor, None, None]:
+    """``count`` processes that each called ``start(*arguments)``.
+
+    They hear no signal, and are ended in the midst of their work when the block is left early.
+    """
+    others = set(multiprocessing.active_children())
+    pool = ProcessPoolExecutor(count, multiprocessing.get_context('spawn'), start, arguments)
+    # A pool starts a process for each job until it has enough.
+    with shielded_children():
+        for _ in range(count):
+            pool.submit(_nothing)
+    try:
+        yield pool
+    except BaseException:
+        for process in set(multiprocessing.active_children()) - others:
+            process.kill()
+        raise
     finally:
-        for pool in pools:
-            pool.shutdown(wait=True, cancel_futures=True)
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _nothing() -> None:
+    pass
 
 
 def _start(config: SimConfig) -> None:

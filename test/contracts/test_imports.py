@@ -12,7 +12,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = 'anymodal_seg_ros'
 
-GROUND = {'errors', 'samples', 'resources', 'labels', 'lens', 'geometry', 'metrics', '__init__'}
+GROUND = {'stopping', 'errors', 'samples', 'resources', 'labels', 'lens', 'geometry', 'metrics',
+          '__init__'}
 BELOW_HEALTH = GROUND | {'modalities', 'corruption'}
 BELOW_BUNDLE = BELOW_HEALTH | {'sync', 'health', 'models'}
 BELOW_PIPELINE = BELOW_BUNDLE | {'bundle', 'inference'}
@@ -32,6 +33,7 @@ ALLOWED = {
     'sim': BELOW_SIM,
     'ros': BELOW_SIM | {'segment_bag', 'sim'},
     'demo': BELOW_SIM | {'segment_bag', 'sim'},
+    'commands': {'stopping'},
 }
 ROS = {'rclpy', 'cv_bridge', 'message_filters', 'sensor_msgs_py', 'tf2_ros', 'launch',
        'launch_ros', 'ament_index_python', 'rcl_interfaces', 'builtin_interfaces'}

@@ -6,7 +6,8 @@ import pytest
 
 from anymodal_seg_ros.demo.offline import Span, label_offline
 from anymodal_seg_ros.inference import build_segmenter
-from anymodal_seg_ros.sim import SimConfig, write_bag
+from anymodal_seg_ros.sim.recording import write_bag
+from anymodal_seg_ros.sim.simulator import SimConfig
 
 SENSORS = ('depth', 'event', 'lidar', 'rgb')
 START_NS = 1_700_000_000_000_000_000

@@ -7,6 +7,7 @@ import re
 
 import numpy as np
 import pytest
+import rclpy
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
@@ -129,8 +130,44 @@ def test_best_effort_and_missing_subscriber(start_node, probe, bag_path):
         return probe.node.get_publishers_info_by_topic('/camera/image')
     probe.spin_until(offered)
     assert offered()[0].qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT
-    probe.spin_until(lambda: 'starting without a subscriber of /camera/image' in player.output)
+    line = 'starting after 0.1 s without a subscriber on /camera/image'
+    probe.spin_until(lambda: line in player.output)
     player.stop()
+
+
+def test_another_node_is_not_the_one_that_is_awaited(start_node, probe, bag_path):
+    """Who watches from the start must not start the drive before the node is there."""
+    onlooker = probe.subscribe(Image, '/camera/image', 50)
+    player = start_node('bag_player_node', settings(
+        bag_path, topics=['/camera/image'], wait_for_topics=['/camera/image'],
+        wait_for_node='segmenter'))
+    line = 'waiting up to 20 s for /segmenter on /camera/image'
+    probe.spin_until(lambda: line in player.output)
+    probe.spin_until(lambda: probe.node.count_publishers('/camera/image'))
+    node = rclpy.create_node('segmenter', context=probe.context)
+    images = []
+    node.create_subscription(Image, '/camera/image', images.append, 50)
+    probe.executor.add_node(node)
+    assert onlooker == []
+    probe.spin_until(lambda: len(images) == NUM_FRAMES)
+    assert player.wait() == 0
+    node.destroy_node()
+
+
+def test_the_injector_listens_once_it_is_heard(start_node, probe, bag_path):
+    """So the player waits for the whole chain, and not one message is lost on the way."""
+    player = start_node('bag_player_node', settings(
+        bag_path, topics=['/camera/image'], wait_for_topics=['/camera/image'],
+        wait_for_node='fault_injector'), remaps={'/camera/image': 'raw/camera/image'})
+    injector = start_node('fault_injector_node')
+    probe.spin_until(lambda: probe.node.count_publishers('/camera/image'))
+    probe.spin_until(lambda: 'waiting up to' in player.output)
+    assert injector.is_running
+    assert probe.node.count_subscribers('/raw/camera/image') == 0
+    images = probe.subscribe(Image, '/camera/image', 50)
+    probe.spin_until(lambda: not player.is_running)
+    probe.spin_until(lambda: len(images) == NUM_FRAMES, 5.0)
+    assert stamp_ns(images[0]) == START_NS
 
 
 @pytest.mark.parametrize(('params', 'words'), [

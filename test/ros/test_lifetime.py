@@ -10,25 +10,39 @@ NODE = '''
 import sys
 import threading
 
-from rclpy.node import Node
-
 from anymodal_seg_ros.errors import BagError, ConfigError
-from anymodal_seg_ros.ros.lifetime import Finished, run_node
+from anymodal_seg_ros.ros.lifetime import Finished, OwningNode, run_node
 
 
-class Example(Node):
+class Example(OwningNode):
     def __init__(self):
         super().__init__('example')
+        self.closing.callback(self.close)
         mode = self.declare_parameter('mode', 'spin').value
         self.declare_parameter('rate', 1.0)
         if mode == 'refuse':
             raise ConfigError('mode is refuse;\\n spin allowed')
+        if mode == 'disguise':
+            print('constructing', flush=True)
+            try:
+                threading.Event().wait()
+            except KeyboardInterrupt:
+                raise RuntimeError('error in a compiled library') from None
+        if mode == 'swallow':
+            self.swallow()
         if mode == 'hang':
             print('constructing', flush=True)
             threading.Event().wait()
         if mode in ('finish', 'fail', 'defect'):
             self.create_timer(0.01, getattr(self, mode))
         print('ready', flush=True)
+
+    def swallow(self):
+        class Swallowing:
+            def __del__(self):
+                print('constructing', flush=True)
+                threading.Event().wait()
+        Swallowing()
 
     def finish(self):
         raise Finished(7)
@@ -39,10 +53,9 @@ class Example(Node):
     def defect(self):
         raise ZeroDivisionError('defect')
 
-    def destroy_node(self):
+    def close(self):
         threading.Event().wait(0.3)
         print('destroyed', flush=True)
-        super().destroy_node()
 
 
 if __name__ == '__main__':
@@ -85,6 +98,16 @@ def test_a_signal_interrupts_the_constructor(start_example, wait_until, number):
     wait_until(lambda: 'constructing' in node.output)
     node.stop(number)
     assert 'ready' not in node.output
+    assert node.output.count('destroyed') == 1, 'what it had acquired is given back'
+
+
+@pytest.mark.parametrize('mode', ['disguise', 'swallow'])
+def test_an_interruption_that_a_library_disguises_or_swallows(start_example, wait_until, mode):
+    node = start_example(mode)
+    wait_until(lambda: 'constructing' in node.output)
+    node.stop()
+    assert 'KeyboardInterrupt' not in node.output
+    assert 'compiled library' not in node.output
 
 
 def test_a_callback_can_end_the_node(start_example):

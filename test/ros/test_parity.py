@@ -11,7 +11,8 @@ from anymodal_seg_ros import segment_bag
 from anymodal_seg_ros.bags import read_label_images
 from anymodal_seg_ros.inference import build_segmenter
 from anymodal_seg_ros.metrics import ConfusionMatrix
-from anymodal_seg_ros.sim import SimConfig, write_bag
+from anymodal_seg_ros.sim.recording import write_bag
+from anymodal_seg_ros.sim.simulator import SimConfig
 from training.recording import score_recording
 
 SIZE_PX = 96

@@ -8,8 +8,9 @@ import pytest
 from anymodal_seg_ros.bags import TOPICS, bag_info, read_bag, read_rig
 from anymodal_seg_ros.errors import AnymodalError
 from anymodal_seg_ros.modalities import MODALITIES
-from anymodal_seg_ros.sim import SimConfig, Simulator, write_bag
 from anymodal_seg_ros.sim.__main__ import main
+from anymodal_seg_ros.sim.recording import write_bag
+from anymodal_seg_ros.sim.simulator import SimConfig, Simulator
 from anymodal_seg_ros.sim.vehicle import load_sensors
 
 CONFIG = SimConfig(seed=6, street='curve', width_px=96, height_px=64, event_width_px=96,

@@ -13,9 +13,12 @@ from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.geometry import transform_points
 from anymodal_seg_ros.labels import load_label_space
 from anymodal_seg_ros.samples import EVENT_DTYPE
-from anymodal_seg_ros.sim import FAILURES, WEATHERS, SimConfig, Simulator, parallel_outputs
+from anymodal_seg_ros.sim.failures import FAILURES
+from anymodal_seg_ros.sim.parallel import parallel_outputs
 from anymodal_seg_ros.sim.preview import class_shares
+from anymodal_seg_ros.sim.simulator import SimConfig, Simulator
 from anymodal_seg_ros.sim.vehicle import SENSOR_NAMES, load_sensors
+from anymodal_seg_ros.sim.weather import WEATHERS
 
 SMALL = SimConfig(seed=3, width_px=128, height_px=128, event_width_px=128, event_height_px=128,
                   duration_s=4.0)

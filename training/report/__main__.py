@@ -7,8 +7,14 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
+
+from anymodal_seg_ros.stopping import COMMAND_STOPPED, run_main
+
+if __name__ == '__main__':
+    sys.exit(run_main('training.report.__main__', COMMAND_STOPPED))
+
+import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -47,7 +53,3 @@ def _parser() -> argparse.ArgumentParser:
                         help='page that compares several runs (default comparison.html beside '
                              'the first run)')
     return parser
-
-
-if __name__ == '__main__':
-    sys.exit(main())

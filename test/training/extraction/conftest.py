@@ -10,7 +10,8 @@ import pytest
 
 from anymodal_seg_ros import bags
 from anymodal_seg_ros.geometry import CameraModel
-from anymodal_seg_ros.sim import SimConfig, write_bag
+from anymodal_seg_ros.sim.recording import write_bag
+from anymodal_seg_ros.sim.simulator import SimConfig
 from training.extract_bag import main
 
 SIZE_PX = 96

@@ -1,0 +1,76 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""SIGINT and SIGTERM from a command's first line to its last. Layer: ground, nothing heavy.
+
+A module that can be run starts itself by ``run_main`` before its own imports: those take seconds,
+and a signal must end the command quietly in the midst of them, too.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from types import FrameType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+NODE_STOPPED = 0
+COMMAND_STOPPED = 130
+
+
+def run_main(module: str, stopped_code: int) -> int:
+    """Import ``module``, run its ``main()`` and return the exit code.
+
+    While the import runs, a signal ends the process at once with ``stopped_code``: nothing has
+    begun, and libraries would swallow or disguise an exception. Then the first signal raises
+    KeyboardInterrupt, and later ones, as a terminal and a launch both send one, change nothing.
+    """
+    handler = _Handler(lambda: os._exit(stopped_code))
+    for number in SIGNALS:
+        signal.signal(number, handler)
+    main: Callable[[], int] = importlib.import_module(module).main
+    try:
+        try:
+            handler.act = handler.interrupt_once
+            return main()
+        finally:
+            handler.act = _ignore
+    except KeyboardInterrupt:
+        return stopped_code
+    finally:
+        # The interpreter's end takes Python's handlers away and would die of a late signal.
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+
+
+class _Handler:
+    """One signal handler for the whole run: to change ``act`` takes no time without a handler."""
+
+    def __init__(self, act: Callable[[], None]) -> None:
+        self.act = act
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        self.act()
+
+    def interrupt_once(self) -> None:
+        self.act = _ignore
+        raise KeyboardInterrupt
+
+
+def _ignore() -> None:
+    pass
+
+
+@contextmanager
+def shielded_children() -> Generator[None, None, None]:
+    """Processes that are started within never see a signal: who started them kills them.
+
+    A terminal signals the whole group, and Python's worker processes answer with tracebacks.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
