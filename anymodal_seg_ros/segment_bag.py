@@ -232,6 +232,9 @@ def _parser() -> argparse.ArgumentParser:
                         help='recorded seconds to label')
     parser.add_argument('--color', action='store_true', help='write coloured labels too')
     parser.add_argument('--device', default='auto', help="'auto', 'cpu' or 'cuda'")
+    parser.add_argument('--precision', default='auto',
+                        help="'fp32', 'bf16', 'fp16' or, as in the node, 'auto': the fastest that "
+                             'the device has natively')
     parser.add_argument('--num-threads', type=int, default=0, help='0: as many as there are cores')
     return parser
 
@@ -262,7 +265,8 @@ def _run(options: argparse.Namespace) -> str:
     _check_part(options.start_s, options.max_seconds, info.duration_s)
     rig = read_rig(options.bag, topics)
     bundle = options.bundle or resource_path('bundles') / 'default'
-    segmenter = build_segmenter(bundle, device=options.device, num_threads=options.num_threads)
+    segmenter = build_segmenter(bundle, device=options.device, precision=options.precision,
+                                num_threads=options.num_threads)
     pipeline = Pipeline(segmenter, rig)
     palette = segmenter.bundle.label_space if options.color else None
     seconds = min(max(info.duration_s - options.start_s, 0.0), options.max_seconds)
@@ -282,6 +286,7 @@ def _run(options: argparse.Namespace) -> str:
     sets = pipeline.synchronizer.stats().sets
     return '\n'.join([
         f'{options.out}: {used.total()} label images of {sets} sets',
-        f'{used.total() / elapsed_s:.1f} sets/s, {seconds / elapsed_s:.2f} x real time',
+        f'{used.total() / elapsed_s:.1f} sets/s, {seconds / elapsed_s:.2f} x real time; '
+        f'{segmenter.description}',
         *(f'{number:6d}  {sensors}' for sensors, number in used.most_common()),
     ])

@@ -38,6 +38,31 @@ def caplog(caplog, monkeypatch):
     logging.setLoggerClass(replaced)
 
 
+@pytest.fixture(autouse=True)
+def cpu_threads():
+    """PyTorch's threads belong to the process: a test that sets them does so for itself."""
+    torch = sys.modules.get('torch')
+    before = torch and torch.get_num_threads()
+    yield
+    if torch and torch.get_num_threads() != before:
+        torch.set_num_threads(before)
+
+
+@pytest.fixture(scope='session')
+def near_ties():
+    """Where rounding may choose the class: bool [H, W] of logits [K, H, W].
+
+    Kernels differ in the order of their sums from CPU to CPU and with the size of a batch.
+    Labels are compared where this is False, and counts of labels but for so many pixels.
+    """
+    def of(logits_KHW, error=1e-5):
+        """``error`` of one logit, in the largest."""
+        first_HW, second_HW = logits_KHW.float().topk(2, dim=0).values
+        return first_HW - second_HW < 2 * error * logits_KHW.abs().max()
+
+    return of
+
+
 MAY_BE_ABSENT = ('cv_bridge', 'launch_ros', 'message_filters', 'sensor_msgs_py', 'tf2_ros',
                  'vision_msgs', 'CUDA')
 _unexpected_skips = []

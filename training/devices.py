@@ -13,6 +13,7 @@ from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
 
 from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.inference.precision import has_native_bfloat16
 
 WAIT = timedelta(hours=2)
 """The other processes wait while the first one validates."""
@@ -56,7 +57,7 @@ def resolve_precision(precision: str, on_cuda: bool) -> str:
     if on_cuda:
         native = torch.cuda.is_bf16_supported(including_emulation=False)
         return 'bf16-mixed' if native else '16-mixed'
-    return 'bf16-mixed' if _cpu_computes_bf16() else '32-true'
+    return 'bf16-mixed' if has_native_bfloat16() else '32-true'
 
 
 def make_deterministic() -> None:
@@ -64,9 +65,3 @@ def make_deterministic() -> None:
     os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.benchmark = False
-
-
-def _cpu_computes_bf16() -> bool:
-    get_capabilities = getattr(torch.cpu, 'get_capabilities', dict)
-    capabilities: dict[str, Any] = get_capabilities()
-    return bool(capabilities.get('avx512_bf16') or capabilities.get('amx_bf16'))

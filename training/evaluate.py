@@ -33,6 +33,7 @@ from anymodal_seg_ros.bundle import load_bundle, save_bundle
 from anymodal_seg_ros.corruption import FaultSchedule
 from anymodal_seg_ros.errors import AnymodalError, ConfigError
 from anymodal_seg_ros.inference import build_segmenter
+from anymodal_seg_ros.inference.precision import AUTO, PRECISIONS
 from anymodal_seg_ros.inference.torch_backend import TorchSegmenter
 from training.datasets import DATASETS
 from training.reading import LABEL_SIZES
@@ -116,24 +117,24 @@ def update_scores(path: Path, split: str, report: dict[str, Any]) -> None:
 
 
 def _score_bag(args: argparse.Namespace) -> dict[str, Any]:
-    """Through the vehicle's own pipeline, in the precision that it takes."""
+    """Through the vehicle's own pipeline."""
     parser = _parser()
     for name in OF_DATA:
         if getattr(args, name) != parser.get_default(name):
             raise ConfigError(f'--{name.replace("_", "-")} needs --data: a recording is scored '
                               'as the vehicle would see it')
     segmenter = build_segmenter(args.bundle, device=args.device, num_threads=args.threads,
-                                precision=args.precision or 'auto')
+                                precision=args.precision)
     schedule = FaultSchedule.from_yaml(args.faults) if args.faults else None
     scores = score_recording(args.bag, segmenter, schedule=schedule)
-    sys.stdout.write(score_table(scores) + '\n')
+    sys.stdout.write(f'{score_table(scores)}\n\nnetwork: {segmenter.description}\n')
     source = {'recording': args.bag.name, 'faults': schedule.to_dict() if schedule else None}
     return {**scores.to_dict(), 'network': segmenter.description, 'data': source}
 
 
 def _score_data(args: argparse.Namespace) -> dict[str, Any]:
     segmenter = build_segmenter(args.bundle, device=args.device, num_threads=args.threads,
-                                precision=args.precision or 'fp32')
+                                precision=args.precision)
     assert isinstance(segmenter, TorchSegmenter)
     network, bundle = SubsetNetwork(segmenter.network), segmenter.bundle
     config = _config(args, bundle.missing_mode, GPU_BATCH if network.device.type == 'cuda' else 1)
@@ -146,14 +147,14 @@ def _score_data(args: argparse.Namespace) -> dict[str, Any]:
               disable=not sys.stderr.isatty()) as bar:
         scores = run_benchmark(network, frames, sensors, bundle.label_space, bundle.short_side_px,
                                config, indices=indices, on_frame=lambda: bar.update(1))
-    _show(scores, args)
+    _show(scores, segmenter.description, args)
     return {**scores.to_dict(), 'network': segmenter.description,
             'data': {**frames.describe(), 'scored_frames': len(indices)}}
 
 
-def _show(scores: RobustnessScores, args: argparse.Namespace) -> None:
+def _show(scores: RobustnessScores, network: str, args: argparse.Namespace) -> None:
     tables = [score_table(table) for table in scores.emm.values()]
-    sys.stdout.write('\n\n'.join([*tables, text_tables(scores)]) + '\n')
+    sys.stdout.write('\n\n'.join([*tables, text_tables(scores), f'network: {network}']) + '\n')
     if args.latex is not None:
         _write(args.latex, latex_tables(scores))
     if args.heatmap is not None:
@@ -232,8 +233,9 @@ def _parser() -> argparse.ArgumentParser:
                       help='spread over the split; 0 scores all')
     _add_benchmark(parser.add_argument_group('benchmark'))
     run = parser.add_argument_group('run and results')
-    run.add_argument('--precision', choices=('auto', 'fp32', 'bf16', 'fp16'),
-                     help='default: fp32 for a data set, auto (as on the vehicle) for a recording')
+    run.add_argument('--precision', default=AUTO, choices=(AUTO, *PRECISIONS),
+                     help='as of the node, whose default is the same: auto takes the fastest that '
+                          'the device has natively, so name one to compare machines')
     run.add_argument('--batch-size', type=int,
                      help=f'frames at once (default {GPU_BATCH} on a GPU, 1 on a CPU)')
     run.add_argument('--workers', type=int, default=2,

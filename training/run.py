@@ -189,12 +189,12 @@ def _save(path: Path, bundle: Bundle, state: Mapping[str, Tensor], data: RunData
     save_bundle(path, bundle, state)
     split = config.data.score_split
     log(f'wrote {path}; scoring it on split {split}')
-    scores, description = _scored(path, data, config, log)
+    scores, description, network = _scored(path, data, config, log)
     if not scores.scored():
         log(f'split {split} has no labels, so nothing was scored')
         return
-    log(score_table(scores))
-    report = {**scores.to_dict(), 'data': description}
+    log(f'{score_table(scores)}\n\nnetwork: {network}')
+    report = {**scores.to_dict(), 'network': network, 'data': description}
     save_bundle(path, replace(bundle, provenance={**bundle.provenance,
                                                   'scores': {split: report}}), state)
     if path.name == BUNDLE_FOLDER:
@@ -203,7 +203,9 @@ def _save(path: Path, bundle: Bundle, state: Mapping[str, Tensor], data: RunData
 
 
 def _scored(path: Path, data: RunData, config: TrainConfig, log: Log
-            ) -> tuple[SubsetScores, dict[str, Any]]:
+            ) -> tuple[SubsetScores, dict[str, Any], str]:
+    """Scores of a bundle as the node would run it, of what frames, and the network in words."""
+    segmenter = build_segmenter(path)
     indices = spread(len(data.scored), config.score_frames)
     skipped: list[str] = []
 
@@ -213,12 +215,13 @@ def _scored(path: Path, data: RunData, config: TrainConfig, log: Log
 
     with tqdm(total=len(indices), unit='frame', desc='scoring') as bar:
         scores = score_frames(
-            predict_with(build_segmenter(path)), data.scored, modality_subsets(data.modalities),
+            predict_with(segmenter), data.scored, modality_subsets(data.modalities),
             data.label_space, config.data.short_side_px, indices=indices,
             on_frame=lambda: bar.update(1),
             on_unreadable=skip if config.data.unreadable == 'skip' else None)
-    return scores, {**data.scored.describe(), 'scored_frames': len(indices) - len(skipped),
-                    **({'skipped': skipped} if skipped else {})}
+    description = {**data.scored.describe(), 'scored_frames': len(indices) - len(skipped),
+                   **({'skipped': skipped} if skipped else {})}
+    return scores, description, segmenter.description
 
 
 def _provenance(config: TrainConfig, source: FrameSource, result: RunResult) -> dict[str, Any]:

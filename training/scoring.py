@@ -17,6 +17,7 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 from anymodal_seg_ros.bundle import Bundle
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.inference import Segmenter, modality_subsets
+from anymodal_seg_ros.inference.precision import exact_float32
 from anymodal_seg_ros.inference.torch_backend import TorchSegmenter
 from anymodal_seg_ros.labels import LabelSpace
 from anymodal_seg_ros.metrics import (
@@ -36,7 +37,7 @@ from training.datasets import (
     own_label_space,
 )
 from training.reading import Workers, read_batches
-from training.subset_network import Counts, Subset, SubsetNetwork, exact_float32
+from training.subset_network import Counts, Subset, SubsetNetwork
 
 UInt8 = npt.NDArray[np.uint8]
 Image = npt.NDArray[Any]

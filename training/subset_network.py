@@ -4,17 +4,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from anymodal_seg_ros.errors import ConfigError
-from anymodal_seg_ros.inference.torch_backend import PRECISIONS
+from anymodal_seg_ros.inference.answer import labels_at
+from anymodal_seg_ros.inference.precision import precision_name
 from anymodal_seg_ros.labels import UNLABELLED
 from anymodal_seg_ros.models import FeatureMaps, MSegFormer
 from anymodal_seg_ros.models.m_segformer import DROP, ZERO
@@ -27,9 +26,11 @@ Counts = npt.NDArray[np.int64]
 class SubsetNetwork:
     """Predictions of a network in evaluation mode, in the precision of its weights.
 
-    An image's predictions do not depend on the others of its batch. On a GPU, the size of a
-    batch can change which kernel is chosen, and with it the last bit of a logit. The weights
-    must stay as they are while this is in use.
+    They are made by the calls that ``TorchSegmenter.predict`` makes. One frame with all the
+    sensors it has gives the same bytes. Other batches and fewer sensors give the encoder a batch
+    of another size: no image depends on the others of its batch, but the kernel that a library
+    chooses may, and with it the last bit of a logit. The weights must stay as they are while this
+    is in use.
     """
 
     def __init__(self, model: MSegFormer) -> None:
@@ -46,8 +47,7 @@ class SubsetNetwork:
     @property
     def precision(self) -> str:
         """'fp32', 'bf16' or 'fp16'."""
-        dtype = next(self.model.encoder.parameters()).dtype
-        return next(name for name, known in PRECISIONS.items() if known == dtype)
+        return precision_name(next(self.model.encoder.parameters()).dtype)
 
     def __call__(
         self, images: Mapping[str, npt.NDArray[np.generic]], out_hw: tuple[int, int]
@@ -57,7 +57,7 @@ class SubsetNetwork:
             x = {name: self._stacked([image]) for name, image in images.items()}
             logits_BKhw = self.model.forward_logits_stride4(x)
             labels: npt.NDArray[np.uint8] = (
-                _labels_at(logits_BKhw, out_hw).to(torch.uint8).cpu().numpy())
+                labels_at(logits_BKhw, out_hw)[0].to(torch.uint8).cpu().numpy())
         return labels
 
     @torch.inference_mode()
@@ -116,7 +116,7 @@ class SubsetNetwork:
         counted = []
         for logits_Khw, truth_HW in zip(logits_BKhw, truths, strict=True):
             height, width_px = truth_HW.shape
-            pairs_HW = truth_HW + _labels_at(logits_Khw[None], (height, width_px))
+            pairs_HW = truth_HW + labels_at(logits_Khw[None], (height, width_px))[0]
             counts = torch.bincount(pairs_HW.flatten(), minlength=width * width)
             # The last row holds the unlabelled pixels.
             counted.append(counts.view(width, width)[:-1].cpu().numpy())
@@ -147,24 +147,3 @@ class SubsetNetwork:
     def _stacked(self, images: Sequence[npt.NDArray[np.generic]]) -> Tensor:
         stacked_BHWC = torch.from_numpy(np.stack(images))
         return stacked_BHWC.to(self.device).permute(0, 3, 1, 2)
-
-
-def _labels_at(logits_1Khw: Tensor, size_hw: tuple[int, int]) -> Tensor:
-    """int64 [H, W]: argmax of the logits upsampled bilinearly in one step."""
-    # Classes last: the maximum over them then reads memory in order.
-    logits_1Khw = logits_1Khw.float().contiguous(memory_format=torch.channels_last)
-    logits_1KHW = F.interpolate(logits_1Khw, size=size_hw, mode='bilinear', align_corners=False)
-    labels_HW: Tensor = logits_1KHW[0].permute(1, 2, 0).max(-1).indices
-    return labels_HW
-
-
-@contextmanager
-def exact_float32() -> Iterator[None]:
-    """Convolutions on a GPU in real float32, by the same kernel every time."""
-    cudnn = torch.backends.cudnn
-    before = cudnn.allow_tf32, cudnn.deterministic, cudnn.benchmark
-    cudnn.allow_tf32, cudnn.deterministic, cudnn.benchmark = False, True, False
-    try:
-        yield
-    finally:
-        cudnn.allow_tf32, cudnn.deterministic, cudnn.benchmark = before

@@ -11,18 +11,22 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from anymodal_seg_ros.bundle import Bundle, load_bundle
 from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.inference.answer import answer_at
+from anymodal_seg_ros.inference.precision import (
+    exact_float32,
+    precision_name,
+    resolve_precision,
+)
 from anymodal_seg_ros.inference.segmenter import Labels, check_predict_input
 from anymodal_seg_ros.models import FeatureMaps, MSegFormer, build_model, modality_subsets
 from anymodal_seg_ros.models.features import select_modalities
 from anymodal_seg_ros.models.m_segformer import ZERO
 from anymodal_seg_ros.models.mit import MIN_INPUT_PX
 
-PRECISIONS = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
 MAX_THREADS = 256
 
 
@@ -41,44 +45,6 @@ def resolve_device(name: str) -> torch.device:
         last = torch.cuda.device_count() - 1
         raise ConfigError(f'device {name!r}; allowed: cuda:0 to cuda:{last}, auto, cpu')
     return torch.device(name)
-
-
-def resolve_precision(name: str, device: torch.device) -> torch.dtype:
-    """The dtype the network runs in; 'auto' is the fastest that the device has natively.
-
-    Raises:
-        ConfigError: unknown, or one the device would only emulate slowly.
-    """
-    if name == 'auto':
-        return _fastest_precision(device)
-    if name not in PRECISIONS:
-        raise ConfigError(f'precision {name!r}; allowed: auto, {", ".join(PRECISIONS)}')
-    if name == 'fp16' and device.type == 'cpu':
-        raise ConfigError("precision 'fp16' needs CUDA; allowed on a CPU: auto, fp32, bf16")
-    return PRECISIONS[name]
-
-
-def _fastest_precision(device: torch.device) -> torch.dtype:
-    if device.type == 'cuda':
-        native = torch.cuda.get_device_capability(device) >= (8, 0)
-        return torch.bfloat16 if native else torch.float16
-    return torch.bfloat16 if has_native_bfloat16() else torch.float32
-
-
-def has_native_bfloat16() -> bool:
-    """Whether this CPU multiplies bfloat16 in hardware (AVX512-BF16, AMX or Arm BF16)."""
-    # oneDNN also says yes to plain AVX512, where it emulates and is slower than float32.
-    flags = _cpu_flags()
-    return bool(flags & {'avx512_bf16', 'amx_bf16', 'bf16'})
-
-
-def _cpu_flags() -> frozenset[str]:
-    try:
-        text = Path('/proc/cpuinfo').read_text(encoding='utf-8')
-    except OSError:
-        return frozenset()
-    match = re.search(r'^(?:flags|Features)\s*:(.*)$', text, re.MULTILINE)
-    return frozenset(match[1].split()) if match else frozenset()
 
 
 class TorchSegmenter:
@@ -152,7 +118,7 @@ class TorchSegmenter:
     @property
     def description(self) -> str:
         """Backend, device and precision in words."""
-        name = next(name for name, dtype in PRECISIONS.items() if dtype == self._dtype)
+        name = precision_name(self._dtype)
         threads = f', {torch.get_num_threads()} threads' if self._device.type == 'cpu' else ''
         return f'torch {torch.__version__} on {self._device}, {name}{threads}'
 
@@ -163,9 +129,9 @@ class TorchSegmenter:
         """See ``Segmenter.predict``."""
         check_predict_input(images, out_hw, self._bundle.modalities, MIN_INPUT_PX)
         tensors = {modality: self._to_device(image) for modality, image in images.items()}
-        features = self._encode(tensors)
-        logits_BKhw = self._model.decode(self._model.fuse(features))
-        labels_HW, confidence_HW = answer_at(logits_BKhw, out_hw)
+        with exact_float32():
+            logits_1Khw = self._model.decode(self._model.fuse(self._encode(tensors)))
+            labels_HW, confidence_HW = answer_at(logits_1Khw, out_hw)
         return labels_HW.cpu().numpy(), confidence_HW.cpu().numpy()
 
     def _encode(self, images: Mapping[str, Tensor]) -> FeatureMaps:
@@ -188,30 +154,3 @@ class TorchSegmenter:
         # A read-only array (a view of a message) cannot be wrapped without a warning.
         contiguous = np.require(image, requirements=['C', 'W'])
         return torch.from_numpy(contiguous).to(self._device).permute(2, 0, 1)[None]
-
-
-def answer_at(logits_BKhw: Tensor, out_hw: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Labels and confidence uint8 [H, W] of a batch of one, from logits at stride 4.
-
-    Labels are the argmax of the logits upsampled bilinearly to ``out_hw`` in one step. The
-    confidence is the largest softmax probability at the network's input size, or at ``out_hw``
-    where that is smaller, and is upsampled from there: a softmax at 512x512 takes as long as a
-    sensor does, and at a quarter of the pixels it looks the same.
-    """
-    # Classes last: the maximum over them then reads memory in order.
-    logits_BKhw = logits_BKhw.float().contiguous(memory_format=torch.channels_last)
-    logits_BKHW = _upsample(logits_BKhw, out_hw)
-    top_BHW, labels_BHW = logits_BKHW.max(dim=1)
-    inner_hw = (min(out_hw[0], 4 * logits_BKhw.shape[2]), min(out_hw[1], 4 * logits_BKhw.shape[3]))
-    if inner_hw != tuple(out_hw):
-        logits_BKHW = _upsample(logits_BKhw, inner_hw)
-        top_BHW = logits_BKHW.amax(dim=1)
-    confidence_BHW = (top_BHW - logits_BKHW.logsumexp(dim=1)).exp()
-    confidence_BHW = _upsample(confidence_BHW[:, None], out_hw)[:, 0]
-    return labels_BHW[0].to(torch.uint8), (confidence_BHW[0] * 255.0).round().to(torch.uint8)
-
-
-def _upsample(x_BCHW: Tensor, size_hw: tuple[int, int]) -> Tensor:
-    if tuple(x_BCHW.shape[2:]) == tuple(size_hw):
-        return x_BCHW
-    return F.interpolate(x_BCHW, size=size_hw, mode='bilinear', align_corners=False)

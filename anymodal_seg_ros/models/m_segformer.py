@@ -24,7 +24,7 @@ from anymodal_seg_ros.models.features import (
     select_modalities,
 )
 from anymodal_seg_ros.models.fusion import ReliabilityScores, fuse_present
-from anymodal_seg_ros.models.head import FoldedMlpHead, MlpHead, sum_at_first
+from anymodal_seg_ros.models.head import FoldedMlpHead, MlpHead
 from anymodal_seg_ros.models.mit import BACKBONES, SHARED_STEM, MixTransformer
 
 DROP = 'drop'
@@ -170,10 +170,7 @@ class MSegFormer(nn.Module):
 
     def fuse(self, features: FeatureMaps) -> list[Tensor]:
         """The maps of each sample's present modalities as one: four [B, H_i, W_i, C_i]."""
-        return fuse_present(features, self._scores_of(features))
-
-    def _scores_of(self, features: FeatureMaps) -> FeatureMaps | None:
-        return None if self.scores is None else self.scores(features)
+        return fuse_present(features, None if self.scores is None else self.scores(features))
 
     def decode(self, fused: Sequence[Tensor]) -> Tensor:
         """Logits [B, K, H/4, W/4] of fused maps."""
@@ -240,8 +237,7 @@ class MSegFormer(nn.Module):
     ) -> dict[tuple[str, ...], Tensor]:
         """As ``logits_of_subsets``, from maps that every sample has of each of its modalities.
 
-        Source: the head is linear up to its normalisation and upsampling commutes with it, so
-        that each modality's share is worked out once and a subset costs a mean and a classifier.
+        A subset is fused and decoded by the same calls as in ``forward``.
 
         Args:
             features: maps of all modalities of the subsets, for every sample.
@@ -259,24 +255,11 @@ class MSegFormer(nn.Module):
         for subset in subsets:
             if not subset or not set(subset) <= set(available):
                 raise ValueError(f'subset {subset!r}; allowed: some of {list(available)}')
-        scores, absent_scores = self._scores_of(features), None
-        features = self._projected(features)
-        if absent is not None:
-            absent_scores, absent = self._scores_of(absent), self._projected(absent)
         logits = {}
         for subset in subsets:
             columns = [modalities.index(modality) for modality in subset]
-            chosen = select_modalities(features, columns, absent)
-            weights = scores and select_modalities(scores, columns, absent_scores)
-            logits[subset] = self.head.predict(fuse_present(chosen, weights))
+            logits[subset] = self.decode(self.fuse(select_modalities(features, columns, absent)))
         return logits
-
-    def _projected(self, features: FeatureMaps) -> FeatureMaps:
-        """Each pair's share of the head's sum: one map of it where weights do not vary."""
-        maps = self.head.project(features.maps)
-        if self.scores is None:
-            maps = [sum_at_first(maps).permute(0, 2, 3, 1)]
-        return features.with_maps(maps)
 
     def parameters_of(self, modality: str) -> list[nn.Parameter]:
         """The parameters that this modality alone uses; raises ConfigError for an unknown one."""

@@ -14,6 +14,8 @@ from torch import nn
 from anymodal_seg_ros.bundle import Bundle, save_bundle
 from anymodal_seg_ros.errors import BundleError, ConfigError
 from anymodal_seg_ros.inference import BACKENDS, build_segmenter, modality_subsets, torch_backend
+from anymodal_seg_ros.inference.answer import answer_at
+from anymodal_seg_ros.inference.precision import resolve_precision
 from anymodal_seg_ros.labels import LabelSpace
 from anymodal_seg_ros.models import MISSING_MODES, build_model
 
@@ -228,7 +230,7 @@ def test_half_precision_is_close(bundle_path, model, images, precision):
 def test_confidence_is_the_softmax_up_to_input_size(out_hw):
     torch.manual_seed(0)
     logits = 4 * torch.randn(1, 7, 16, 24)
-    labels, confidence = torch_backend.answer_at(logits, out_hw)
+    labels, confidence = answer_at(logits, out_hw)
     up = F.interpolate(logits, size=out_hw, mode='bilinear', align_corners=False)
     expected = up.softmax(1)[0]
     assert torch.equal(labels.long(), expected.argmax(0))
@@ -239,7 +241,7 @@ def test_confidence_above_input_size_is_close_and_low_at_a_border():
     logits = torch.zeros(1, 2, 16, 16)
     logits[:, 0, :, :8] = 10.0
     logits[:, 1, :, 8:] = 10.0
-    labels, confidence = torch_backend.answer_at(logits, (128, 128))
+    labels, confidence = answer_at(logits, (128, 128))
     up = F.interpolate(logits, size=(128, 128), mode='bilinear', align_corners=False)
     expected = 255 * up.softmax(1)[0].amax(0)
     assert torch.equal(labels.long(), up.argmax(1)[0])
@@ -253,10 +255,10 @@ def test_confidence_above_input_size_is_close_and_low_at_a_border():
 def test_confidence_of_certain_and_uniform_logits():
     certain = torch.zeros(1, 4, 8, 8)
     certain[:, 2] = 100.0
-    labels, confidence = torch_backend.answer_at(certain, (32, 32))
+    labels, confidence = answer_at(certain, (32, 32))
     assert set(labels.flatten().tolist()) == {2}
     assert set(confidence.flatten().tolist()) == {255}
-    _, confidence = torch_backend.answer_at(torch.zeros(1, 4, 8, 8), (32, 32))
+    _, confidence = answer_at(torch.zeros(1, 4, 8, 8), (32, 32))
     assert set(confidence.flatten().tolist()) == {64}
 
 
@@ -302,26 +304,24 @@ def test_cuda_devices_by_index(monkeypatch):
         ('amx_bf16', torch.bfloat16),
     ],
 )
-def test_auto_precision_on_a_cpu(monkeypatch, flags, dtype):
-    monkeypatch.setattr(torch_backend, '_cpu_flags', lambda: frozenset(flags.split()))
-    assert torch_backend.resolve_precision('auto', torch.device('cpu')) == dtype
+def test_auto_precision_on_a_cpu(monkeypatch, tmp_path, flags, dtype):
+    cpuinfo = tmp_path / 'cpuinfo'
+    cpuinfo.write_text(f'processor\t: 0\nflags\t\t: fpu {flags} sse\n\nprocessor\t: 1\n')
+    monkeypatch.setattr('anymodal_seg_ros.inference.precision.CPUINFO', cpuinfo)
+    assert resolve_precision('auto', torch.device('cpu')) == dtype
 
 
 @pytest.mark.parametrize(('capability', 'dtype'), [((7, 5), 'float16'), ((8, 0), 'bfloat16')])
 def test_auto_precision_on_a_gpu(monkeypatch, capability, dtype):
     monkeypatch.setattr(torch.cuda, 'get_device_capability', lambda _: capability)
-    chosen = torch_backend.resolve_precision('auto', torch.device('cuda'))
+    chosen = resolve_precision('auto', torch.device('cuda'))
     assert chosen == getattr(torch, dtype)
 
 
 def test_number_of_threads(bundle_path):
-    before = torch.get_num_threads()
-    try:
-        segmenter = build_segmenter(bundle_path, device='cpu', num_threads=1)
-        assert torch.get_num_threads() == 1
-        assert '1 threads' in segmenter.description
-    finally:
-        torch.set_num_threads(before)
+    segmenter = build_segmenter(bundle_path, device='cpu', num_threads=1)
+    assert torch.get_num_threads() == 1
+    assert '1 threads' in segmenter.description
 
 
 def test_missing_bundle(tmp_path):

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from anymodal_seg_ros.corruption import DELIVER_FAILURES
 from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.inference.precision import exact_float32
 from anymodal_seg_ros.labels import LabelSpace
 from anymodal_seg_ros.models import FeatureMaps, modality_subsets
 from anymodal_seg_ros.models.features import select_modalities
@@ -33,7 +34,7 @@ from training.robustness.protocol import (
 )
 from training.robustness.result import RobustnessScores
 from training.scoring import SubsetScores
-from training.subset_network import Subset, SubsetNetwork, exact_float32
+from training.subset_network import Subset, SubsetNetwork
 
 Run = TypeVar('Run')
 Image = TypeVar('Image')

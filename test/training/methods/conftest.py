@@ -35,10 +35,7 @@ def batch_of(present=None, size=64, seed=0, labels=None):
 
 @pytest.fixture(autouse=True)
 def one_thread():
-    before = torch.get_num_threads()
     torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture
