@@ -4,6 +4,7 @@
 that nothing is skipped but what needs a ROS distribution or a GPU."""
 
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -36,6 +37,22 @@ def caplog(caplog, monkeypatch):
     logging.setLoggerClass(standard)
     yield caplog
     logging.setLoggerClass(replaced)
+
+
+@pytest.fixture(scope='session', autouse=True)
+def imitated_cpu(tmp_path_factory):
+    """``IMITATED_CPU_FLAGS`` in the environment: what /proc/cpuinfo is to say."""
+    flags = os.environ.get('IMITATED_CPU_FLAGS')
+    if flags is None:
+        yield
+        return
+    from anymodal_seg_ros.inference import precision
+
+    cpuinfo = tmp_path_factory.mktemp('cpu') / 'cpuinfo'
+    cpuinfo.write_text(f'flags : {flags}\n')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(precision, 'CPUINFO', cpuinfo)
+        yield
 
 
 @pytest.fixture(autouse=True)

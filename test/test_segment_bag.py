@@ -162,7 +162,7 @@ def test_command_line_writes_a_recording(recording, bundle_path, tmp_path, capsy
     out = tmp_path / 'out'
     code = main([str(recording), '--out', str(out), '--bundle', str(bundle_path), '--color',
                  '--faults', str(tmp_path / 'faults.yaml'), '--storage', 'sqlite3',
-                 '--max-seconds', '2', '--device', 'cpu'])
+                 '--max-seconds', '2', '--device', 'cpu', '--precision', 'bf16'])
     printed = capsys.readouterr().out
     assert code == 0, printed
     info = bags.bag_info(out)
@@ -171,7 +171,7 @@ def test_command_line_writes_a_recording(recording, bundle_path, tmp_path, capsy
     [number] = set(info.counts.values())
     assert number >= 18
     assert f'{number} label images of {number} sets' in printed
-    assert 'x real time' in printed
+    assert 'x real time; torch' in printed and 'on cpu, bf16' in printed
     by_topic = {m.topic: m.message() for m in bags.read_bag(out)}
     label, color = by_topic['/anymodal_seg/label'], by_topic['/anymodal_seg/label_color']
     assert (label.encoding, label.width, label.height) == ('mono8', 64, 48)
@@ -190,6 +190,7 @@ def test_command_line_writes_a_recording(recording, bundle_path, tmp_path, capsy
     (['BAG', '--out', 'out', '--faults', '/nowhere.yaml'], '/nowhere.yaml'),
     (['BAG', '--out', 'out', '--bundle', '/nowhere'], '/nowhere'),
     (['BAG', '--out', 'BAG', '--bundle', 'BUNDLE'], 'exists'),
+    (['BAG', '--out', 'out', '--bundle', 'BUNDLE', '--precision', 'int8'], "precision 'int8'"),
     (['BAG', '--out', 'out', '--start-s', '1000'], '--start-s 1000'),
     (['BAG', '--out', 'out', '--start-s', '-1'], '--start-s -1'),
     (['BAG', '--out', 'out', '--max-seconds', 'nan'], '--max-seconds nan'),

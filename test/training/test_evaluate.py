@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from anymodal_seg_ros.bundle import Bundle, load_bundle, save_bundle
+from anymodal_seg_ros.inference import build_segmenter
 from anymodal_seg_ros.labels import load_label_space
 from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.models import build_model
@@ -69,8 +70,21 @@ def test_benchmark_with_everything_that_can_be_written(
         'missing_modes': ['drop'], 'label_size': 'network', 'severities': [1.0],
         'seed': 4, 'precision': 'fp32'}
     assert report['data']['scored_frames'] == 1 and 'fp32' in report['network']
+    assert f"network: {report['network']}" in printed
     assert r'\begin{table}' in results['tex'].read_text(encoding='utf-8')
     assert cv2.imread(str(results['png'])) is not None
+
+
+def test_the_precision_is_what_the_node_takes_unless_named(
+        bundle_path, deliver_root, tmp_path, monkeypatch, capsys):
+    cpuinfo = tmp_path / 'cpuinfo'
+    cpuinfo.write_text('flags : fpu avx512_bf16\n')
+    monkeypatch.setattr('anymodal_seg_ros.inference.precision.CPUINFO', cpuinfo)
+    for options, precision in ((), 'bf16'), (('--precision', 'fp32'), 'fp32'):
+        assert main([str(bundle_path), '--data', str(deliver_root), '--max-frames', '1',
+                     '--device', 'cpu', *options]) == 0
+        network = build_segmenter(bundle_path, device='cpu', precision=precision).description
+        assert f'network: {network}\n' in capsys.readouterr().out
 
 
 def test_script_runs_from_anywhere(tmp_path):

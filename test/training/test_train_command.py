@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 
 from anymodal_seg_ros.bundle import WEIGHTS_FILE, load_bundle
 from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.inference import build_segmenter
 from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.resources import resource_path
 from training import memory
@@ -55,6 +56,8 @@ def test_a_run_leaves_everything_behind(teacher_run):
     assert provenance['recipe'] == recipe == TrainConfig.from_dict(recipe).to_dict()
     assert provenance['data']['frames'] == 6 and provenance['samples'] == 12
     assert len(provenance['scores']['val']['subsets']) == 15
+    assert provenance['scores']['val']['network'] == build_segmenter(
+        teacher_run / 'bundle').description
     assert bundle.modalities == ('rgb', 'depth', 'lidar', 'event')
     assert all(torch.isfinite(value).all() for value in state.values())
     json.dumps(dict(provenance))
