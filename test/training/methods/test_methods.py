@@ -10,6 +10,7 @@ import torch
 from anymodal_seg_ros.errors import ConfigError
 from training.losses import build_loss
 from training.methods import METHODS, StudentNetwork, run_network
+from training.methods.base import upsampled
 
 PARTIAL = [[1, 0, 1, 0], [0, 0, 0, 1]]
 
@@ -42,6 +43,15 @@ def test_every_method_gives_named_finite_scalars_that_train_the_student_alone(
     assert all(p.grad is None for p in teacher.parameters())
     assert not (METHODS[name].NEEDS_TEACHER and teacher.training)
     assert all(torch.equal(value, teacher.state_dict()[key]) for key, value in before.items())
+
+
+def test_logits_reach_the_labels_with_pixels_as_areas():
+    """Centre x of a fine pixel lies at (x + 1/2) / 4 - 1/2 of the coarse ones, as in labels that
+    were made smaller; corners that coincide would shift the whole image."""
+    ramp_1Khw = torch.arange(5.0).expand(1, 2, 3, 5)
+    up = upsampled(ramp_1Khw, torch.zeros(1, 12, 20, dtype=torch.long))
+    wanted = ((torch.arange(20.0) + 0.5) / 4 - 0.5).clamp(0.0, 4.0)
+    torch.testing.assert_close(up, wanted.expand(1, 2, 12, 20))
 
 
 @pytest.mark.parametrize('name', METHODS)
