@@ -288,3 +288,13 @@ def test_wrong_settings_are_named(settings):
 def test_unknown_model_is_named():
     with pytest.raises(ConfigError, match=r"unknown model 'x'; allowed: m_segformer"):
         build_model('x', {})
+
+
+def test_the_last_upsampling_takes_pixels_as_areas(monkeypatch):
+    """Centre x of a fine pixel lies at (x + 1/2) / 4 - 1/2 of the coarse ones."""
+    model = MSegFormer(MSegFormerConfig())
+    ramp_1Khw = torch.arange(16.0).expand(1, 2, 8, 16)
+    monkeypatch.setattr(model, 'forward_logits_stride4', lambda *arguments: ramp_1Khw)
+    logits = model({'rgb': torch.zeros(1, 3, 32, 64)})
+    wanted = ((torch.arange(64.0) + 0.5) / 4 - 0.5).clamp(0.0, 15.0)
+    torch.testing.assert_close(logits, wanted.expand(1, 2, 32, 64))
