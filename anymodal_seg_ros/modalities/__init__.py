@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from anymodal_seg_ros.modalities.base import Encoder, Modality, Settings
+from anymodal_seg_ros.modalities.base import Decoder, Encoder, Modality, Settings
 from anymodal_seg_ros.modalities.depth import DEPTH, DepthEncoder
 from anymodal_seg_ros.modalities.event import EVENT, EventEncoder, EventWindow
 from anymodal_seg_ros.modalities.lidar import LIDAR, LidarEncoder
@@ -21,6 +21,6 @@ MODALITIES: Mapping[str, Modality] = {
 }
 
 __all__ = [
-    'MODALITIES', 'DepthEncoder', 'Encoder', 'EventEncoder', 'EventWindow', 'LidarEncoder',
-    'Modality', 'RgbEncoder', 'Settings', 'network_size',
+    'MODALITIES', 'Decoder', 'DepthEncoder', 'Encoder', 'EventEncoder', 'EventWindow',
+    'LidarEncoder', 'Modality', 'RgbEncoder', 'Settings', 'network_size',
 ]

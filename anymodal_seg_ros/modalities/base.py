@@ -20,6 +20,18 @@ Float32Array = npt.NDArray[np.float32]
 Settings = dict[str, Any]
 
 
+class Decoder(Protocol):
+    """Reads the messages of one sensor, and may keep what it learns of that sensor.
+
+    Settings are keyword arguments, wrong ones a ``ConfigError``. One thread at a time.
+    """
+
+    def decode(self, msg: Any) -> npt.NDArray[Any]:  # noqa: ANN401 - one of many message classes
+        """A message of one of the modality's types (rclpy's or rosbags') to ``Sample.data``'s
+        form; raises ``BadMessageError``. The result may share the message's memory: do not
+        write to it."""
+
+
 class Encoder(Protocol):
     """Turns one sensor's data into the network's input on the reference camera's plane.
 
@@ -48,10 +60,12 @@ class Modality:
     is_camera_plane: bool
     """Whether it measures along a camera's pixels, so that it can lead a sample set."""
     message_types: tuple[str, ...]
-    decode: Callable[[Any], npt.NDArray[Any]]
-    """A message of one of ``message_types`` (rclpy's or rosbags') to ``Sample.data``'s form;
-    raises ``BadMessageError``. The result may share the message's memory: do not write to it."""
+    decoder_type: Callable[..., Decoder]
     encoder_type: Callable[..., Encoder]
+
+    def decode(self, msg: Any) -> npt.NDArray[Any]:  # noqa: ANN401 - one of many message classes
+        """A lone message, of a sensor of which nothing is known. See ``Decoder.decode``."""
+        return self.decoder_type().decode(msg)
 
     def build_encoder(self, settings: Mapping[str, Any]) -> Encoder:
         """An encoder from plain JSON settings; what is left out has its default.

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from anymodal_seg_ros.errors import BadMessageError
-from anymodal_seg_ros.modalities.images import message_bytes
+from anymodal_seg_ros.modalities.pixels import message_bytes
 
 MAX_POINTS = 32 * 1024 * 1024
 MAX_POINT_STEP = 4096

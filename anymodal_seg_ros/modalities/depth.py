@@ -5,11 +5,9 @@
 from __future__ import annotations
 
 import math
-import struct
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -22,17 +20,15 @@ from anymodal_seg_ros.modalities.base import (
     Settings,
     Uint8Array,
     check_choice,
+    check_number,
     check_range,
     linear_level,
     logarithmic_level,
     settings_of,
 )
-from anymodal_seg_ros.modalities.images import (
-    CompressedImageMessage,
-    decode_compressed,
-    image_pixels,
-    message_bytes,
-)
+from anymodal_seg_ros.modalities.compressed import SizeMemory
+from anymodal_seg_ros.modalities.compressed_depth import decode_compressed_depth
+from anymodal_seg_ros.modalities.pixels import image_pixels
 from anymodal_seg_ros.modalities.plane import (
     Indices,
     nearest_indices,
@@ -43,24 +39,28 @@ from anymodal_seg_ros.modalities.plane import (
 
 DEPTH_ENCODINGS = ('16UC1', 'mono16', '32FC1', 'bgra8', '8UC4', 'rgba8')
 _CARLA_FAR_M = 1000.0
-_COMPRESSED_DEPTH_HEADER = struct.Struct('<iff')
-_INVERSE_DEPTH = 1
+MILLIMETRE_M = 0.001
+UNIT_RANGE_M = (1e-6, 1.0)
+"""What one step of a raw integer depth may be worth."""
 
 
-def decode_depth(msg: Any) -> Float32Array:  # noqa: ANN401 - Image or CompressedImage
+def decode_depth(msg: Any,  # noqa: ANN401 - Image or CompressedImage
+                 unit_m: float = MILLIMETRE_M, sizes: SizeMemory | None = None) -> Float32Array:
     """float32 [H, W] in metres, NaN where there is no return, of an Image or CompressedImage.
 
-    16UC1 is millimetres and 32FC1 metres (REP 118); bgra8 is the CARLA server's 24-bit code,
-    (R + 256 G + 65536 B) / (2^24 - 1) of 1000 m; compressed images are ``compressedDepth`` in
-    PNG, or a plain 16-bit PNG in millimetres. 0, negative, NaN and infinite are no return.
+    16UC1 counts in ``unit_m``, millimetres by REP 118, and 32FC1 is metres; bgra8 is the CARLA
+    server's 24-bit code, (R + 256 G + 65536 B) / (2^24 - 1) of 1000 m; compressed images are
+    ``compressedDepth`` in PNG or RVL, or a plain 16-bit PNG in ``unit_m``. 0, negative, NaN and
+    infinite are no return. ``sizes`` is what is known of the sensor's compressed images.
 
     Raises:
         BadMessageError: the message contradicts itself or has an unknown encoding.
     """
     if hasattr(msg, 'format'):
-        return _decode_compressed_depth(msg)
+        depth = decode_compressed_depth(msg, sizes)
+        return _scaled(depth, unit_m) if depth.dtype == np.uint16 else _returns_only(depth)
     if msg.encoding in ('16UC1', 'mono16'):
-        return _from_millimetres(image_pixels(msg, 'u2', 1))
+        return _scaled(image_pixels(msg, 'u2', 1), unit_m)
     if msg.encoding == '32FC1':
         return _returns_only(image_pixels(msg, 'f4', 1))
     if msg.encoding in ('bgra8', '8UC4', 'rgba8'):
@@ -70,6 +70,23 @@ def decode_depth(msg: Any) -> Float32Array:  # noqa: ANN401 - Image or Compresse
         return _returns_only(code * np.float32(_CARLA_FAR_M / (2**24 - 1)))
     raise BadMessageError('encoding', f'{msg.encoding!r}; allowed are '
                                       f'{", ".join(DEPTH_ENCODINGS)}')
+
+
+class DepthDecoder:
+    """The images of one depth camera whose raw integers count in ``unit_m``.
+
+    Raises:
+        ConfigError: the unit is not one of depth.
+    """
+
+    def __init__(self, unit_m: float = MILLIMETRE_M) -> None:
+        check_number('unit_m', unit_m, *UNIT_RANGE_M)
+        self._unit_m = unit_m
+        self._sizes = SizeMemory()
+
+    def decode(self, msg: Any) -> Float32Array:  # noqa: ANN401 - Image or CompressedImage
+        """As :func:`decode_depth`; a compressed image of an unlikely size costs nothing."""
+        return decode_depth(msg, self._unit_m, self._sizes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +150,7 @@ DEPTH = Modality(
     name='depth',
     is_camera_plane=True,
     message_types=('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'),
-    decode=decode_depth,
+    decoder_type=DepthDecoder,
     encoder_type=DepthEncoder,
 )
 
@@ -249,41 +266,8 @@ def _returns_only(depth_m: npt.NDArray[Any]) -> Float32Array:
     return np.where(returned, depth, np.float32(np.nan))
 
 
-def _from_millimetres(depth_mm: npt.NDArray[Any]) -> Float32Array:
-    depth = depth_mm.astype(np.float32)
-    depth *= np.float32(0.001)
-    depth[depth_mm == 0] = np.nan
+def _scaled(counts: npt.NDArray[Any], unit_m: float) -> Float32Array:
+    depth = counts.astype(np.float32)
+    depth *= np.float32(unit_m)
+    depth[counts == 0] = np.nan
     return depth
-
-
-def _decode_compressed_depth(msg: CompressedImageMessage) -> Float32Array:
-    buffer = message_bytes(msg.data)
-    if 'compressedDepth' not in msg.format:
-        return _from_millimetres(_png_codes(buffer))
-    if 'rvl' in msg.format.lower():
-        raise BadMessageError('format', f'{msg.format!r}; allowed is compressedDepth in png')
-    if buffer.size <= _COMPRESSED_DEPTH_HEADER.size:
-        raise BadMessageError('data', f'{buffer.size} bytes; compressedDepth has a header of '
-                                      f'{_COMPRESSED_DEPTH_HEADER.size}')
-    scheme, quantum_a, quantum_b = _COMPRESSED_DEPTH_HEADER.unpack(buffer[:12].tobytes())
-    codes = _png_codes(buffer[_COMPRESSED_DEPTH_HEADER.size:])
-    encoding = msg.format.split(';')[0].strip()
-    if encoding in ('16UC1', 'mono16', ''):
-        return _from_millimetres(codes)
-    if encoding != '32FC1':
-        raise BadMessageError('format', f'{msg.format!r}; allowed are 16UC1 and 32FC1')
-    if scheme != _INVERSE_DEPTH or not math.isfinite(quantum_a) or not math.isfinite(quantum_b):
-        raise BadMessageError('data', f'compressedDepth header {scheme}, {quantum_a}, '
-                                      f'{quantum_b}; inverse depth, 1, and finite are needed')
-    with np.errstate(divide='ignore'):
-        depth_m = np.float32(quantum_a) / (codes.astype(np.float32) - np.float32(quantum_b))
-    depth_m[codes == 0] = np.nan
-    return _returns_only(depth_m)
-
-
-def _png_codes(buffer: Uint8Array) -> npt.NDArray[np.uint16]:
-    codes = decode_compressed(buffer, cv2.IMREAD_UNCHANGED)
-    if codes.dtype != np.uint16 or codes.ndim != 2:
-        raise BadMessageError('data', f'{codes.dtype.name} {list(codes.shape)}; depth needs a PNG '
-                                      'of 16 bits and one channel')
-    return codes.astype(np.uint16, copy=False)

@@ -22,7 +22,7 @@ from anymodal_seg_ros.modalities.base import (
     settings_of,
 )
 from anymodal_seg_ros.modalities.clouds import PointCloudMessage, cloud_points, required_field
-from anymodal_seg_ros.modalities.images import decode_color
+from anymodal_seg_ros.modalities.images import ColorDecoder, decode_color
 from anymodal_seg_ros.modalities.plane import (
     nearest_indices,
     resize_nearest,
@@ -69,6 +69,17 @@ def decode_events(msg: Any) -> npt.NDArray[Any]:  # noqa: ANN401 - PointCloud2 o
     events['t_ns'] = _absolute_ns(_time_ns(points[t_name]), _stamp_ns(msg))
     events['polarity'] = points[polarity_name] > 0
     return events
+
+
+class EventDecoder:
+    """The batches or frames of one event camera."""
+
+    def __init__(self) -> None:
+        self._frames = ColorDecoder()
+
+    def decode(self, msg: Any) -> npt.NDArray[Any]:  # noqa: ANN401 - as decode_events
+        """As :func:`decode_events`; a compressed frame of an unlikely size costs nothing."""
+        return decode_events(msg) if hasattr(msg, 'fields') else self._frames.decode(msg)
 
 
 class EventWindow:
@@ -203,7 +214,7 @@ EVENT = Modality(
     is_camera_plane=True,
     message_types=('sensor_msgs/msg/PointCloud2', 'sensor_msgs/msg/Image',
                    'sensor_msgs/msg/CompressedImage'),
-    decode=decode_events,
+    decoder_type=EventDecoder,
     encoder_type=EventEncoder,
 )
 

@@ -62,6 +62,14 @@ def decode_lidar(msg: PointCloudMessage) -> Float32Array:
     return cloud if kept.all() else cloud[kept]
 
 
+class LidarDecoder:
+    """The scans of one LiDAR."""
+
+    def decode(self, msg: PointCloudMessage) -> Float32Array:
+        """As :func:`decode_lidar`."""
+        return decode_lidar(msg)
+
+
 @dataclass(frozen=True, kw_only=True)
 class LidarEncoder:
     """Range, height above ground and intensity of the nearest return at a pixel, 1..255 each.
@@ -130,7 +138,7 @@ LIDAR = Modality(
     name='lidar',
     is_camera_plane=False,
     message_types=('sensor_msgs/msg/PointCloud2',),
-    decode=decode_lidar,
+    decoder_type=LidarDecoder,
     encoder_type=LidarEncoder,
 )
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from anymodal_seg_ros.geometry import Rig
 from anymodal_seg_ros.modalities.base import Modality, Settings, Uint8Array, settings_of
-from anymodal_seg_ros.modalities.images import decode_color
+from anymodal_seg_ros.modalities.images import ColorDecoder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +41,6 @@ RGB = Modality(
     name='rgb',
     is_camera_plane=True,
     message_types=('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'),
-    decode=decode_color,
+    decoder_type=ColorDecoder,
     encoder_type=RgbEncoder,
 )

@@ -3,17 +3,14 @@
 """Depth decoding against exact values, encoding against planes with known geometry."""
 
 import math
-import struct
-from types import SimpleNamespace
 
-import cv2
 import numpy as np
 import pytest
 
 from anymodal_seg_ros.errors import BadMessageError, ConfigError
 from anymodal_seg_ros.geometry import CameraModel, Rig, rotation_from_rpy
 from anymodal_seg_ros.modalities import DepthEncoder
-from anymodal_seg_ros.modalities.depth import decode_depth
+from anymodal_seg_ros.modalities.depth import DepthDecoder, decode_depth
 
 NAN = np.nan
 CAMERA = CameraModel.from_fov(64, 48, 90.0)
@@ -75,44 +72,20 @@ def test_contradictions_name_the_field(image_message, field, wrong):
         decode_depth(image_message(np.ones((2, 3), np.float32), '32FC1', **wrong))
 
 
-def compressed_depth(codes, form='16UC1; compressedDepth png', header=(1, 0.0, 0.0)):
-    png = cv2.imencode('.png', codes)[1].tobytes()
-    return SimpleNamespace(format=form, data=struct.pack('<iff', *header) + png)
+@pytest.mark.parametrize('unit_m', [0.0002, 0.00025, 0.01])
+@pytest.mark.parametrize('encoding', ['16UC1', 'mono16'])
+def test_raw_integers_in_another_unit(image_message, encoding, unit_m):
+    stored = np.array([[0, 1, 4000], [65535, 256, 5000]], np.uint16)
+    decoded = DepthDecoder(unit_m=unit_m).decode(image_message(stored, encoding))
+    np.testing.assert_allclose(decoded, np.where(stored, stored * unit_m, NAN), rtol=1e-6)
+    metres = image_message(np.full((2, 3), 2.5, np.float32), '32FC1')
+    assert (DepthDecoder(unit_m=unit_m).decode(metres) == 2.5).all()
 
 
-CODES = np.array([[0, 1, 2500, 65535]] * 2, np.uint16)
-
-
-def test_compressed_depth_in_millimetres():
-    expected = [[NAN, 0.001, 2.5, 65.535]] * 2
-    np.testing.assert_allclose(decode_depth(compressed_depth(CODES)), expected, rtol=1e-6)
-    plain = SimpleNamespace(format='16UC1; png compressed',
-                            data=cv2.imencode('.png', CODES)[1].tobytes())
-    np.testing.assert_allclose(decode_depth(plain), expected, rtol=1e-6)
-
-
-def test_compressed_depth_in_inverse_metres():
-    """The quantisation of compressed_depth_image_transport for depth_max 10, quantization 100."""
-    quantum_a = 100.0 * (100.0 + 1.0)
-    quantum_b = 1.0 - quantum_a / 10.0
-    depth_m = np.array([[NAN, 0.7, 3.0, 9.5]] * 2)
-    codes = np.nan_to_num(quantum_a / depth_m + quantum_b).astype(np.uint16)
-    message = compressed_depth(codes, '32FC1; compressedDepth', (1, quantum_a, quantum_b))
-    np.testing.assert_allclose(decode_depth(message), depth_m, rtol=2e-3)
-
-
-@pytest.mark.parametrize(('field', 'message'), [
-    ('format', compressed_depth(CODES, '16UC1; compressedDepth rvl')),
-    ('format', compressed_depth(CODES, '8UC1; compressedDepth png')),
-    ('data', compressed_depth(CODES, '32FC1; compressedDepth', (0, 1.0, 0.0))),
-    ('data', compressed_depth(CODES, '32FC1; compressedDepth', (1, NAN, 0.0))),
-    ('data', compressed_depth(CODES.astype(np.uint8))),
-    ('data', SimpleNamespace(format='16UC1; compressedDepth png', data=b'\x00' * 12)),
-    ('data', SimpleNamespace(format='16UC1; compressedDepth png', data=b'\x00' * 90)),
-])
-def test_bad_compressed_depth(field, message):
-    with pytest.raises(BadMessageError, match=rf'^{field}: '):
-        decode_depth(message)
+@pytest.mark.parametrize('unit_m', [0.0, -0.001, 1.5, 1e-9, NAN, '0.001', True])
+def test_a_unit_that_is_none(unit_m):
+    with pytest.raises(ConfigError, match=r'^unit_m is .*; allowed is 1e-06 to 1$'):
+        DepthDecoder(unit_m=unit_m)
 
 
 @pytest.mark.parametrize('size_hw', [(48, 64), (24, 32), (96, 128)])

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from anymodal_seg_ros.errors import BadMessageError, ConfigError
 from anymodal_seg_ros.geometry import MAX_IMAGE_PIXELS
 from anymodal_seg_ros.labels import UNLABELLED
-from anymodal_seg_ros.modalities.images import decode_compressed
+from anymodal_seg_ros.modalities.compressed import decode_compressed
 from training.datasets.frames import Image, UInt8
 
 _PNG_MAGIC = b'\x89PNG\r\n\x1a\n'

@@ -20,12 +20,9 @@ import yaml
 
 from anymodal_seg_ros.errors import BadMessageError, ConfigError
 from anymodal_seg_ros.labels import UNLABELLED, LabelSpace, load_label_space
-from anymodal_seg_ros.modalities.images import (
-    decode_color,
-    decode_compressed,
-    image_pixels,
-    message_bytes,
-)
+from anymodal_seg_ros.modalities.compressed import decode_compressed
+from anymodal_seg_ros.modalities.images import decode_color
+from anymodal_seg_ros.modalities.pixels import image_pixels, message_bytes
 from anymodal_seg_ros.resources import resource_path
 
 UInt8 = npt.NDArray[np.uint8]
