@@ -332,3 +332,15 @@ def test_unknown_sensors_and_empty_configurations_are_refused(drive):
 def test_impossible_thresholds_are_refused(values, message):
     with pytest.raises(ConfigError, match=message.replace('(', r'\(')):
         HealthConfig(**values)
+
+
+@pytest.mark.parametrize(('late_s', 'is_low'), [(0.020, False), (0.030, True)])
+def test_after_one_lost_image_the_next_may_jitter_before_the_rate_is_low(drive, late_s, is_low):
+    """At 30 Hz, 25 ms of jitter are more than the 0.4 periods that a slow camera gets."""
+    played = drive(tick_ns=1_000_000)
+    for index in range(60):
+        if index != 40:
+            played.add(index / 30, latency_s=0.02 + (late_s if index == 42 else 0.0))
+    played.run(2.0)
+    assert [reason for _, state, reason in played.steps if state is DEGRADED] == (
+        ['rate_low'] if is_low else [])

@@ -203,6 +203,72 @@ def test_fresh_scan_that_is_due_is_preferred_to_a_reused_one():
     assert offsets == [(1540, 0), (1550, -50)]
 
 
+@pytest.mark.parametrize(('period', 'reference'), [(90, 'rgb'), (70, 'depth')])
+def test_of_cameras_about_equally_fast_the_first_leads(period, reference):
+    """Equally fast is a rate less than 1.25 times the other's."""
+    player = Player({'rgb': CAMERA, 'depth': CAMERA})
+    player.play({'rgb': every(100, 1000, 4000), 'depth': every(period, 1000, 4000)})
+    sets = [s for _, s in player.between(2000, 3500) if len(s.samples) == 2]
+    assert len(sets) >= 3
+    assert {s.reference for s in sets} == {reference}
+
+
+def test_a_scan_about_as_fast_as_the_camera_serves_once():
+    """To serve again is for slower sensors; one of the same rate is waited for, then absent."""
+    scan = InputConfig(tolerance_s=0.06, max_age_s=0.3, is_camera_plane=False)
+    scans = every(110, 1000, 4000)
+    scans.remove(1000 + 110 * 20)
+    player = Player({'rgb': CAMERA, 'lidar': scan})
+    player.play({'rgb': every(100, 1000, 4000), 'lidar': scans})
+    assert player.sync.stats().inputs['lidar'].reused == 0
+    ((_, sample_set),) = player.between(3200, 3201)
+    assert sample_set.absent == {'lidar': 'not_arrived'}
+
+
+@pytest.mark.parametrize('camera_latency', [1, 60])
+def test_a_sample_nearer_to_the_next_reference_is_neither_taken_nor_waited_for(camera_latency):
+    """Images every 40 ms; each second one has a depth image 30 ms newer: 10 before the next."""
+    player = Player({'rgb': CAMERA, 'depth': InputConfig(tolerance_s=0.1)}, max_wait_s=0.5)
+    player.play({'rgb': every(40, 1000, 3000), 'depth': every(80, 1030, 3000)},
+                {'rgb': camera_latency, 'depth': 1})
+    assert player.delays(2000, 2900) == {camera_latency}
+    found = {(s.stamp_ns // MS % 80, s.absent.get('depth') or s.offset_ns('depth') // MS)
+             for _, s in player.between(2000, 2900)}
+    assert found == {(40, 'no_match'), (0, -10)}
+
+
+def test_a_lost_frame_costs_the_reference_no_more_than_its_own_set():
+    """However wide its tolerance: half a period on, its next image leads again."""
+    inputs = {'rgb': InputConfig(tolerance_s=0.1), 'depth': CAMERA}
+    images = every(40, 1000, 3000)
+    images.remove(2000)
+    player = Player(inputs).play({'rgb': images, 'depth': every(40, 1000, 3000)},
+                                 {'rgb': 1, 'depth': 5})
+    references = {s.stamp_ns // MS: s.reference for _, s in player.between(1960, 2100)}
+    assert references == {1960: 'rgb', 2000: 'depth', 2040: 'rgb', 2080: 'rgb'}
+
+
+def test_no_image_waits_longer_than_the_cap_behind_an_older_one_that_came_later():
+    player = Player({'rgb': CAMERA, 'depth': CAMERA}, max_wait_s=0.05)
+    player.play({name: every(100, 1000, 2000) for name in ('rgb', 'depth')},
+                {'rgb': 0, 'depth': 300})
+    player.send('rgb', 2010, 2060)
+    player.send('rgb', 2000, 2090)
+    player.wait_until(3000)
+    assert [(now, s.stamp_ns // MS) for now, s in player.between(2000, 2100)] == [
+        (2110, 2000), (2110, 2010)]
+
+
+def test_a_repeated_stamp_puts_off_no_deadline():
+    player = Player({'rgb': CAMERA, 'depth': CAMERA}, max_wait_s=0.05)
+    player.play({name: every(100, 1000, 2000) for name in ('rgb', 'depth')},
+                {'rgb': 0, 'depth': 300})
+    player.send('rgb', 2000, 2010)
+    player.send('rgb', 2000, 2040)
+    player.wait_until(3000)
+    assert [now for now, _ in player.between(2000, 2001)] == [2060]
+
+
 def test_nearest_sample_is_taken_and_the_other_reported():
     player = Player({'rgb': CAMERA, 'depth': CAMERA})
     player.play({name: every(100, 1000, 2000) for name in ('rgb', 'depth')})
