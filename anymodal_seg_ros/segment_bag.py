@@ -44,7 +44,8 @@ from anymodal_seg_ros.corruption import FaultSchedule
 from anymodal_seg_ros.errors import AnymodalError, BadMessageError, BagError, ConfigError
 from anymodal_seg_ros.inference import build_segmenter
 from anymodal_seg_ros.labels import LabelSpace
-from anymodal_seg_ros.modalities import MODALITIES
+from anymodal_seg_ros.modalities import Decoder, Decoding, build_decoders
+from anymodal_seg_ros.modalities.depth import MILLIMETRE_M
 from anymodal_seg_ros.pipeline import Pipeline
 from anymodal_seg_ros.resources import resource_path
 from anymodal_seg_ros.samples import Prediction, Sample, SampleSet
@@ -60,7 +61,7 @@ _DECODE_ERRORS = (ValueError, TypeError, OverflowError, MemoryError, cv2.error)
 logger = logging.getLogger(__name__)
 
 
-def decode_recorded(modality: str, recorded: BagMessage) -> Sample:
+def decode_recorded(modality: str, recorded: BagMessage, decoder: Decoder) -> Sample:
     """A recorded message as a sample that arrived when it was recorded.
 
     Raises:
@@ -68,7 +69,7 @@ def decode_recorded(modality: str, recorded: BagMessage) -> Sample:
     """
     message = recorded.message()
     try:
-        data = MODALITIES[modality].decode(message)
+        data = decoder.decode(message)
     except _DECODE_ERRORS as error:
         raise BadMessageError('data', repr(error)) from None
     stamp = message.header.stamp
@@ -83,6 +84,7 @@ def segment_recording(
     *,
     topics: Mapping[str, str] = TOPICS,
     schedule: FaultSchedule | None = None,
+    decoding: Decoding | None = None,
     start_s: float = 0.0,
     max_seconds: float = math.inf,
 ) -> Iterator[tuple[SampleSet, Prediction]]:
@@ -93,13 +95,14 @@ def segment_recording(
         topics: modality to topic; other keys, and modalities the bundle does not know, are
             passed over.
         schedule: sensor faults to apply on the way, as the injector node would.
+        decoding: settings of the decoders.
         start_s, max_seconds: which part of the recording to use.
 
     Raises:
         BagError: the recording is damaged, or holds none of the topics.
     """
     for sample_set in recorded_sets(path, pipeline, topics=topics, schedule=schedule,
-                                    start_s=start_s, max_seconds=max_seconds):
+                                    decoding=decoding, start_s=start_s, max_seconds=max_seconds):
         yield sample_set, pipeline.segment(sample_set)
 
 
@@ -109,6 +112,7 @@ def recorded_sets(
     *,
     topics: Mapping[str, str] = TOPICS,
     schedule: FaultSchedule | None = None,
+    decoding: Decoding | None = None,
     start_s: float = 0.0,
     max_seconds: float = math.inf,
 ) -> Iterator[SampleSet]:
@@ -118,7 +122,8 @@ def recorded_sets(
     if not any(info.counts.get(topic) for topic in modality_of):
         raise BagError(f'{path}: nothing on {", ".join(modality_of) or "no topic"}; '
                        f'recorded are {", ".join(info.topics) or "no topics"}')
-    messages = _arrivals(path, modality_of, schedule, start_s)
+    messages = _arrivals(path, modality_of, schedule, decoding, start_s)
+    decoders = build_decoders(decoding)
     start_ns = info.start_ns + round(start_s * NS_PER_S)
     last_ns = now_ns = start_ns
     for modality, recorded in messages:
@@ -128,7 +133,7 @@ def recorded_sets(
         yield from _let_time_pass(pipeline, last_ns, now_ns)
         last_ns = now_ns
         try:
-            sample = decode_recorded(modality, recorded)
+            sample = decode_recorded(modality, recorded, decoders[modality])
         except BadMessageError as error:
             yield from pipeline.reject(modality, f'bad_{error.field}', now_ns)
         else:
@@ -149,13 +154,13 @@ def _let_time_pass(pipeline: Pipeline, last_ns: int, now_ns: int) -> Iterator[Sa
 
 
 def _arrivals(path: Path | str, modality_of: Mapping[str, str], schedule: FaultSchedule | None,
-              start_s: float) -> Iterator[tuple[str, BagMessage]]:
+              decoding: Decoding | None, start_s: float) -> Iterator[tuple[str, BagMessage]]:
     """Modality and message in the order of arrival, under the schedule's faults."""
     source = read_bag(path, tuple(modality_of), start_s)
     if schedule is None:
         yield from ((modality_of[recorded.topic], recorded) for recorded in source)
         return
-    relay = FaultRelay(schedule)
+    relay = FaultRelay(schedule, decoding=decoding)
     order = count()
     held: list[tuple[int, int, BagMessage]] = []
     for recorded in source:
@@ -225,6 +230,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--topics', nargs='+', default=[], metavar='NAME=TOPIC',
                         help='topics with other names than: '
                              + ', '.join(f'{name}={topic}' for name, topic in TOPICS.items()))
+    parser.add_argument('--depth-unit-m', type=float, default=MILLIMETRE_M, metavar='M',
+                        help='metres to one step of raw integer depth (default %(default)s)')
     parser.add_argument('--storage', choices=('mcap', 'sqlite3'), default='mcap',
                         help='file format of the output (default %(default)s)')
     parser.add_argument('--start-s', type=float, default=0.0, help='seconds to skip')
@@ -262,6 +269,8 @@ def _run(options: argparse.Namespace) -> str:
     topics = _topics(options.topics)
     schedule = None if options.faults is None else FaultSchedule.from_yaml(options.faults)
     info = bag_info(options.bag)
+    decoding = {'depth': {'unit_m': options.depth_unit_m}}
+    build_decoders(decoding)
     _check_part(options.start_s, options.max_seconds, info.duration_s)
     rig = read_rig(options.bag, topics)
     bundle = options.bundle or resource_path('bundles') / 'default'
@@ -277,7 +286,7 @@ def _run(options: argparse.Namespace) -> str:
         progress = stack.enter_context(tqdm(total=round(seconds, 1), unit='s', desc='labelling'))
         for sample_set, prediction in segment_recording(
                 options.bag, pipeline, topics=topics, schedule=schedule,
-                start_s=options.start_s, max_seconds=options.max_seconds):
+                decoding=decoding, start_s=options.start_s, max_seconds=options.max_seconds):
             write_prediction(writer, pipeline, sample_set, prediction, palette=palette)
             used['+'.join(prediction.used)] += 1
             done_s = (prediction.stamp_ns - info.start_ns) / NS_PER_S - options.start_s

@@ -137,12 +137,39 @@ def test_part_of_a_recording_and_other_topics(recording, pipeline):
         list(segment_recording(recording, pipeline, topics={'rgb': '/nothing'}))
 
 
+@pytest.fixture(scope='module')
+def quarter_millimetres(tmp_path_factory):
+    """Depth alone, 2 m and 15 m in steps of 0.25 mm and none at all, five times in 0.4 s."""
+    path = tmp_path_factory.mktemp('quarter') / 'bag'
+    counts = np.zeros((48, 64), np.uint16)
+    counts[:, :20], counts[:, 40:] = 8000, 60000
+    with bags.BagWriter(path) as writer:
+        for i in range(5):
+            stamp_ns = START_NS + i * PERIOD_NS
+            writer.write('/depth/image', bags.image_message(stamp_ns, 'camera', counts, '16UC1'),
+                         stamp_ns)
+    return path
+
+
+@pytest.mark.parametrize('faulty', [False, True])
+def test_raw_depth_in_another_unit(quarter_millimetres, pipeline, faulty):
+    """A fault that ends sight at 10 m measures in the same unit."""
+    schedule = FaultSchedule(faults=(ScheduledFault(
+        name='haze', modality='depth', fault='black', start_s=0.0, end_s=9.0, severity=0.9),))
+    sets = list(recorded_sets(quarter_millimetres, pipeline, decoding={'depth': {
+        'unit_m': 0.00025}}, schedule=schedule if faulty else None))
+    depth_m = sets[-1].samples['depth'].data
+    assert np.allclose(depth_m[:, :20], 2.0)
+    assert np.isnan(depth_m[:, 20:40]).all()
+    assert np.isnan(depth_m[:, 40:]).all() if faulty else np.allclose(depth_m[:, 40:], 15.0)
+
+
 def test_malformed_recorded_message():
     recorded = SimpleNamespace(recorded_ns=1, message=lambda: bags.from_cdr(
         bags.to_cdr(bags.image_message(0, 'camera', np.zeros((2, 2), np.uint8), 'mono8')),
         'sensor_msgs/msg/Image'))
     with pytest.raises(BadMessageError):
-        segment_bag.decode_recorded('depth', recorded)
+        segment_bag.decode_recorded('depth', recorded, MODALITIES['depth'])
 
 
 @pytest.fixture(scope='module')

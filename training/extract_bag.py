@@ -31,7 +31,8 @@ from anymodal_seg_ros.bags import TOPICS
 from anymodal_seg_ros.corruption import FaultSchedule
 from anymodal_seg_ros.errors import AnymodalError, ConfigError
 from anymodal_seg_ros.labels import load_label_space
-from anymodal_seg_ros.modalities import MODALITIES
+from anymodal_seg_ros.modalities import MODALITIES, Decoding, build_decoders
+from anymodal_seg_ros.modalities.depth import MILLIMETRE_M
 from training.extraction.dataset import ExtractedDataset
 from training.extraction.encoding import EncodingOnly
 from training.extraction.job import Job, Recording, extract, is_there, plan, splits_from_yaml
@@ -142,7 +143,13 @@ def _job(args: argparse.Namespace) -> Job:
                             max_dt_s=args.max_dt_s, require=tuple(args.require),
                             keep_unlabelled=args.keep_unlabelled),
         schedule=FaultSchedule.from_yaml(args.faults) if args.faults else None,
-        sensors=args.sensors)
+        decoding=_decoding(args), sensors=args.sensors)
+
+
+def _decoding(args: argparse.Namespace) -> Decoding:
+    decoding = {'depth': {'unit_m': args.depth_unit_m}}
+    build_decoders(decoding)
+    return decoding
 
 
 def _encoding(args: argparse.Namespace) -> EncodingOnly:
@@ -184,6 +191,8 @@ def _parser() -> argparse.ArgumentParser:
              + ', '.join(f'{k}={t}' for k, t in TOPICS.items() if k != 'label'))
     add('--sensors', type=Path, metavar='FILE',
         help='calibration like config/sensors/sim.yaml instead of CameraInfo and /tf_static')
+    add('--depth-unit-m', type=float, default=MILLIMETRE_M, metavar='M',
+        help='metres to one step of raw integer depth (default %(default)s)')
     add('--faults', type=Path, help='YAML schedule of sensor faults to apply')
 
     group = parser.add_argument_group('ground truth')

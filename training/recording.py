@@ -13,6 +13,7 @@ from anymodal_seg_ros.bags import TOPICS, read_label_images, read_rig
 from anymodal_seg_ros.corruption import FaultSchedule
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.inference import Segmenter
+from anymodal_seg_ros.modalities import Decoding
 from anymodal_seg_ros.pipeline import Pipeline
 from anymodal_seg_ros.segment_bag import segment_recording
 from training.scoring import SubsetScores
@@ -26,6 +27,7 @@ def score_recording(
     segmenter: Segmenter,
     topics: Mapping[str, str] = TOPICS,
     schedule: FaultSchedule | None = None,
+    decoding: Decoding | None = None,
 ) -> SubsetScores:
     """Score every label image against the ground truth nearest in time (60 ms at most), by the
     sensors that were used.
@@ -35,6 +37,7 @@ def score_recording(
         segmenter: a loaded bundle.
         topics: of the sensors, their cameras and the ground truth.
         schedule: sensor faults to apply on the way.
+        decoding: settings of the decoders.
 
     Raises:
         ConfigError: there is no ground truth, none near any label image, one without labels, or
@@ -48,7 +51,8 @@ def score_recording(
     scores = SubsetScores(label_space=segmenter.bundle.label_space, same_frames=False,
                           missing_mode=segmenter.bundle.missing_mode)
     pipeline = Pipeline(segmenter, read_rig(path, topics))
-    for _, prediction in segment_recording(path, pipeline, topics=topics, schedule=schedule):
+    for _, prediction in segment_recording(path, pipeline, topics=topics, schedule=schedule,
+                                           decoding=decoding):
         nearest = int(stamps[np.abs(stamps - prediction.stamp_ns).argmin()])
         if abs(nearest - prediction.stamp_ns) <= MAX_TRUTH_OFFSET_NS:
             subset = tuple(name for name in order if name in prediction.used)

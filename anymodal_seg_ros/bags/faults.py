@@ -23,7 +23,7 @@ from anymodal_seg_ros.bags.messages import (
 from anymodal_seg_ros.bags.reading import NS_PER_S, default_typestore, from_cdr, to_cdr
 from anymodal_seg_ros.corruption import FaultSchedule, ScheduledFault, StreamFaults, corrupt
 from anymodal_seg_ros.errors import BadMessageError, ConfigError
-from anymodal_seg_ros.modalities import MODALITIES
+from anymodal_seg_ros.modalities import MODALITIES, Decoding, build_decoders
 from anymodal_seg_ros.samples import Sample
 
 RESTART_NS = NS_PER_S
@@ -77,14 +77,16 @@ class FaultRelay:
     """Passes serialized sensor messages on, as they would be with the scheduled faults.
 
     Time is that of the header stamps: zero of the schedule is ``start_ns``, or the first stamp
-    seen. A message without active fault comes back unchanged, and unread but for its stamp. Not
-    thread-safe.
+    seen. A message without active fault comes back unchanged, and unread but for its stamp.
+    ``decoding`` is how messages are read that a fault changes. Not thread-safe.
     """
 
-    def __init__(self, schedule: FaultSchedule, start_ns: int | None = None) -> None:
+    def __init__(self, schedule: FaultSchedule, start_ns: int | None = None,
+                 decoding: Decoding | None = None) -> None:
         # Takes a quarter of a second, in which the first fault would hold up every sensor.
         default_typestore()
         self.schedule = schedule
+        self._decoders = build_decoders(decoding)
         self._given_start_ns = start_ns
         self.start_ns = start_ns
         self._live: tuple[ScheduledFault, ...] = ()
@@ -175,7 +177,7 @@ class FaultRelay:
             if any(fault.kind == 'content' for fault in active):
                 message = from_cdr(cdr, msgtype)
                 stamp_ns = cdr_stamp_ns(cdr)
-                data = MODALITIES[modality].decode(message)
+                data = self._decoders[modality].decode(message)
                 sample = Sample(modality=modality, stamp_ns=stamp_ns, received_ns=stamp_ns,
                                 frame_id=message.header.frame_id, data=data)
                 cdr = encode_sample(corrupt(sample, active, self.schedule.seed), msgtype)

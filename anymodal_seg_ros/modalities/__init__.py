@@ -20,7 +20,19 @@ MODALITIES: Mapping[str, Modality] = {
     'event': EVENT,
 }
 
+Decoding = Mapping[str, Settings]
+"""Modality to the settings of its decoder; what is left out has its default."""
+
+
+def build_decoders(decoding: Decoding | None = None) -> dict[str, Decoder]:
+    """A decoder for each modality, for one input each. Raises ConfigError for a wrong setting."""
+    settings = decoding or {}
+    return {name: modality.decoder_type(**settings.get(name, {}))
+            for name, modality in MODALITIES.items()}
+
+
 __all__ = [
-    'MODALITIES', 'Decoder', 'DepthEncoder', 'Encoder', 'EventEncoder', 'EventWindow',
-    'LidarEncoder', 'Modality', 'RgbEncoder', 'Settings', 'network_size',
+    'MODALITIES', 'Decoder', 'Decoding', 'DepthEncoder', 'Encoder', 'EventEncoder',
+    'EventWindow', 'LidarEncoder', 'Modality', 'RgbEncoder', 'Settings', 'build_decoders',
+    'network_size',
 ]

@@ -21,7 +21,7 @@ from std_msgs.msg import Header, String
 
 from anymodal_seg_ros.errors import BadMessageError
 from anymodal_seg_ros.labels import UNLABELLED, LabelSpace
-from anymodal_seg_ros.modalities import MODALITIES
+from anymodal_seg_ros.modalities import Decoder
 from anymodal_seg_ros.samples import Sample
 
 try:
@@ -153,7 +153,7 @@ def label_info_message(space: LabelSpace, stamp_ns: int, frame_id: str) -> RosMe
     )
 
 
-def decode_sample(modality: str, msg: RosMessage, received_ns: int) -> Sample:
+def decode_sample(modality: str, msg: RosMessage, received_ns: int, decoder: Decoder) -> Sample:
     """A sensor message (or camera-plane frame of one) as a ``Sample``.
 
     Raises:
@@ -164,5 +164,5 @@ def decode_sample(modality: str, msg: RosMessage, received_ns: int) -> Sample:
         stamp_ns=stamp_to_ns(msg.header.stamp),
         received_ns=received_ns,
         frame_id=msg.header.frame_id.lstrip('/'),
-        data=MODALITIES[modality].decode(msg),
+        data=decoder.decode(msg),
     )

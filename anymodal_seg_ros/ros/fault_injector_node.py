@@ -34,6 +34,7 @@ from anymodal_seg_ros.bags import FaultRelay, FaultTransition, Relayed
 from anymodal_seg_ros.corruption import FAULTS, FaultSchedule, ScheduledFault
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.modalities import MODALITIES
+from anymodal_seg_ros.modalities.depth import MILLIMETRE_M, UNIT_RANGE_M
 from anymodal_seg_ros.ros.conversions import header
 from anymodal_seg_ros.ros.declaration import Spec, declare
 from anymodal_seg_ros.ros.lifetime import OwningNode, run_node
@@ -84,6 +85,8 @@ PARAMETERS = (
     Spec(name='reliability', default='reliable', choices=('reliable', 'best_effort'),
          text='QoS reliability of all relayed topics, in and out'),
     Spec(name='depth', default=10, low=1, high=10000, text='QoS depth of all relayed topics'),
+    Spec(name='depth_unit_m', default=MILLIMETRE_M, low=UNIT_RANGE_M[0], high=UNIT_RANGE_M[1],
+         text='Metres to one step of raw integer depth, for faults that change it'),
     Spec(name='wait_for_node', default='',
          text='An input is listened to once this node listens to its output; empty means whoever '
               'comes'),
@@ -109,7 +112,8 @@ class FaultInjector(OwningNode):
         start_stamp_ns = settings['start_stamp_ns']
         schedule = (FaultSchedule.from_yaml(settings['faults_file'])
                     if settings['faults_file'] else FaultSchedule())
-        self._relay = FaultRelay(schedule, None if start_stamp_ns < 0 else start_stamp_ns)
+        self._relay = FaultRelay(schedule, None if start_stamp_ns < 0 else start_stamp_ns,
+                                 {'depth': {'unit_m': settings['depth_unit_m']}})
         self._held: list[tuple[int, int, Publisher[Any], bytes]] = []
         self._order = count()
         self._unheard: dict[Publisher[Any], Callable[[], object]] = {}

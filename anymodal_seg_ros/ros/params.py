@@ -17,6 +17,8 @@ from anymodal_seg_ros.geometry import CameraModel, transform_from_quaternion
 from anymodal_seg_ros.health import DEFAULTS as HEALTH_DEFAULTS
 from anymodal_seg_ros.health import HealthConfig
 from anymodal_seg_ros.inference import BACKENDS
+from anymodal_seg_ros.modalities import Decoding
+from anymodal_seg_ros.modalities.depth import MILLIMETRE_M, UNIT_RANGE_M
 from anymodal_seg_ros.resources import resource_path
 from anymodal_seg_ros.ros.declaration import Spec
 from anymodal_seg_ros.ros.extrinsics import BASE
@@ -85,6 +87,10 @@ def _input_specs(modality: str) -> Iterable[Spec]:
         name = 'type' if modality == 'event' else 'transport'
         yield Spec(name=f'{prefix}.{name}', default=forms[0], choices=forms,
                    text=f'Form of the messages on {TOPICS[modality]}')
+    if modality == 'depth':
+        yield Spec(name=f'{prefix}.unit_m', default=MILLIMETRE_M,
+                   low=UNIT_RANGE_M[0], high=UNIT_RANGE_M[1],
+                   text='Metres to one step of raw integer depth (16UC1)')
     yield Spec(name=f'{prefix}.qos', default='BEST_AVAILABLE', choices=QOS_NAMES,
                text='Quality of service; BEST_AVAILABLE is reliable unless a publisher is not')
     yield Spec(name=f'{prefix}.qos_depth', default=_DEFAULT_DEPTH.get(modality, 2),
@@ -161,6 +167,7 @@ class Settings:
     enabled: Mapping[str, bool]
     forms: Mapping[str, str]
     """Modality to a key of ``inputs.TRANSPORTS``."""
+    decoding: Decoding
     qos: Mapping[str, InputQos]
     cameras: Mapping[str, CameraModel]
     """Only cameras that are given; ``rgb`` is the reference camera."""
@@ -185,6 +192,7 @@ def settings_from_values(values: Mapping[str, Any]) -> Settings:
         health={m: _health(m, values) for m in TOPICS},
         enabled={m: values[f'inputs.{m}.enabled'] for m in TOPICS},
         forms={m: _form(m, values) for m in TOPICS},
+        decoding={'depth': {'unit_m': values['inputs.depth.unit_m']}},
         qos={
             m: InputQos(name=values[f'inputs.{m}.qos'], depth=values[f'inputs.{m}.qos_depth'])
             for m in TOPICS

@@ -32,6 +32,7 @@ from rclpy.parameter import Parameter
 from anymodal_seg_ros.bags import read_rig
 from anymodal_seg_ros.errors import BadMessageError, ConfigError
 from anymodal_seg_ros.inference import build_segmenter
+from anymodal_seg_ros.modalities import build_decoders
 from anymodal_seg_ros.pipeline import Pipeline, build_encoders
 from anymodal_seg_ros.ros.conversions import NS_PER_S, RosMessage, decode_sample, header
 from anymodal_seg_ros.ros.declaration import declare
@@ -74,6 +75,7 @@ class SegmentationNode(OwningNode):
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._rig = self._build_rig()
         self._pipeline = self._build_pipeline()
+        self._decoders = build_decoders(self._settings.decoding)
         self._stats = InferenceStats()
         self._arrivals: OrderedDict[tuple[str, int], int] = OrderedDict()
         self._reported: set[tuple[str, str]] = set()
@@ -165,7 +167,7 @@ class SegmentationNode(OwningNode):
             self._stats.count('before_clock')
             return
         try:
-            sample = decode_sample(modality, msg, now_ns)
+            sample = decode_sample(modality, msg, now_ns, self._decoders[modality])
         except BadMessageError as error:
             self._reject(modality, f'bad_{error.field}', str(error), now_ns)
             return

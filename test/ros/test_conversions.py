@@ -12,6 +12,7 @@ from sensor_msgs.msg import Image, PointField
 
 from anymodal_seg_ros.errors import BadMessageError
 from anymodal_seg_ros.labels import load_label_space
+from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.modalities.clouds import cloud_points
 from anymodal_seg_ros.modalities.images import decode_color
 from anymodal_seg_ros.ros import conversions
@@ -126,7 +127,7 @@ def test_label_info_names_every_class():
 def test_a_message_becomes_a_sample_with_both_times():
     image = np.full((4, 6, 3), 9, np.uint8)
     message = image_to_message(image, 'rgb8', 1_500_000_000, '/camera')
-    sample = decode_sample('rgb', message, 1_600_000_000)
+    sample = decode_sample('rgb', message, 1_600_000_000, MODALITIES['rgb'])
     assert (sample.modality, sample.frame_id) == ('rgb', 'camera')
     assert (sample.stamp_ns, sample.received_ns) == (1_500_000_000, 1_600_000_000)
     np.testing.assert_array_equal(sample.data, image)

@@ -18,6 +18,7 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from anymodal_seg_ros.bundle import load_bundle
 from anymodal_seg_ros.geometry import CameraModel, Rig, transform_from_quaternion
 from anymodal_seg_ros.labels import load_label_space
+from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.ros import outputs, segmentation_node
 from anymodal_seg_ros.ros.conversions import LABEL_INFO_TYPE, decode_sample
 from anymodal_seg_ros.ros.diagnostics import modality_status
@@ -243,8 +244,20 @@ def test_only_stamps_that_do_not_increase_are_counted_as_such():
     assert values['num_non_increasing_msg'] == '3'
 
 
+def test_raw_depth_counts_in_the_unit_that_was_set(bench):
+    started = bench(**{'inputs.depth.unit_m': 0.00025})
+    counts = np.full((4, 6), 8000, '<u2')
+    message = Image(height=4, width=6, encoding='16UC1', step=12, data=counts.tobytes())
+    received = []
+    started.node._rig.problem = lambda modality: ''
+    started.node._pipeline.push = lambda sample, now_ns: received.append(sample) or []
+    started.node._on_message('depth', message)
+    assert np.allclose(received[0].data, 2.0)
+
+
 def labelled(*modalities):
-    samples = {name: decode_sample(name, SCENE.message(name, 0, 10**9), 10**9)
+    samples = {name: decode_sample(name, SCENE.message(name, 0, 10**9), 10**9,
+                                   MODALITIES[name])
                for name in modalities}
     camera = CameraModel.from_fov(SIZE_PX, SIZE_PX, 90.0)
     rig = Rig(camera=camera, camera_T={

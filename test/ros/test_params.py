@@ -52,6 +52,12 @@ def test_every_parameter_is_described_and_accepts_its_default(spec):
     assert ranged == is_number
 
 
+@pytest.mark.parametrize('unit_m', [0.0, -0.001, 2.0, float('nan')])
+def test_a_unit_of_depth_that_is_none(unit_m):
+    with pytest.raises(ConfigError, match=r'inputs\.depth\.unit_m is '):
+        SPECS['inputs.depth.unit_m'].check(unit_m)
+
+
 def test_names_are_unique():
     assert len(parameter_specs()) == len(SPECS)
 

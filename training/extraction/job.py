@@ -13,6 +13,7 @@ from typing import Any
 from anymodal_seg_ros.bags import TOPICS, BagInfo, bag_info
 from anymodal_seg_ros.corruption import FaultSchedule
 from anymodal_seg_ros.errors import BagError, ConfigError
+from anymodal_seg_ros.modalities import Decoding
 from anymodal_seg_ros.resources import read_yaml
 from training.extraction.calibration import calibration_dict, read_calibration, sha256_of
 from training.extraction.dataset import ExtractedDataset, check_split
@@ -36,6 +37,8 @@ class Job:
     """Keys of topics that must have been recorded."""
     selection: Selection = field(default_factory=Selection)
     schedule: FaultSchedule | None = None
+    decoding: Decoding = field(default_factory=dict)
+    """Settings of the decoders."""
     sensors: Path | None = None
     """See ``read_calibration``."""
 
@@ -135,7 +138,8 @@ def extract(dataset: ExtractedDataset, recording: Recording, job: Job,
     with dataset.adding(recording.name) as folder:
         report = extract_recording(
             recording.path, folder, job.encoding, rig, labels=job.labels, topics=job.topics,
-            selection=job.selection, schedule=job.schedule, on_set=on_set)
+            selection=job.selection, schedule=job.schedule,
+            decoding=job.decoding, on_set=on_set)
         summary = {'split': recording.split, 'condition': recording.condition,
                    'frames': report.frames, 'labelled_frames': report.labelled_frames,
                    'source': recording.source}
@@ -144,6 +148,7 @@ def extract(dataset: ExtractedDataset, recording: Recording, job: Job,
             'labels': _labels_dict(job.labels),
             'selection': job.selection.to_dict(),
             'faults': None if job.schedule is None else job.schedule.to_dict(),
+            'decoding': {name: dict(value) for name, value in job.decoding.items()},
             'camera_hw': [rig.camera.height_px, rig.camera.width_px],
             'calibration': calibration,
             'calibration_sha256': sha256_of(calibration),

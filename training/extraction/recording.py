@@ -17,6 +17,7 @@ from anymodal_seg_ros.bags import TOPICS
 from anymodal_seg_ros.corruption import FaultSchedule
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.geometry import Rig
+from anymodal_seg_ros.modalities import Decoding
 from anymodal_seg_ros.pipeline import Pipeline
 from anymodal_seg_ros.samples import SampleSet
 from anymodal_seg_ros.segment_bag import recorded_sets
@@ -120,6 +121,7 @@ def extract_recording(
     topics: Mapping[str, str] = TOPICS,
     selection: Selection | None = None,
     schedule: FaultSchedule | None = None,
+    decoding: Decoding | None = None,
     on_set: Callable[[int], None] = lambda stamp_ns: None,
 ) -> Report:
     """Write the frames of a recording; the sets are those that the vehicle would have formed.
@@ -132,6 +134,7 @@ def extract_recording(
         labels: None leaves every frame unlabelled.
         topics: keyed like ``anymodal_seg_ros.bags.TOPICS``.
         schedule: sensor faults to apply on the way, as the injector node would.
+        decoding: settings of the decoders.
         on_set: told the stamp of each set in ns.
 
     Raises:
@@ -147,7 +150,8 @@ def extract_recording(
     calibration_sha256 = sha256_of(calibration_dict(rig))
     report = Report()
     with (folder / FRAMES_FILE).open('w', encoding='utf-8') as lines:
-        for sample_set in recorded_sets(path, pipeline, topics=topics, schedule=schedule):
+        for sample_set in recorded_sets(path, pipeline, topics=topics, schedule=schedule,
+                                        decoding=decoding):
             on_set(sample_set.stamp_ns)
             refusal = chooser.refusal(sample_set)
             if refusal:
