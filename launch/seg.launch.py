@@ -46,7 +46,7 @@ ARGUMENTS = (
     ('namespace', '', 'Namespace of all nodes and relative topics'),
     ('camera_topic', INPUTS['camera_topic'], 'Camera image (Image, or CompressedImage by params)'),
     ('camera_info_topic', INPUTS['camera_info_topic'], 'CameraInfo of the camera'),
-    ('depth_topic', INPUTS['depth_topic'], 'Depth image (32FC1 in m, 16UC1 in inputs.depth.unit_m)'),
+    ('depth_topic', INPUTS['depth_topic'], 'Depth image (32FC1 in m or 16UC1 in mm, or by params)'),
     ('depth_info_topic', INPUTS['depth_info_topic'], 'CameraInfo of the depth camera'),
     ('lidar_topic', INPUTS['lidar_topic'], 'LiDAR scan (PointCloud2)'),
     ('events_topic', INPUTS['events_topic'], 'Events (PointCloud2 with x, y, t, pol)'),

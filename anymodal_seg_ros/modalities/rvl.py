@@ -17,9 +17,9 @@ from anymodal_seg_ros.errors import BadMessageError
 from anymodal_seg_ros.modalities.base import Uint8Array
 
 _MORE = 8
-# 33 bits: more than any number of pixels, and than any difference.
-_LONGEST = 11
-_TOO_LONG = 2**33
+# 30 bits: more than any number of pixels, and than any difference.
+_LONGEST = 10
+_TOO_LONG = 2**30
 
 
 def decode_rvl(stream: Uint8Array, num_pixels: int) -> npt.NDArray[np.uint16]:
@@ -35,8 +35,8 @@ def decode_rvl(stream: Uint8Array, num_pixels: int) -> npt.NDArray[np.uint16]:
     is_value[headers + 1] = False
     zigzag = numbers[:is_value.size][is_value]
     if zigzag.max(initial=0) == _TOO_LONG:
-        raise BadMessageError('data', 'an RVL stream with a number of more than '
-                                      f'{_LONGEST} pieces')
+        raise BadMessageError('data', f'an RVL stream for {num_pixels} pixels with a number of '
+                                      f'more than {_LONGEST} pieces')
     differences = (zigzag >> 1) ^ -(zigzag & 1)
     values = np.cumsum(differences, out=differences).astype(np.uint16)
     is_zero_or_value = np.zeros(counts.shape, dtype=bool)
@@ -46,34 +46,33 @@ def decode_rvl(stream: Uint8Array, num_pixels: int) -> npt.NDArray[np.uint16]:
     return image
 
 
-def _numbers(stream: Uint8Array) -> npt.NDArray[np.int64]:
+def _numbers(stream: Uint8Array) -> npt.NDArray[np.int32]:
     """Every complete number of the stream."""
     highest_first = stream[:stream.size // 4 * 4].reshape(-1, 4)[:, ::-1].reshape(-1)
     pieces = np.stack([highest_first >> 4, highest_first & 15], axis=1).reshape(-1)
-    ends = np.flatnonzero(pieces < _MORE)
+    ends = np.flatnonzero(pieces < _MORE).astype(np.int32)
     starts = np.empty_like(ends)
     starts[:1] = 0
     starts[1:] = ends[:-1] + 1
     lengths = ends - starts + 1
-    numbers: npt.NDArray[np.int64] = (pieces[starts] & 7).astype(np.int64)
+    numbers: npt.NDArray[np.int32] = (pieces[starts] & 7).astype(np.int32)
     longer = np.flatnonzero(lengths > 1)
     for place in range(1, _LONGEST):
         if not longer.size:
             break
-        numbers[longer] |= (pieces[starts[longer] + place] & 7).astype(np.int64) << (3 * place)
+        numbers[longer] |= (pieces[starts[longer] + place] & 7).astype(np.int32) << (3 * place)
         longer = longer[lengths[longer] > place + 1]
     numbers[longer] = _TOO_LONG
     return numbers
 
 
-def _runs(numbers: npt.NDArray[np.int64], num_pixels: int
-          ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.intp]]:
+def _runs(numbers: npt.NDArray[np.int32], num_pixels: int
+          ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.intp]]:
     """Counts [R, 2] of zeros and values of each run, and where its two numbers stand, [R]."""
     # Where a run begins depends on the one before; a list is what Python walks fastest.
     listed = numbers.tolist()
     headers = []
-    at = missing = 0
-    missing = num_pixels
+    at, missing = 0, num_pixels
     try:
         while missing > 0:
             headers.append(at)

@@ -37,7 +37,7 @@ class Pieces:
     def number(self):
         value = place = 0
         while True:
-            if not self.left or place > 10:
+            if not self.left or place > 9:
                 raise EOFError
             piece = self.left.pop()
             value |= (piece & 7) << (3 * place)
@@ -119,8 +119,9 @@ def test_what_follows_the_last_pixel_is_passed_over():
     ('23A14011 B1000000', 6),
     ('23A14011 B1000000', 8),
     ('FFFFFFFF FFFFFFFF', 4),
-    ('FFFFFFFF FFF00000', 4),
-    ('0FFFFFFF F7000000', 4),
+    ('FFFFFFFF FF000000', 4),
+    ('0FFFFFFF FFF70000', 4),
+    ('01FFFFFF FFFFF700', 1),
 ])
 def test_streams_that_do_not_hold_the_image(words, num_pixels):
     with pytest.raises(BadMessageError, match=rf'^data: .*{num_pixels} pixels'):
