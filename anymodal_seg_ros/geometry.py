@@ -12,12 +12,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from anymodal_seg_ros.errors import BadMessageError, ConfigError
+from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.lens import (
     DISTORTION_LENGTHS,
     Float64Array,
@@ -31,6 +31,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 MAX_IMAGE_SIDE_PX = 16384
 MAX_IMAGE_PIXELS = 64 * 1024 * 1024
+MAX_ASPECT = 16
 _MIN_Z_M = 1e-6
 optical_T_body: Float64Array = np.array([  # noqa: N816
     [0.0, -1.0, 0.0, 0.0],
@@ -42,27 +43,14 @@ optical_T_body: Float64Array = np.array([  # noqa: N816
 optical_T_body.setflags(write=False)
 
 
-class CameraInfoMessage(Protocol):
-    """What is read of a ``sensor_msgs/CameraInfo``, from rclpy or rosbags."""
-
-    width: int
-    height: int
-    distortion_model: str
-    d: Any
-    k: Any
-    p: Any
-    binning_x: int
-    binning_y: int
-    roi: Any
-
-
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class CameraModel:
     """A pinhole or fisheye camera with the distortion models of ``sensor_msgs/CameraInfo``.
 
     ``K`` is float64 [3, 3] in pixels of an image of ``width_px`` x ``height_px``; ``D`` holds the
     coefficients in OpenCV's order: k1 k2 p1 p2 [k3] for ``plumb_bob``, k1 k2 p1 p2 k3 k4 k5 k6
-    for ``rational_polynomial``, k1 k2 k3 k4 for ``equidistant``. An empty ``D`` means none.
+    [s1 s2 s3 s4 [tau_x tau_y]] for ``rational_polynomial``, k1 k2 k3 k4 for ``equidistant``. An
+    empty ``D`` means none.
 
     Raises:
         ConfigError: a size, ``K``, ``D`` or the model's name cannot be used.
@@ -77,7 +65,7 @@ class CameraModel:
     def __post_init__(self) -> None:
         K = _frozen(self.K)
         D = _frozen(self.D).reshape(-1)
-        problem = _camera_problem(self.width_px, self.height_px, K, self.distortion_model, D)
+        problem = camera_problem(self.width_px, self.height_px, K, self.distortion_model, D)
         if problem is not None:
             raise ConfigError(f'camera {problem[0]}: {problem[1]}')
         if D.size == 0:
@@ -96,32 +84,6 @@ class CameraModel:
                       [0.0, focal_px, (height_px - 1) / 2.0],
                       [0.0, 0.0, 1.0]])
         return cls(width_px=width_px, height_px=height_px, K=K)
-
-    @classmethod
-    def from_camera_info(cls, msg: CameraInfoMessage, *, rectified: bool = False) -> CameraModel:
-        """The camera of the image that ``msg`` (a ``sensor_msgs/CameraInfo``) goes with.
-
-        Region of interest and binning are applied. ``rectified`` takes the projection matrix
-        ``p`` without distortion, for images that have been rectified already.
-
-        Raises:
-            BadMessageError: uncalibrated (``k[0]`` is 0), not finite, or of absurd size.
-        """
-        width_px, height_px = int(msg.width), int(msg.height)
-        model = msg.distortion_model or 'plumb_bob'
-        D = np.asarray(msg.d, dtype=np.float64).reshape(-1)
-        K_field = 'p' if rectified else 'k'
-        K = np.asarray(getattr(msg, K_field), dtype=np.float64)
-        if K.size != (12 if rectified else 9):
-            raise BadMessageError(K_field, f'{K.size} values; {12 if rectified else 9} are needed')
-        K = K.reshape(3, -1)[:, :3]
-        if rectified:
-            model, D = 'plumb_bob', np.zeros(0)
-        problem = _camera_problem(width_px, height_px, K, model, D)
-        if problem is not None:
-            raise BadMessageError(K_field if problem[0] == 'K' else problem[0].lower(), problem[1])
-        full = cls(width_px=width_px, height_px=height_px, K=K, distortion_model=model, D=D)
-        return _binned_region(full, msg)
 
     def resized(self, width_px: int, height_px: int) -> CameraModel:
         """The same view in an image of another size (pixel areas correspond exactly)."""
@@ -331,14 +293,17 @@ def _is_rigid(matrix: Float64Array) -> bool:
             and np.array_equal(matrix[3], (0.0, 0.0, 0.0, 1.0)))
 
 
-def _camera_problem(width_px: int, height_px: int, K: Float64Array, model: str,
-                    D: Float64Array) -> tuple[str, str] | None:
-    """(field, what is wrong and what is allowed), None for a usable camera."""
+def camera_problem(width_px: int, height_px: int, K: Float64Array, model: str,
+                   D: Float64Array) -> tuple[str, str] | None:
+    """(field, what is wrong and what is allowed), None for a usable ``CameraModel``."""
     for name, side_px in (('width', width_px), ('height', height_px)):
         if not 1 <= side_px <= MAX_IMAGE_SIDE_PX:
             return name, f'{side_px}; allowed is 1 to {MAX_IMAGE_SIDE_PX}'
     if width_px * height_px > MAX_IMAGE_PIXELS:
         return 'height', f'{width_px}x{height_px}; allowed are {MAX_IMAGE_PIXELS} pixels'
+    if max(width_px, height_px) > MAX_ASPECT * min(width_px, height_px):
+        return 'height', (f'{width_px}x{height_px}; allowed is a long side of up to {MAX_ASPECT} '
+                          'short ones')
     if K.shape != (3, 3) or not np.isfinite(K).all():
         return 'K', f'{K.tolist()}; a finite [3, 3] is needed'
     if K[0, 0] <= 0.0 or K[1, 1] <= 0.0 or not np.array_equal(K[2], (0.0, 0.0, 1.0)):
@@ -351,23 +316,3 @@ def _camera_problem(width_px: int, height_px: int, K: Float64Array, model: str,
     if not np.isfinite(D).all():
         return 'D', f'{D.tolist()}; finite values are needed'
     return None
-
-
-def _binned_region(full: CameraModel, msg: CameraInfoMessage) -> CameraModel:
-    roi = msg.roi
-    left, top = int(roi.x_offset), int(roi.y_offset)
-    width_px = int(roi.width) or full.width_px - left
-    height_px = int(roi.height) or full.height_px - top
-    if left + width_px > full.width_px or top + height_px > full.height_px \
-            or min(width_px, height_px) < 1:
-        raise BadMessageError('roi', f'{width_px}x{height_px} at ({left}, {top}); it must lie '
-                                     f'in the image of {full.width_px}x{full.height_px}')
-    binning = max(int(msg.binning_x), 1), max(int(msg.binning_y), 1)
-    if binning[0] > width_px or binning[1] > height_px:
-        raise BadMessageError('binning_x', f'{binning[0]}x{binning[1]}; '
-                                           f'the image has only {width_px}x{height_px} pixels')
-    K = full.K.copy()
-    K[:2, 2] -= (left, top)
-    region = replace(full, width_px=width_px - width_px % binning[0],
-                     height_px=height_px - height_px % binning[1], K=K)
-    return region.resized(region.width_px // binning[0], region.height_px // binning[1])

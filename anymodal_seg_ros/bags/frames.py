@@ -13,13 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from anymodal_seg_ros.bags.reading import read_bag
+from anymodal_seg_ros.calibration import read_camera_info
 from anymodal_seg_ros.errors import BadMessageError, BagError, ConfigError
-from anymodal_seg_ros.geometry import (
-    CameraModel,
-    Rig,
-    invert_transform,
-    transform_from_quaternion,
-)
+from anymodal_seg_ros.geometry import Rig, invert_transform, transform_from_quaternion
 
 Float64Array = npt.NDArray[np.float64]
 StaticTransforms = Mapping[str, tuple[str, Float64Array]]
@@ -126,12 +122,12 @@ def read_rig(path: Path | str, topics: Mapping[str, str] = TOPICS) -> Rig:
         raise BagError(f'{path}: no CameraInfo on {topics.get("rgb_info")}; '
                        'the camera model is needed')
     try:
-        rig = Rig(camera=CameraModel.from_camera_info(reference),
+        rig = Rig(camera=read_camera_info(reference),
                   camera_frame=reference.header.frame_id.lstrip('/'))
         for modality in _OTHER_SENSORS:
             info = first.get(topics.get(f'{modality}_info', ''))
             if info is not None:
-                rig = rig.with_camera(modality, CameraModel.from_camera_info(info))
+                rig = rig.with_camera(modality, read_camera_info(info))
     except BadMessageError as error:
         raise BagError(f'{path}: CameraInfo: {error}') from None
     return _with_static_transforms(rig, path, topics, first)

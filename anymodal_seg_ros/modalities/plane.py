@@ -10,10 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from anymodal_seg_ros.errors import ConfigError
-from anymodal_seg_ros.geometry import CameraModel, Rig
+from anymodal_seg_ros.geometry import MAX_ASPECT, CameraModel, Rig
 
 Indices = npt.NDArray[np.intp]
-MAX_ASPECT = 16
 
 
 def network_size(camera_hw: tuple[int, int], short_side_px: int,

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from sensor_msgs.msg import CameraInfo
 
+from anymodal_seg_ros.calibration import read_camera_info
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.geometry import (
     CameraModel,
@@ -89,7 +90,7 @@ class RigKeeper:
 
     def on_camera_info(self, modality: str, msg: CameraInfo) -> None:
         """Take the intrinsics of ``msg``; raises BadMessageError when it has none."""
-        camera = CameraModel.from_camera_info(msg)
+        camera = read_camera_info(msg)
         self.camera_sources[modality] = 'camera_info'
         if modality not in self._known or not _same_camera(self._known[modality], camera):
             self._known[modality] = camera

@@ -12,8 +12,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = 'anymodal_seg_ros'
 
-GROUND = {'stopping', 'errors', 'samples', 'resources', 'labels', 'lens', 'geometry', 'metrics',
-          '__init__'}
+GROUND = {'stopping', 'errors', 'samples', 'resources', 'labels', 'lens', 'geometry',
+          'calibration', 'metrics', '__init__'}
 BELOW_HEALTH = GROUND | {'modalities', 'corruption'}
 BELOW_BUNDLE = BELOW_HEALTH | {'sync', 'health', 'models'}
 BELOW_PIPELINE = BELOW_BUNDLE | {'bundle', 'inference'}
@@ -102,7 +102,8 @@ def test_rows_form_no_cycle():
 
 
 @pytest.mark.parametrize('module', [
-    'samples', 'labels', 'geometry', 'metrics', 'modalities', 'corruption', 'sync', 'health',
+    'samples', 'labels', 'geometry', 'calibration', 'metrics', 'modalities', 'corruption',
+    'sync', 'health',
 ])
 def test_core_loads_neither_torch_nor_ros(module):
     code = (f'import sys, {PACKAGE}.{module}; '

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from anymodal_seg_ros.calibration import read_camera_info
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.geometry import CameraModel, Rig, optical_T_body
 from anymodal_seg_ros.modalities import MODALITIES, network_size
@@ -141,7 +142,7 @@ def test_rclpy_cloud_and_camera_info():
     np.testing.assert_array_equal(MODALITIES['lidar'].decode(message), cloud)
     info = messages.CameraInfo(height=40, width=60, distortion_model='plumb_bob', d=[0.0] * 5,
                                k=RIG.camera.K.reshape(-1))
-    np.testing.assert_array_equal(CameraModel.from_camera_info(info).K, RIG.camera.K)
+    np.testing.assert_array_equal(read_camera_info(info).K, RIG.camera.K)
 
 
 def test_rosbags_messages():

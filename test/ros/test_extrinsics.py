@@ -72,7 +72,7 @@ def test_a_pose_is_asked_for_until_it_comes_and_not_kept_for_another_frame():
 def test_an_uncalibrated_camera_info_changes_nothing():
     keeper = RigKeeper(camera_frame=FRAME)
     info = camera_info(0)
-    info.k = [0.0] * 9
+    info.k, info.p = [0.0] * 9, [0.0] * 12
     with pytest.raises(BadMessageError):
         keeper.on_camera_info('rgb', info)
     assert keeper.problem('depth') == 'no_camera_info'

@@ -98,7 +98,9 @@ CASES = {
 def camera_infos():
     good = camera_info(time.time_ns())
     return [
-        changed(good, k=[0.0] * 9), changed(good, k=[math.nan] * 9), changed(good, width=0),
+        changed(good, k=[0.0] * 9, p=[0.0] * 12), changed(good, k=[math.nan] * 9),
+        changed(good, k=[1e300] * 9), changed(good, width=0),
+        changed(good, k=[32.0, 0.0, 31.5, 0.0, 5e-324, 31.5, 0.0, 0.0, 1.0], binning_y=2),
         changed(good, height=2**32 - 1), changed(good, distortion_model='mirror'),
         changed(good, d=[math.inf] * 5), changed(good, d=[1.0] * 7),
     ]
