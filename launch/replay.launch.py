@@ -23,7 +23,7 @@ ARGUMENTS = (
 
 
 def generate_launch_description() -> LaunchDescription:
-    """All other arguments are those of ``seg.launch.py``."""
+    """All other arguments are those of ``seg.launch.py``, which checks them all."""
     declared = [DeclareLaunchArgument(name, default_value=default, description=text)
                 for name, default, text in ARGUMENTS]
     seg = IncludeLaunchDescription(

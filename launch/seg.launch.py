@@ -3,26 +3,29 @@
 """Segmentation of live sensors, or of a recording with optional sensor faults."""
 
 import os
-from pathlib import Path
+from typing import Any
 
-import yaml
+from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 from launch import LaunchContext, LaunchDescription
 from launch.actions import (
     DeclareLaunchArgument,
-    EmitEvent,
+    LogInfo,
     OpaqueFunction,
-    RegisterEventHandler,
     SetEnvironmentVariable,
 )
-from launch.event_handlers import OnProcessExit
-from launch.events import Shutdown
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.resources import resource_path
+from anymodal_seg_ros.ros import launch_arguments as check
+from anymodal_seg_ros.ros.bag_player_node import PARAMETERS as PLAYER_PARAMETERS
+from anymodal_seg_ros.ros.launch_arguments import Argument
+from anymodal_seg_ros.ros.launch_endings import ends_with
 
 PACKAGE = 'anymodal_seg_ros'
+NODE = 'anymodal_seg'
+INJECTOR = 'fault_injector'
 INPUTS = {
     'camera_topic': 'camera/image',
     'camera_info_topic': 'camera/camera_info',
@@ -30,6 +33,7 @@ INPUTS = {
     'depth_info_topic': 'depth/camera_info',
     'lidar_topic': 'lidar/points',
     'events_topic': 'events',
+    'events_info_topic': 'events/camera_info',
 }
 INJECTOR_OUTPUTS = {
     'camera_topic': 'rgb',
@@ -38,33 +42,58 @@ INJECTOR_OUTPUTS = {
     'depth_info_topic': 'depth_info',
     'lidar_topic': 'lidar',
     'events_topic': 'event',
+    'events_info_topic': 'event_info',
 }
+RATE = next(spec for spec in PLAYER_PARAMETERS if spec.name == 'rate')
 DISTROS_WITH_FASTRTPS = ('humble', 'iron', 'jazzy')
+START_TIMEOUT_S = 300.0
+"""A node that fails ends the launch, so a player waits for a slow machine and nothing else."""
+
+
+def _topic(name: str, text: str) -> Argument:
+    return Argument(name=name, default=INPUTS[name], text=text, parse=check.topic)
+
+
 ARGUMENTS = (
-    ('params_file', '', 'YAML with parameters of the node; empty: config/anymodal_seg.yaml'),
-    ('use_sim_time', 'false', 'Take the time from /clock; always true when a bag is played'),
-    ('namespace', '', 'Namespace of all nodes and relative topics'),
-    ('camera_topic', INPUTS['camera_topic'], 'Camera image (Image, or CompressedImage by params)'),
-    ('camera_info_topic', INPUTS['camera_info_topic'], 'CameraInfo of the camera'),
-    ('depth_topic', INPUTS['depth_topic'], 'Depth image (32FC1 in m or 16UC1 in mm, or by params)'),
-    ('depth_info_topic', INPUTS['depth_info_topic'], 'CameraInfo of the depth camera'),
-    ('lidar_topic', INPUTS['lidar_topic'], 'LiDAR scan (PointCloud2)'),
-    ('events_topic', INPUTS['events_topic'], 'Events (PointCloud2 with x, y, t, pol)'),
-    ('bundle', '', 'Folder of the network to run; empty: the one that is installed'),
-    ('device', 'auto', 'Where the network runs: auto, cpu or cuda'),
-    ('bag', '', 'Recording (rosbag2, mcap or sqlite3) to play; empty: live sensors'),
-    ('bag_rate', '1.0', 'Speed of the recording, 1.0 is real time'),
-    ('loop', 'false', 'Play the recording again and again'),
-    ('faults_file', '', 'YAML schedule of sensor faults to inject; empty: none'),
-    ('rviz', 'false', 'Open RViz with the layout of this package'),
-    ('log_level', 'info', 'Log level of the nodes: debug, info, warn, error'),
+    Argument(name='params_file', default='', parse=check.parameters,
+             text='YAML with parameters of the node; empty: config/anymodal_seg.yaml'),
+    Argument(name='use_sim_time', default='false', parse=check.truth,
+             text='Take the time from /clock; always true when a bag is played'),
+    Argument(name='namespace', default='', parse=check.namespace,
+             text='Namespace of all nodes and relative topics'),
+    _topic('camera_topic', 'Camera image (Image, or CompressedImage by params)'),
+    _topic('camera_info_topic', 'CameraInfo of the camera'),
+    _topic('depth_topic', 'Depth image (32FC1 in m or 16UC1 in mm, or by params)'),
+    _topic('depth_info_topic', 'CameraInfo of the depth camera'),
+    _topic('lidar_topic', 'LiDAR scan (PointCloud2)'),
+    _topic('events_topic', 'Events (PointCloud2 with x, y, t, pol)'),
+    _topic('events_info_topic', 'CameraInfo of the event camera'),
+    Argument(name='bundle', default='', parse=check.bundle,
+             text='Folder of the network to run; empty: the one that is installed'),
+    Argument(name='device', default='auto', parse=check.device,
+             text='Where the network runs: auto, cpu or cuda'),
+    Argument(name='bag', default='', parse=check.recording,
+             text='Recording (rosbag2, mcap or sqlite3) to play; empty: live sensors'),
+    Argument(name='bag_rate', default='1.0', parse=check.number(RATE.low, RATE.high),
+             text='Speed of the recording, 1.0 is real time'),
+    Argument(name='loop', default='false', parse=check.truth,
+             text='Play the recording again and again'),
+    Argument(name='faults_file', default='', parse=check.schedule,
+             text='YAML schedule of sensor faults to inject; empty, or without faults: none'),
+    Argument(name='live_faults', default='false', parse=check.truth,
+             text='Start the fault injector without a schedule too, to set faults by hand'),
+    Argument(name='rviz', default='false', parse=check.truth,
+             text='Open RViz with the layout of this package'),
+    Argument(name='log_level', default='info',
+             parse=check.choice('debug', 'info', 'warn', 'error', 'fatal'),
+             text='Log level of the nodes: debug, info, warn, error or fatal'),
 )
 
 
 def generate_launch_description() -> LaunchDescription:
     """Arguments first, so that ``--show-args`` lists them; the rest depends on their values."""
-    declared = [DeclareLaunchArgument(name, default_value=default, description=text)
-                for name, default, text in ARGUMENTS]
+    declared = [DeclareLaunchArgument(one.name, default_value=one.default, description=one.text)
+                for one in ARGUMENTS]
     return LaunchDescription(
         [*declared, *_transport(), *_threads(), OpaqueFunction(function=_start)])
 
@@ -88,82 +117,91 @@ def _threads() -> list:
 
 
 def _start(context: LaunchContext) -> list:
-    values = {name: LaunchConfiguration(name).perform(context) for name, _, _ in ARGUMENTS}
-    values['sim_time'] = bool(values['bag']) or _is_true(values['use_sim_time'])
-    actions = [_segmentation(values)]
-    if values['faults_file']:
-        _require_raw_inputs(values['params_file'])
-        actions.append(_injector(values))
+    texts = {one.name: LaunchConfiguration(one.name).perform(context) for one in ARGUMENTS}
+    values = check.parsed(ARGUMENTS, texts)
+    values['sim_time'] = bool(values['bag']) or values['use_sim_time']
+    values['injects'] = bool(values['faults_file'].faults) or values['live_faults']
+    processes = {'segmentation_node': _segmentation(values, texts['params_file'])}
+    if values['injects']:
+        _require_raw_inputs(values['params_file'], texts['params_file'])
+        processes['fault_injector_node'] = _injector(values, texts['faults_file'])
     if values['bag']:
-        player = _player(values)
-        actions += [player, RegisterEventHandler(OnProcessExit(
-            target_action=player, on_exit=[EmitEvent(event=Shutdown(reason='bag is over'))]))]
-    if _is_true(values['rviz']):
-        actions.append(Node(
-            package='rviz2', executable='rviz2', namespace=values['namespace'],
-            arguments=['-d', str(resource_path('rviz') / 'anymodal_seg.rviz')],
-            parameters=[{'use_sim_time': values['sim_time']}]))
-    return actions
+        processes['bag_player_node'] = _player(values)
+    # Registered before a process could end.
+    endings = [ends_with(process, name) for name, process in processes.items()]
+    return [*endings, *processes.values(), *(_rviz(values) if values['rviz'] else ())]
 
 
-def _node(values: dict, executable: str, name: str, parameters: list, remappings: list) -> Node:
+def _rviz(values: dict[str, Any]) -> list:
+    """Beside the nodes: it may be absent or be closed, and they go on."""
+    try:
+        get_package_prefix('rviz2')
+    except PackageNotFoundError:
+        return [LogInfo(msg='rviz:=true: there is no package rviz2 here; going on without it')]
+    return [Node(
+        package='rviz2', executable='rviz2', namespace=values['namespace'],
+        arguments=['-d', str(resource_path('rviz') / 'anymodal_seg.rviz')],
+        parameters=[{'use_sim_time': values['sim_time']}],
+        remappings=[(topic, values[argument]) for argument, topic in INPUTS.items()])]
+
+
+def _node(values: dict[str, Any], executable: str, name: str, parameters: list,
+          remappings: list) -> Node:
     return Node(
         package=PACKAGE, executable=executable, name=name, namespace=values['namespace'],
         output='screen', emulate_tty=True, parameters=parameters, remappings=remappings,
         ros_arguments=['--log-level', values['log_level']])
 
 
-def _segmentation(values: dict) -> Node:
-    params_file = values['params_file'] or str(resource_path('config') / 'anymodal_seg.yaml')
+def _segmentation(values: dict[str, Any], params_file: str) -> Node:
+    params_file = params_file or str(resource_path('config') / 'anymodal_seg.yaml')
     overrides = {'use_sim_time': values['sim_time'], 'model.device': values['device']}
     if values['bundle']:
         overrides['bundle'] = values['bundle']
     if values['bag']:
         overrides['extrinsics_bag'] = values['bag']
-    return _node(values, 'segmentation_node', 'anymodal_seg', [params_file, overrides],
+    return _node(values, 'segmentation_node', NODE, [params_file, overrides],
                  [(topic, values[argument]) for argument, topic in INPUTS.items()])
 
 
-def _injector(values: dict) -> Node:
-    parameters = {'use_sim_time': values['sim_time'], 'faults_file': values['faults_file']}
+def _injector(values: dict[str, Any], faults_file: str) -> Node:
+    parameters = {'use_sim_time': values['sim_time'], 'faults_file': faults_file}
+    # Live sensors do not wait, and are not to be kept from other listeners.
+    if values['bag']:
+        parameters['wait_for_node'] = NODE
     for argument, key in INJECTOR_OUTPUTS.items():
         parameters[f'outputs.{key}'] = values[argument]
         parameters[f'inputs.{key}'] = _injected(values, argument)
-    return _node(values, 'fault_injector_node', 'fault_injector', [parameters], [])
+    return _node(values, 'fault_injector_node', INJECTOR, [parameters], [])
 
 
-def _require_raw_inputs(params_file: str) -> None:
+def _require_raw_inputs(params: list[dict[str, Any]], params_file: str) -> None:
     """Another form has another topic: the injector would relay what nobody listens to."""
-    if not params_file:
-        return
-    for node in (yaml.safe_load(Path(params_file).read_text(encoding='utf-8')) or {}).values():
-        for sensor, given in node.get('ros__parameters', {}).get('inputs', {}).items():
+    for table in params:
+        for sensor, given in table.get('inputs', {}).items():
             form = given.get('transport', given.get('type', 'raw'))
             if form not in ('raw', 'cloud'):
-                raise ConfigError(f'faults_file needs raw topics, but {params_file} has '
-                                  f'{form!r} for {sensor}; start fault_injector_node by itself')
+                raise ConfigError(f'faults_file needs raw topics, but params_file:={params_file} '
+                                  f'has {form!r} for {sensor}; start fault_injector_node by '
+                                  'itself')
 
 
-def _injected(values: dict, argument: str) -> str:
+def _injected(values: dict[str, Any], argument: str) -> str:
     """Where the injector listens: ``raw/`` before the topic, or behind a leading slash."""
     topic = values[argument]
     return f'/raw{topic}' if topic.startswith('/') else f'raw/{topic}'
 
 
-def _player(values: dict) -> Node:
+def _player(values: dict[str, Any]) -> Node:
     """Recorded topics go to the topics of the arguments, or to the injector before them."""
     remappings = []
     for argument, topic in INPUTS.items():
-        target = _injected(values, argument) if values['faults_file'] else values[argument]
+        target = _injected(values, argument) if values['injects'] else values[argument]
         recorded = {f'/{topic}', values[argument] if values[argument].startswith('/') else ''}
         remappings += [(source, target) for source in sorted(recorded - {'', target})]
     parameters = {
-        'bag': values['bag'], 'rate': float(values['bag_rate']), 'loop': _is_true(values['loop']),
-        'exclude_topics': ['/clock', '/ground_truth/label'], 'wait_for_subscribers_s': 60.0,
-        'finish_delay_s': 1.0}
+        'bag': values['bag'], 'rate': values['bag_rate'], 'loop': values['loop'],
+        'exclude_topics': ['/clock', '/ground_truth/label'], 'finish_delay_s': 1.0,
+        'wait_for_subscribers_s': START_TIMEOUT_S,
+        'wait_for_node': INJECTOR if values['injects'] else NODE}
     return _node(values, 'bag_player_node', 'bag_player', [parameters], remappings)
-
-
-def _is_true(text: str) -> bool:
-    return text.strip().lower() in ('true', '1', 'yes', 'on')
-

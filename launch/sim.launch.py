@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A simulated street: recorded first, then replayed through the segmentation node."""
 
+import atexit
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -11,7 +13,6 @@ from launch.actions import (
     DeclareLaunchArgument,
     ExecuteProcess,
     IncludeLaunchDescription,
-    LogInfo,
     OpaqueFunction,
     RegisterEventHandler,
 )
@@ -20,50 +21,86 @@ from launch.events.process import ProcessExited
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 
+from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.resources import resource_path
+from anymodal_seg_ros.ros import launch_arguments as check
+from anymodal_seg_ros.ros.bag_player_node import PARAMETERS as PLAYER_PARAMETERS
+from anymodal_seg_ros.ros.launch_arguments import Argument
+from anymodal_seg_ros.ros.launch_endings import check_exit
 
 FAULTS = str(resource_path('config') / 'faults' / 'none.yaml')
+RATE = next(spec for spec in PLAYER_PARAMETERS if spec.name == 'rate')
+
+
+def _new_folder(text: str) -> str:
+    if text and Path(text).exists():
+        raise ConfigError('it exists and is not overwritten; replay.launch.py plays it')
+    return text
+
+
 STREET = (
-    ('seed', '1', 'Seed of the street; the same seed gives the same recording'),
-    ('street', 'straight', 'Kind of street: straight, curve or crossing'),
-    ('condition', 'sun', 'Weather and light: sun, cloud, fog, rain or night'),
-    ('duration', '30', 'Seconds to drive'),
+    Argument(name='seed', default='1', parse=check.whole_number,
+             text='Seed of the street; the same seed gives the same recording'),
+    Argument(name='street', default='straight',
+             parse=check.choice('straight', 'curve', 'crossing'),
+             text='Kind of street: straight, curve or crossing'),
+    Argument(name='condition', default='sun',
+             parse=check.choice('sun', 'cloud', 'fog', 'rain', 'night'),
+             text='Weather and light: sun, cloud, fog, rain or night'),
+    Argument(name='duration', default='30', parse=check.number(0.1),
+             text='Seconds to drive'),
 )
 REPLAY = (
-    ('faults_file', FAULTS, 'YAML schedule of sensor faults to inject'),
-    ('bag_rate', '1.0', 'Speed of the replay, 1.0 is real time'),
-    ('loop', 'false', 'Drive the street again and again'),
-    ('bundle', '', 'Folder of the network to run; empty: the one that is installed'),
-    ('rviz', 'false', 'Open RViz with the layout of this package'),
+    Argument(name='faults_file', default=FAULTS, parse=check.schedule,
+             text='YAML schedule of sensor faults to inject'),
+    Argument(name='bag_rate', default='1.0', parse=check.number(RATE.low, RATE.high),
+             text='Speed of the replay, 1.0 is real time'),
+    Argument(name='loop', default='false', parse=check.truth,
+             text='Drive the street again and again'),
+    Argument(name='bundle', default='', parse=check.bundle,
+             text='Folder of the network to run; empty: the one that is installed'),
+    Argument(name='rviz', default='false', parse=check.truth,
+             text='Open RViz with the layout of this package'),
 )
-ARGUMENTS = (*STREET, *REPLAY,
-             ('bag', '', 'Folder to record the street to; empty: a temporary one'))
+BAG = Argument(name='bag', default='', parse=_new_folder,
+               text='Folder to record the street to; empty: a temporary one')
+ARGUMENTS = (*STREET, *REPLAY, BAG)
 
 
 def generate_launch_description() -> LaunchDescription:
     """All other arguments are those of ``seg.launch.py``."""
-    declared = [DeclareLaunchArgument(name, default_value=default, description=text)
-                for name, default, text in ARGUMENTS]
+    declared = [DeclareLaunchArgument(one.name, default_value=one.default, description=one.text)
+                for one in ARGUMENTS]
     return LaunchDescription([*declared, OpaqueFunction(function=_record_and_replay)])
 
 
 def _record_and_replay(context: LaunchContext) -> list:
-    bag = LaunchConfiguration('bag').perform(context)
-    bag = bag or str(Path(tempfile.mkdtemp(prefix='anymodal_street_')) / 'bag')
-    options = [part for name, _, _ in STREET
-               for part in (f'--{name}', LaunchConfiguration(name).perform(context))]
+    texts = {one.name: LaunchConfiguration(one.name).perform(context) for one in ARGUMENTS}
+    # Also what is for the replay alone: nobody waits for a street to be told of a typing error.
+    bag = check.parsed(ARGUMENTS, texts)['bag'] or _temporary_bag()
+    options = [part for one in STREET for part in (f'--{one.name}', texts[one.name])]
     record = ExecuteProcess(
         cmd=[sys.executable, '-m', 'anymodal_seg_ros.sim', 'bag', bag, *options],
         output='screen', emulate_tty=True)
     replay = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(str(Path(__file__).resolve().parent / 'seg.launch.py')),
-        launch_arguments=[('bag', bag), *((name, LaunchConfiguration(name))
-                                          for name, _, _ in REPLAY)])
+        launch_arguments=[('bag', bag), *((one.name, LaunchConfiguration(one.name))
+                                          for one in REPLAY)])
 
     def when_recorded(event: ProcessExited, context: LaunchContext) -> list:
-        if event.returncode == 0:
-            return [replay]
-        return [LogInfo(msg=f'the street was not recorded (exit code {event.returncode})')]
+        if context.is_shutdown:
+            return []
+        check_exit(event, 'recording the street')
+        return [replay]
 
-    return [record,
-            RegisterEventHandler(OnProcessExit(target_action=record, on_exit=when_recorded))]
+    # Registered before the process could end.
+    return [RegisterEventHandler(OnProcessExit(target_action=record, on_exit=when_recorded)),
+            record]
+
+
+def _temporary_bag() -> str:
+    """A folder that is gone when the launch is: a street takes megabytes for each second."""
+    folder = tempfile.mkdtemp(prefix='anymodal_street_')
+    # All processes have ended by then, however the launch ended.
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return str(Path(folder) / 'bag')

@@ -15,10 +15,11 @@ from anymodal_seg_ros.stopping import NODE_STOPPED, run_main
 if __name__ == '__main__':
     sys.exit(run_main('anymodal_seg_ros.ros.bag_player_node', NODE_STOPPED))
 
+import math
 import queue
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from rcl_interfaces.msg import ParameterDescriptor
@@ -39,6 +40,8 @@ from anymodal_seg_ros.ros.message_types import message_class
 NS_PER_S = 1_000_000_000
 END_POLL_S = 0.05
 SUBSCRIBER_POLL_S = 0.02
+SETTLE_S = 1.0
+"""Who listens to one topic listens to its others within this time, or does not want them."""
 JOIN_TIMEOUT_S = 2.0
 CLOCK_LEAD_S = 0.2
 """Wall time for which /clock stands at the start before the first message, so that subscribers
@@ -69,8 +72,9 @@ TOPIC_LISTS = {
     'topics': ([''], 'Recorded topics to play; empty means all'),
     'exclude_topics': (['/clock'], 'Recorded topics not to play'),
     'latched_topics': (['/tf_static'], 'Recorded topics to offer to late subscribers'),
-    'wait_for_topics': ([''], 'Recorded topics that need a subscriber before the start; '
-                              'empty means all that are played and not latched'),
+    'wait_for_topics': ([''], 'Recorded topics that need a subscriber before the start; empty '
+                              'means all that are played, not latched, and listened to within '
+                              f'{SETTLE_S:g} s of one another'),
 }
 
 
@@ -183,22 +187,29 @@ class BagPlayer(OwningNode):
         timeout_s = self._settings['wait_for_subscribers_s']
         if not timeout_s:
             return
-        deadline_s = time.monotonic() + timeout_s
-        lonely = self._lonely()
+        played = set(self._topics)
+        named = self._lists['wait_for_topics'] & played
+        wanted = named or played - self._lists['latched_topics']
+        lonely = self._lonely(wanted)
         if lonely:
             self.get_logger().info(f'waiting up to {timeout_s:g} s for {self._awaited(lonely)}')
+        start_s = time.monotonic()
+        settling_s = start_s if len(lonely) < len(wanted) else math.inf
         while lonely and not self._stop.wait(SUBSCRIBER_POLL_S):
-            if time.monotonic() >= deadline_s:
+            now_s = time.monotonic()
+            if now_s >= start_s + timeout_s:
                 self.get_logger().warning(
                     f'starting after {timeout_s:g} s without {self._awaited(lonely)}')
                 return
-            lonely = self._lonely()
+            if not named and now_s >= settling_s + SETTLE_S:
+                self.get_logger().info(f'starting without {self._awaited(lonely)}')
+                return
+            before, lonely = lonely, self._lonely(wanted)
+            if len(lonely) < len(before):
+                settling_s = now_s
 
-    def _lonely(self) -> list[str]:
+    def _lonely(self, wanted: Collection[str]) -> list[str]:
         """Recorded topics that are still to be heard, by the names they are played on."""
-        played = set(self._topics)
-        wanted = (self._lists['wait_for_topics'] & played
-                  or played - self._lists['latched_topics'])
         publishers = (self._publishers_by_topic[topic] for topic in sorted(wanted))
         by = listener_name(self, self._settings['wait_for_node'])
         return [one.topic_name for one in publishers if not is_heard(self, one, by)]

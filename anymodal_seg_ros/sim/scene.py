@@ -22,6 +22,9 @@ def _open3d() -> Any:  # noqa: ANN401 - a module
     try:
         import open3d
     except ImportError as error:
+        if isinstance(error.__cause__, KeyboardInterrupt):
+            # So a compiled module answers a signal that falls into its initialization.
+            raise KeyboardInterrupt from None
         raise MissingDependencyError(
             f'the simulated street needs Open3D ({error}); install it with: '
             'pip install open3d-cpu (Linux) or open3d') from None

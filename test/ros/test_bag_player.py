@@ -154,6 +154,19 @@ def test_another_node_is_not_the_one_that_is_awaited(start_node, probe, bag_path
     node.destroy_node()
 
 
+def test_topics_that_nobody_wants_do_not_hold_up_the_others(start_node, probe, bag_path):
+    """Where no topic is named: who listens to one has soon said what else is wanted."""
+    player = start_node('bag_player_node', settings(bag_path, wait_for_topics=['']))
+    probe.spin_until(lambda: 'waiting up to 20 s for a subscriber on /camera/camera_info, '
+                             '/camera/image, /lidar/points' in player.output)
+    images = probe.subscribe(Image, '/camera/image', 50)
+    probe.spin_until(lambda: not player.is_running)
+    assert ('starting without a subscriber on /camera/camera_info, /lidar/points'
+            in player.output)
+    assert len(images) == NUM_FRAMES, 'not one is lost'
+    assert player.wait() == 0
+
+
 def test_the_injector_listens_once_it_is_heard(start_node, probe, bag_path):
     """So the player waits for the whole chain, and not one message is lost on the way."""
     player = start_node('bag_player_node', settings(

@@ -1,0 +1,160 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Launch arguments as data: what they say, which values are allowed, one error for all else.
+
+A launch file gets text. Everything that text can be wrong in is found before a process starts.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rclpy.exceptions import NameValidationException
+from rclpy.validate_namespace import validate_namespace
+from rclpy.validate_topic_name import validate_topic_name
+
+from anymodal_seg_ros.corruption import FaultSchedule
+from anymodal_seg_ros.errors import AnymodalError, ConfigError
+
+Parse = Callable[[str], Any]
+TRUTHS = {'true': True, '1': True, 'yes': True, 'on': True,
+          'false': False, '0': False, 'no': False, 'off': False}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Argument:
+    """One argument of a launch file."""
+
+    name: str
+    default: str | None
+    """None: it must be given."""
+    text: str
+    parse: Parse = str
+
+
+def parsed(arguments: Iterable[Argument], texts: Mapping[str, str]) -> dict[str, Any]:
+    """The values of all arguments.
+
+    Raises:
+        ConfigError: a value that is not allowed; it is named with its argument.
+    """
+    values = {}
+    for argument in arguments:
+        text = texts[argument.name]
+        try:
+            values[argument.name] = argument.parse(text)
+        except (AnymodalError, NameValidationException) as error:
+            words = ' '.join(str(error).split())
+            raise ConfigError(f'{argument.name}:={text}: {words}') from None
+    return values
+
+
+def truth(text: str) -> bool:
+    """True or False."""
+    try:
+        return TRUTHS[text.strip().lower()]
+    except KeyError:
+        raise ConfigError('allowed: true, false') from None
+
+
+def number(low: float, high: float = math.inf) -> Parse:
+    """A float from ``low`` to ``high``."""
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not low <= value <= high or math.isinf(value):
+            limit = '' if math.isinf(high) else f' to {high:g}'
+            raise ConfigError(f'allowed: a number from {low:g}{limit}')
+        return value
+
+    return parse
+
+
+def whole_number(text: str) -> int:
+    """An integer from 0."""
+    if not re.fullmatch(r'\d+', text.strip()):
+        raise ConfigError('allowed: a whole number from 0')
+    return int(text)
+
+
+def choice(*allowed: str) -> Parse:
+    """One of some words."""
+    def parse(text: str) -> str:
+        if text not in allowed:
+            raise ConfigError(f'allowed: {", ".join(allowed)}')
+        return text
+
+    return parse
+
+
+def device(text: str) -> str:
+    """As the node takes it; whether there is such a device, the node finds."""
+    if not re.fullmatch(r'auto|cpu|cuda(:\d+)?', text):
+        raise ConfigError('allowed: auto, cpu, cuda, cuda:<index>')
+    return text
+
+
+def topic(text: str) -> str:
+    """A topic name, relative or absolute."""
+    validate_topic_name(text)
+    return text
+
+
+def namespace(text: str) -> str:
+    """A namespace or nothing."""
+    if text.strip('/'):
+        validate_namespace('/' + text.strip('/'))
+    return text
+
+
+def recording(text: str) -> str:
+    """A path that exists, or nothing."""
+    if text and not Path(text).exists():
+        raise ConfigError('no such recording')
+    return text
+
+
+def bundle(text: str) -> str:
+    """A folder that can be one, or nothing."""
+    if text and not (Path(text) / 'bundle.json').is_file():
+        raise ConfigError('no bundle there; allowed: a folder with bundle.json, or nothing for '
+                          'the one that is installed')
+    return text
+
+
+def parameters(text: str) -> list[dict[str, Any]]:
+    """The tables ``ros__parameters`` of a file, of nodes in any namespace; nothing gives none."""
+    if not text:
+        return []
+    try:
+        table = yaml.safe_load(Path(text).read_text(encoding='utf-8'))
+    except OSError as error:
+        raise ConfigError(str(error.strerror)) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f'not YAML: {error}') from None
+    found = list(_tables_of_parameters(table))
+    if not found:
+        raise ConfigError('not a file of parameters; allowed: a table ros__parameters under the '
+                          'name of a node, such as anymodal_seg or /**')
+    return found
+
+
+def _tables_of_parameters(table: object) -> Iterator[dict[str, Any]]:
+    for key, value in table.items() if isinstance(table, dict) else ():
+        if key == 'ros__parameters' and isinstance(value, dict):
+            yield value
+        else:
+            yield from _tables_of_parameters(value)
+
+
+def schedule(text: str) -> FaultSchedule:
+    """The faults of a file; nothing gives none."""
+    return FaultSchedule.from_yaml(text) if text else FaultSchedule()
