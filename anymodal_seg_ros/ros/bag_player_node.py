@@ -22,7 +22,6 @@ import time
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.clock import Clock, ClockType
 from rclpy.exceptions import InvalidHandle
 from rclpy.publisher import Publisher
@@ -67,15 +66,15 @@ PARAMETERS = (
     Spec(name='depth', default=10, low=1, high=10000, text='QoS depth of the played topics'),
     Spec(name='prefetch', default=64, low=1, high=10000,
          text='Messages that are read ahead and kept in memory'),
+    Spec(name='topics', default=[''], text='Recorded topics to play; empty means all'),
+    Spec(name='exclude_topics', default=['/clock'], text='Recorded topics not to play'),
+    Spec(name='latched_topics', default=['/tf_static'],
+         text='Recorded topics to offer to late subscribers'),
+    Spec(name='wait_for_topics', default=[''],
+         text='Recorded topics that need a subscriber before the start; empty means all that are '
+              f'played, not latched, and listened to within {SETTLE_S:g} s of one another'),
 )
-TOPIC_LISTS = {
-    'topics': ([''], 'Recorded topics to play; empty means all'),
-    'exclude_topics': (['/clock'], 'Recorded topics not to play'),
-    'latched_topics': (['/tf_static'], 'Recorded topics to offer to late subscribers'),
-    'wait_for_topics': ([''], 'Recorded topics that need a subscriber before the start; empty '
-                              'means all that are played, not latched, and listened to within '
-                              f'{SETTLE_S:g} s of one another'),
-}
+TOPIC_LISTS = ('topics', 'exclude_topics', 'latched_topics', 'wait_for_topics')
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -94,7 +93,8 @@ class BagPlayer(OwningNode):
     def __init__(self) -> None:
         super().__init__('bag_player')
         self._settings = declare(self, PARAMETERS, ())
-        self._lists = {name: self._topic_list(name) for name in TOPIC_LISTS}
+        self._lists = {name: frozenset(filter(None, self._settings[name]))
+                       for name in TOPIC_LISTS}
         if not self._settings['bag']:
             raise ConfigError("bag is ''; the path of a recording is needed")
         self._path: str = self._settings['bag']
@@ -121,12 +121,6 @@ class BagPlayer(OwningNode):
     def _stop_playing(self) -> None:
         self._stop.set()
         self._player.join(JOIN_TIMEOUT_S)
-
-    def _topic_list(self, name: str) -> frozenset[str]:
-        default, text = TOPIC_LISTS[name]
-        descriptor = ParameterDescriptor(name=name, description=text, read_only=True)
-        values = self.declare_parameter(name, default, descriptor).value
-        return frozenset(value for value in values if value)
 
     def _playable_topics(self, info: BagInfo) -> tuple[str, ...]:
         for name in ('topics', 'wait_for_topics'):

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -67,12 +68,19 @@ class Spec:
             )
 
 
+ROS_PARAMETERS = ('use_sim_time', 'start_type_description_service')
+"""What ROS itself takes from a node's parameters; not every release declares all of it."""
+ROS_AREA = 'qos_overrides.'
+
+
 def declare(node: Node, specs: Iterable[Spec], prefixes: Iterable[str]) -> dict[str, Any]:
-    """Declare every parameter and return the values by name.
+    """Declare every parameter of a node and return the values by name.
+
+    A value that was given for a name that nobody knows is warned about, with the nearest known
+    name: one file may serve several nodes, so that it need not be a mistake.
 
     Args:
-        prefixes: areas that belong to this node alone: an override in one of them that is no
-            parameter is a misspelt one.
+        prefixes: areas that belong to this node alone: there it is an error.
 
     Raises:
         ConfigError: a value has the wrong type or is not allowed, or a name is misspelt.
@@ -91,8 +99,14 @@ def declare(node: Node, specs: Iterable[Spec], prefixes: Iterable[str]) -> dict[
         values[spec.name] = parameter.value
     areas = tuple(f'{prefix}.' for prefix in prefixes)
     for name in overrides(node):
-        if name.startswith(areas) and name not in values:
-            raise ConfigError(f'{name} is not a parameter of {node.get_name()}')
+        if name in values or name in ROS_PARAMETERS or name.startswith(ROS_AREA):
+            continue
+        nearest = difflib.get_close_matches(name, values, n=1)
+        text = (f'{name} is not a parameter of {node.get_name()}'
+                + ''.join(f'; did you mean {known}?' for known in nearest))
+        if name.startswith(areas):
+            raise ConfigError(text)
+        node.get_logger().warning(f'ignored: {text}')
     return values
 
 

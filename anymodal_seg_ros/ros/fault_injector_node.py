@@ -23,7 +23,7 @@ from itertools import count
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor, SetParametersResult
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType, JumpThreshold, TimeJump
 from rclpy.duration import Duration
 from rclpy.parameter import Parameter
@@ -78,6 +78,15 @@ def _topic_specs() -> Iterable[Spec]:
                         'while its camera is dropped')
 
 
+def _live_specs() -> Iterable[Spec]:
+    for modality in TOPICS:
+        allowed = [name for name, row in FAULTS.items() if modality in row.modalities]
+        yield Spec(name=f'live.{modality}.fault', default='', choices=('', *allowed), dynamic=True,
+                   text=f'Fault of {modality} from now on, empty for none')
+        yield Spec(name=f'live.{modality}.severity', default=1.0, low=0.0, high=1.0, dynamic=True,
+                   text='Severity of that fault, above 0')
+
+
 PARAMETERS = (
     Spec(name='faults_file', default='', text='YAML schedule of faults; empty means none'),
     Spec(name='start_stamp_ns', default=-1,
@@ -91,6 +100,7 @@ PARAMETERS = (
          text='An input is listened to once this node listens to its output; empty means whoever '
               'comes'),
     *_topic_specs(),
+    *_live_specs(),
 )
 
 
@@ -108,7 +118,7 @@ class FaultInjector(OwningNode):
 
     def __init__(self) -> None:
         super().__init__('fault_injector')
-        settings = declare(self, PARAMETERS, ('inputs', 'outputs', 'types'))
+        settings = declare(self, PARAMETERS, ('inputs', 'outputs', 'types', 'live'))
         start_stamp_ns = settings['start_stamp_ns']
         schedule = (FaultSchedule.from_yaml(settings['faults_file'])
                     if settings['faults_file'] else FaultSchedule())
@@ -120,7 +130,8 @@ class FaultInjector(OwningNode):
         self._state = self.create_publisher(DiagnosticArray, '~/state', QoSProfile(
             history=HistoryPolicy.KEEP_LAST, depth=STATE_DEPTH,
             reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL))
-        self._live = self._declare_live()
+        self._live = {m: (settings[f'live.{m}.fault'], settings[f'live.{m}.severity'])
+                      for m in TOPICS}
         self._relay.set_live(live_faults(self._live))
         self.add_on_set_parameters_callback(self._set_live)
         self._release_timer = self.create_timer(RELEASE_PERIOD_S, self._release,
@@ -213,23 +224,6 @@ class FaultInjector(OwningNode):
             self._state.publish(state_message(transition))
             word = 'begins' if transition.active else 'ends'
             self.get_logger().info(f'{transition.fault.name} {word}')
-
-    def _declare_live(self) -> dict[str, tuple[str, float]]:
-        live = {}
-        for modality in TOPICS:
-            allowed = [name for name, row in FAULTS.items() if modality in row.modalities]
-            text = f'Fault of {modality} from now on, empty for none'
-            fault = self.declare_parameter(
-                f'live.{modality}.fault', '', ParameterDescriptor(
-                    description=text,
-                    additional_constraints='empty or one of ' + ', '.join(allowed))).value
-            span = FloatingPointRange(from_value=0.0, to_value=1.0, step=0.0)
-            severity = self.declare_parameter(
-                f'live.{modality}.severity', 1.0, ParameterDescriptor(
-                    description='Severity of that fault, above 0',
-                    floating_point_range=[span])).value
-            live[modality] = (fault, severity)
-        return live
 
     def _set_live(self, parameters: list[Parameter[Any]]) -> SetParametersResult:
         live = dict(self._live)

@@ -215,3 +215,16 @@ def test_recording_that_ends_in_damage(start_node, tmp_path):
     assert player.wait() == 1
     assert 'damaged' in player.output
     assert 'Traceback' not in player.output
+
+
+def test_a_name_that_no_parameter_has_is_warned_about_once(start_node):
+    node = start_node('bag_player_node', {
+        'bagg': '/drive', 'wheel_radius_m': 0.3, 'use_sim_time': True,
+        'start_type_description_service': False,
+        'qos_overrides./camera/image.publisher.reliability': 'best_effort'})
+    assert node.wait() == 2
+    warnings = [line.partition('ignored: ')[2] for line in node.output.splitlines()
+                if 'WARN' in line]
+    assert sorted(warnings) == [
+        'bagg is not a parameter of bag_player; did you mean bag?',
+        'wheel_radius_m is not a parameter of bag_player']
