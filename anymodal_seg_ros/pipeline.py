@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,7 @@ from anymodal_seg_ros.samples import Prediction, Sample, SampleSet
 from anymodal_seg_ros.sync import DEFAULT_INPUTS, InputConfig, SyncConfig, Synchronizer
 
 Images = dict[str, npt.NDArray[np.uint8]]
+Config = TypeVar('Config')
 
 
 def build_encoders(bundle: Bundle) -> dict[str, Encoder]:
@@ -74,20 +76,12 @@ class Pipeline:
     ) -> None:
         bundle = segmenter.bundle
         self.modalities = tuple(bundle.encoders)
-        for name in (*(inputs or {}), *(health or {})):
-            if name not in self.modalities:
-                raise ConfigError(
-                    f'settings for {name!r}, but the bundle knows {", ".join(self.modalities)}'
-                )
         self.segmenter = segmenter
         self.rig = rig
         self.encoders = build_encoders(bundle)
-        self.health = HealthMonitor(
-            {name: (health or {}).get(name, HEALTH_DEFAULTS[name]) for name in self.modalities}
-        )
+        self.health = HealthMonitor(self._filled(health, HEALTH_DEFAULTS))
         self.synchronizer = Synchronizer(
-            {name: (inputs or {}).get(name, DEFAULT_INPUTS[name]) for name in self.modalities},
-            sync or SyncConfig(),
+            self._filled(inputs, DEFAULT_INPUTS), sync or SyncConfig()
         )
         self._events = (
             EventWindow(int(self.encoders['event'].settings()['window_ms'] * 1e6))
@@ -130,6 +124,26 @@ class Pipeline:
         """Switch a sensor off or on by the user's will."""
         self.health.set_enabled(modality, enabled, now_ns)
         return self._update_trust(now_ns)
+
+    def reconfigure(
+        self,
+        now_ns: int,
+        *,
+        sync: SyncConfig | None = None,
+        inputs: Mapping[str, InputConfig] | None = None,
+        health: Mapping[str, HealthConfig] | None = None,
+    ) -> list[SampleSet]:
+        """Go on with other settings, given as at the construction; returns the sets due by them.
+
+        Health states, counters, waiting samples and all that was learnt stay.
+
+        Raises:
+            ConfigError: settings for a modality that the bundle does not know.
+        """
+        input_configs = self._filled(inputs, DEFAULT_INPUTS)
+        self.health.reconfigure(self._filled(health, HEALTH_DEFAULTS), now_ns)
+        sets = self._update_trust(now_ns)
+        return sets + self.synchronizer.reconfigure(input_configs, sync or SyncConfig(), now_ns)
 
     def flush(self, now_ns: int) -> list[SampleSet]:
         """Close every open set now, at the end of a recording."""
@@ -176,6 +190,17 @@ class Pipeline:
         """Height and width of the label image: those of the reference camera."""
         camera = (rig or self.rig).camera
         return camera.height_px, camera.width_px
+
+    def _filled(
+        self, given: Mapping[str, Config] | None, defaults: Mapping[str, Config]
+    ) -> dict[str, Config]:
+        """Settings of every modality, those not given by default."""
+        for name in given or {}:
+            if name not in self.modalities:
+                raise ConfigError(
+                    f'settings for {name!r}, but the bundle knows {", ".join(self.modalities)}'
+                )
+        return {name: (given or {}).get(name, defaults[name]) for name in self.modalities}
 
     def _update_trust(self, now_ns: int) -> list[SampleSet]:
         trusted = self.health.trusted()

@@ -37,14 +37,14 @@ class Baseline:
     that it follows a scene and not an outage. Numbers that are NaN are left out one by one."""
 
     def __init__(self, min_count: int) -> None:
-        self._min_count = min_count
+        self.min_count = min_count
         self._count = 0
         self._means: dict[str, npt.NDArray[np.float64]] = {}
 
     @property
     def usual(self) -> Numbers:
         """The means; empty until enough samples were seen."""
-        return self._means if self._count >= self._min_count else {}
+        return self._means if self._count >= self.min_count else {}
 
     def learn(self, numbers: Numbers) -> None:
         self._count += 1
@@ -59,12 +59,18 @@ class Debounce:
     """Evidence that needs several samples to begin and several without it to end."""
 
     def __init__(self, config: HealthConfig, enter_count: int) -> None:
-        self._config = config
-        self._enter_count = enter_count or config.enter_count
+        self._given_enter_count = enter_count
         self._row = 0
         self._clean_row = 0
-        self._window: deque[bool] = deque(maxlen=config.enter_window)
+        self._window: deque[bool] = deque()
         self.active = False
+        self.reconfigure(config)
+
+    def reconfigure(self, config: HealthConfig) -> None:
+        """Count by other numbers; the evidence so far stays."""
+        self._config = config
+        self._enter_count = self._given_enter_count or config.enter_count
+        self._window = deque(self._window, maxlen=config.enter_window)
 
     def add(self, bad: bool) -> None:
         self._row = self._row + 1 if bad else 0
@@ -85,9 +91,9 @@ class ContentJudge:
         self._config = config
         row = CHECKS.get(modality)
         self._measure = row.measure if row else None
-        self._checks: tuple[Check, ...] = tuple(
-            check for check in (row.checks if row else ())
-            if check.reason not in config.skip_checks)
+        self._checks = _checks_of(modality, config)
+        self._speaking: dict[str, bool] = {}
+        self._reported: dict[str, Debounce] = {}
         self._size_hw = config.size_hw
         self._odd_size_hw: tuple[int, int] | None = None
         self._odd_row = 0
@@ -97,6 +103,28 @@ class ContentJudge:
         self._stamp_ns: int | None = None
         self._lively_ns: int | None = None
         self._tilts: deque[npt.NDArray[np.float64]] = deque(maxlen=3)
+
+    def reconfigure(self, config: HealthConfig) -> None:
+        """Judge by other thresholds what comes from now on.
+
+        What is usual and what is debounced stay. A check that is switched off forgets its
+        evidence, and another size than the learnt one makes everything learnt useless.
+        """
+        self._config = config
+        self._checks = _checks_of(self._modality, config)
+        if config.size_hw not in (None, self._size_hw):
+            self._size_hw = config.size_hw
+            self._forget_usual()
+            return
+        self._baseline.min_count = config.baseline_count
+        before = self._reported
+        self._reported = {
+            check.reason: before.get(check.reason, Debounce(config, check.enter_count))
+            for check in self._checks}
+        for debounce in self._reported.values():
+            debounce.reconfigure(config)
+        self._speaking = {
+            reason: self._speaking.get(reason, False) for reason in self._reported}
 
     def judge(self, sample: Sample) -> Finding:
         """Judge the next sample in order of arrival."""
@@ -160,7 +188,7 @@ class ContentJudge:
 
     def _forget_usual(self) -> None:
         self._baseline = Baseline(self._config.baseline_count)
-        self._speaking: dict[str, bool] = {}
+        self._speaking = {}
         self._reported = {
             check.reason: Debounce(self._config, check.enter_count) for check in self._checks}
 
@@ -206,3 +234,10 @@ class ContentJudge:
             return math.nan
         first, second, third = self._tilts
         return float(np.abs(first - 2 * second + third).max())
+
+
+def _checks_of(modality: str, config: HealthConfig) -> tuple[Check, ...]:
+    """The checks of a modality that are not switched off, in the order of the table."""
+    row = CHECKS.get(modality)
+    checks = row.checks if row else ()
+    return tuple(check for check in checks if check.reason not in config.skip_checks)

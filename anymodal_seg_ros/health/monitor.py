@@ -142,6 +142,20 @@ class HealthMonitor:
         drained, self._transitions = self._transitions, []
         return drained
 
+    def reconfigure(self, configs: Mapping[str, HealthConfig], now_ns: int) -> None:
+        """Judge these sensors by other thresholds from now on; lets no time pass.
+
+        States, counts and all that was learnt stay. A sensor is switched off or on only where
+        ``enabled`` differs from what its last configuration said.
+
+        Raises:
+            ConfigError: a modality that is not configured; then nothing has changed.
+        """
+        now_ns = max(now_ns, self._now_ns or 0)
+        sensors = [(self._sensor(modality), config) for modality, config in configs.items()]
+        for sensor, config in sensors:
+            sensor.reconfigure(config, now_ns)
+
     def set_enabled(self, modality: str, enabled: bool, now_ns: int) -> None:
         """Switch a sensor off (DISABLED) or on again (WAITING)."""
         self._sensor(modality).set_enabled(enabled, self._advance(now_ns))

@@ -86,6 +86,15 @@ class SensorHealth:
             self._reason = ''
         self._forget(now_ns)
 
+    def reconfigure(self, config: HealthConfig, now_ns: int) -> None:
+        """Judge by other thresholds what comes from now on; all that is known stays."""
+        was_enabled, self._config = self._config.enabled, config
+        self._timing.reconfigure(config)
+        self._content.reconfigure(config)
+        self._recent = deque(self._recent, maxlen=config.enter_window)
+        if config.enabled != was_enabled:
+            self.set_enabled(config.enabled, now_ns)
+
     def set_enabled(self, enabled: bool, now_ns: int) -> None:
         is_enabled = self._state is not HealthState.DISABLED
         if enabled == is_enabled:

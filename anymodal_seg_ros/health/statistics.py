@@ -69,6 +69,10 @@ class Timing:
         self._slow_arrival_ns: int | None = None
         self._prompt_arrivals = 0
 
+    def reconfigure(self, config: HealthConfig) -> None:
+        """Judge by other thresholds what comes from now on."""
+        self._config = config
+
     @property
     def period_ns(self) -> int | None:
         """Configured or learnt interval between stamps; None while unknown."""

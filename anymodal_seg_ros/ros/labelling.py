@@ -12,7 +12,6 @@ from itertools import pairwise
 from rclpy.node import Node
 
 from anymodal_seg_ros.geometry import Rig
-from anymodal_seg_ros.inference import Segmenter
 from anymodal_seg_ros.modalities import network_size
 from anymodal_seg_ros.pipeline import Pipeline
 from anymodal_seg_ros.ros.diagnostics import InferenceStats, fusion_info
@@ -29,7 +28,6 @@ class Work:
     reports: Mapping[str, HealthReport]
     rig: Rig
     last_arrival_steady_ns: int
-    pipeline: Pipeline
     epoch: int
 
 
@@ -42,12 +40,13 @@ class Labelling:
     """
 
     def __init__(
-        self, node: Node, segmenter: Segmenter, outputs: OutputPublishers, stats: InferenceStats
+        self, node: Node, pipeline: Pipeline, outputs: OutputPublishers, stats: InferenceStats
     ) -> None:
         self.epoch = 0
         """Sets of an earlier one are labelled no more."""
         self._node = node
-        self._segmenter = segmenter
+        self._pipeline = pipeline
+        self._segmenter = pipeline.segmenter
         self._outputs = outputs
         self._stats = stats
         self._warm_sizes: set[tuple[int, int]] | None = None
@@ -71,7 +70,7 @@ class Labelling:
             self._stats.count('sets_superseded')
 
     def abandon(self) -> None:
-        """Time or settings have changed: what was formed until now is not to be published."""
+        """Time has restarted: what was formed until now is not to be published."""
         self.epoch += 1
         if self._worker.discard() is not None:
             self._stats.count('sets_discarded')
@@ -94,11 +93,11 @@ class Labelling:
             self._stats.count('sets_discarded')
             return
         rig = work.rig
-        self._warm_up_for(work.pipeline.output_hw(rig))
+        self._warm_up_for(self._pipeline.output_hw(rig))
         times = [time.monotonic_ns()]
-        images = work.pipeline.encode(work.samples, rig)
+        images = self._pipeline.encode(work.samples, rig)
         times.append(time.monotonic_ns())
-        prediction = work.pipeline.predict(work.samples, images, rig)
+        prediction = self._pipeline.predict(work.samples, images, rig)
         times.append(time.monotonic_ns())
         if work.epoch != self.epoch:
             self._stats.count('sets_discarded')

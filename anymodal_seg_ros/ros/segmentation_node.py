@@ -18,9 +18,9 @@ if __name__ == '__main__':
 import platform
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 from diagnostic_msgs.msg import DiagnosticArray
@@ -33,7 +33,7 @@ from anymodal_seg_ros.bags import read_rig
 from anymodal_seg_ros.errors import BadMessageError, ConfigError
 from anymodal_seg_ros.inference import build_segmenter
 from anymodal_seg_ros.modalities import build_decoders
-from anymodal_seg_ros.pipeline import Pipeline, build_encoders
+from anymodal_seg_ros.pipeline import Pipeline
 from anymodal_seg_ros.ros.conversions import NS_PER_S, RosMessage, decode_sample, header
 from anymodal_seg_ros.ros.declaration import declare
 from anymodal_seg_ros.ros.diagnostics import (
@@ -57,6 +57,7 @@ DECODE_ERRORS = (ValueError, TypeError, OverflowError, MemoryError, cv2.error)
 REMEMBERED_ARRIVALS = 512
 PAUSED_AFTER_NS = NS_PER_S // 2
 STOP_TIMEOUT_S = 5.0
+Config = TypeVar('Config')
 
 
 class SegmentationNode(OwningNode):
@@ -82,11 +83,10 @@ class SegmentationNode(OwningNode):
         self._bad_camera_infos: Counter[str] = Counter()
         self._clock_seen = (0, self._steady_ns())
         self._last_diagnostics_ns = 0
-        self._last_stamp_ns = self._floor_ns = 0
         self._outputs = OutputPublishers(
             self, self._segmenter.bundle.label_space, self._settings.overlay_alpha)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
-        self._labelling = Labelling(self, self._segmenter, self._outputs, self._stats)
+        self._labelling = Labelling(self, self._pipeline, self._outputs, self._stats)
         self.closing.callback(self._stop_labelling)
         if self._values['model.warm_up']:
             self._labelling.warm_up(self._pipeline.output_hw())
@@ -114,19 +114,18 @@ class SegmentationNode(OwningNode):
         )
 
     def _build_pipeline(self) -> Pipeline:
-        known = build_encoders(self._segmenter.bundle)
         settings = self._settings
         pipeline = Pipeline(
-            self._segmenter,
-            self._rig.rig,
-            sync=settings.sync,
-            inputs={name: settings.inputs[name] for name in known},
-            health={name: settings.health[name] for name in known},
-        )
-        for name in known:
+            self._segmenter, self._rig.rig, sync=settings.sync,
+            inputs=self._of_bundle(settings.inputs), health=self._of_bundle(settings.health))
+        for name in pipeline.modalities:
             if not settings.enabled[name]:
                 pipeline.set_enabled(name, False, self._now_ns())
         return pipeline
+
+    def _of_bundle(self, configs: Mapping[str, Config]) -> dict[str, Config]:
+        known = self._segmenter.bundle.encoders
+        return {name: config for name, config in configs.items() if name in known}
 
     def _start_receiving(self) -> None:
         modalities = self._pipeline.modalities
@@ -202,12 +201,9 @@ class SegmentationNode(OwningNode):
         """Hand sets to the inference thread and see to it that the next deadline is met."""
         for formed in sets:
             samples = self._placeable(formed)
-            is_repeated = samples.stamp_ns <= self._floor_ns
-            if not samples.samples or (
-                    is_repeated and not self._pipeline.synchronizer.stats().resets):
+            if not samples.samples:
                 self._stats.count('sets_discarded')
                 continue
-            self._last_stamp_ns = samples.stamp_ns
             self._stats.count('sets_in')
             arrived_ns = max(
                 self._arrivals.get((name, sample.stamp_ns), 0)
@@ -215,7 +211,7 @@ class SegmentationNode(OwningNode):
             )
             self._labelling.submit(Work(
                 samples, self._pipeline.health.reports(now_ns), self._rig.rig, arrived_ns,
-                self._pipeline, self._labelling.epoch))
+                self._labelling.epoch))
         self._arm(now_ns)
 
     def _placeable(self, samples: SampleSet) -> SampleSet:
@@ -273,7 +269,6 @@ class SegmentationNode(OwningNode):
         self.get_logger().info(f'restart: {reason}')
         self._arrivals.clear()
         self._labelling.abandon()
-        self._floor_ns = self._last_stamp_ns = 0
         self._pipeline.reset(self._now_ns(), reason)
 
     def _on_parameters(self, parameters: Sequence[Parameter[Any]]) -> SetParametersResult:
@@ -291,10 +286,9 @@ class SegmentationNode(OwningNode):
         self._outputs.overlay_alpha = settings.overlay_alpha
         now_ns = self._now_ns()
         if not settings.same_judgement(before):
-            # A new synchronizer does not know which stamps went out, until time restarts for it.
-            self._floor_ns = self._last_stamp_ns
-            self._labelling.abandon()
-            self._pipeline = self._build_pipeline()
+            self._forward(self._pipeline.reconfigure(
+                now_ns, sync=settings.sync, inputs=self._of_bundle(settings.inputs),
+                health=self._of_bundle(settings.health)), now_ns)
         for name, source in self._inputs.items():
             if settings.enabled[name] != before.enabled[name]:
                 source.set_active(settings.enabled[name])

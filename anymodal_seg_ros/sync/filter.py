@@ -7,11 +7,12 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from anymodal_seg_ros.errors import BadMessageError
 from anymodal_seg_ros.samples import Sample, SampleSet
+from anymodal_seg_ros.sync.config import InputConfig, SyncConfig
 from anymodal_seg_ros.sync.synchronizer import Synchronizer, SyncStats
 
 logger = logging.getLogger(__name__)
@@ -80,6 +81,10 @@ class SynchronizerFilter:
     def set_trusted(self, modalities: frozenset[str]) -> None:
         """See Synchronizer.set_trusted."""
         self._run(lambda now_ns: self._sync.set_trusted(modalities, now_ns))
+
+    def reconfigure(self, inputs: Mapping[str, InputConfig], config: SyncConfig) -> None:
+        """See Synchronizer.reconfigure."""
+        self._run(lambda now_ns: self._sync.reconfigure(inputs, config, now_ns))
 
     def reset(self, reason: str) -> None:
         """See Synchronizer.reset."""

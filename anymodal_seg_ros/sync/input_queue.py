@@ -42,10 +42,6 @@ class InputQueue:
 
     def __init__(self, name: str, config: InputConfig, sync_config: SyncConfig) -> None:
         self.name = name
-        self.is_camera_plane = config.is_camera_plane
-        self.tolerance_ns = to_ns(config.tolerance_s)
-        self.max_age_ns = to_ns(config.max_age_s)
-        self.max_queue = config.max_queue
         self.arrival = ArrivalModel(sync_config)
         self.is_trusted = True
         self.received = self.used = self.reused = 0
@@ -54,6 +50,15 @@ class InputQueue:
         self._samples: list[Sample] = []
         self._arrivals: list[int] = []
         self.forget()
+        self.reconfigure(config, sync_config)
+
+    def reconfigure(self, config: InputConfig, sync_config: SyncConfig) -> None:
+        """Go on with other settings; all samples stay, also more than ``max_queue``."""
+        self.is_camera_plane = config.is_camera_plane
+        self.tolerance_ns = to_ns(config.tolerance_s)
+        self.max_age_ns = to_ns(config.max_age_s)
+        self.max_queue = config.max_queue
+        self.arrival.reconfigure(sync_config)
 
     def forget(self) -> list[Sample]:
         """Back to the state of a sensor that never spoke; trust and counts stay."""

@@ -79,16 +79,12 @@ class Synchronizer:
         """``on_drop(sample, reason)`` is called at the end of the call that dropped it."""
         if not inputs:
             raise ConfigError('inputs is empty; at least one modality is needed')
-        self.config = config or SyncConfig()
+        config = config or SyncConfig()
         self.on_drop = on_drop
         self._inputs = {
-            name: InputQueue(name, settings, self.config) for name, settings in inputs.items()
+            name: InputQueue(name, settings, config) for name, settings in inputs.items()
         }
-        self._max_wait_ns = to_ns(self.config.max_wait_s)
-        self._max_silence_ns = to_ns(self.config.max_silence_s)
-        self._max_future_ns = to_ns(self.config.max_future_s)
-        self._max_past_ns = to_ns(self.config.max_past_s)
-        self._reset_jump_ns = to_ns(self.config.reset_jump_s)
+        self._apply(config)
         self._sets_by_reference = dict.fromkeys(inputs, 0)
         self._complete_sets = self._resets = self._callback_errors = 0
         self._dropped: list[tuple[Sample, str]] = []
@@ -135,6 +131,28 @@ class Synchronizer:
         self._reset(reason)
         self._finish([])
 
+    def reconfigure(
+        self, inputs: Mapping[str, InputConfig], config: SyncConfig, now_ns: int
+    ) -> list[SampleSet]:
+        """Go on with other settings; returns the sets that are due by them.
+
+        Samples that wait, what was learnt, trust and counts stay. Raises ConfigError when
+        ``inputs`` are not the modalities from before.
+        """
+        if inputs.keys() != self._inputs.keys():
+            raise ConfigError(f'inputs are {list(inputs)}; allowed: {list(self._inputs)}')
+        self._observe_clock(now_ns)
+        self._apply(config)
+        for name, queue in self._inputs.items():
+            queue.reconfigure(inputs[name], config)
+            while evicted := queue.evict(keep_reference=queue is self._open):
+                self._drop(evicted, 'overflow')
+        waiting = [q.reference_arrival_ns for q in self._inputs.values() if q.has_reference]
+        if self._wake_ns is not None and waiting:
+            # A shorter wait sends sets out at once: it is not the samples that are late.
+            self._wake_ns = min(self._wake_ns, min(waiting) + self._max_wait_ns)
+        return self._finish(self._form_sets(now_ns))
+
     def set_trusted(self, modalities: frozenset[str], now_ns: int) -> list[SampleSet]:
         """Name the sensors that may enter sets; returns the sets that waited for another."""
         unknown = modalities - self._inputs.keys()
@@ -159,6 +177,13 @@ class Synchronizer:
             resets=self._resets,
             callback_errors=self._callback_errors,
         )
+
+    def _apply(self, config: SyncConfig) -> None:
+        self._max_wait_ns = to_ns(config.max_wait_s)
+        self._max_silence_ns = to_ns(config.max_silence_s)
+        self._max_future_ns = to_ns(config.max_future_s)
+        self._max_past_ns = to_ns(config.max_past_s)
+        self._reset_jump_ns = to_ns(config.reset_jump_s)
 
     def _observe_clock(self, now_ns: int) -> None:
         """Reset when the clock ran back; calls by several threads are small steps back."""

@@ -223,6 +223,45 @@ def test_a_clock_set_back_after_a_change_of_parameters_stops_no_labels(bench, mo
     bench.send_until('rgb', lambda: len(bench.labels) >= num_before + 2)
 
 
+def without_a_quarter(points):
+    azimuth = np.arctan2(points['y'], points['x'])
+    return points[~((azimuth > 0) & (azimuth < np.pi / 2))]
+
+
+@pytest.mark.parametrize('changes', [
+    {'sync.max_wait_s': 0.2, 'sync.max_misses': 3, 'inputs.lidar.tolerance_s': 0.1},
+    {'health.lidar.timeout_floor_s': 0.5, 'health.rgb.frame_id': 'camera_optical_frame'},
+])
+def test_other_settings_at_run_time_forget_nothing(bench, probe, monkeypatch, changes):
+    bench = bench(**{'camera.width_px': SIZE_PX, 'camera.height_px': SIZE_PX,
+                     'camera.horizontal_fov_deg': 90.0, 'extrinsics.lidar': LIDAR_POSE})
+
+    def lidar(name, default=''):
+        return bench.parts.get('lidar', (None, {}))[1].get(name, default)
+
+    def count(part, name):
+        return int(bench.parts[part][1][name])
+
+    bench.send_until('lidar', lambda: int(lidar('num_received', '0')) >= 16)
+    assert lidar('state') == 'ok'
+    whole = SCENE.lidar
+    monkeypatch.setattr(SCENE, 'lidar', lambda step: without_a_quarter(whole(step)))
+    bench.send_until('lidar', lambda: lidar('reason') == 'scan_sector_blocked')
+    counts = [('lidar', 'num_received'), ('synchronization', 'sets'), ('inference', 'sets_in')]
+    before = {key: count(*key) for key in counts}
+    num_labels = len(bench.labels)
+    since = probe.subscribe(DiagnosticArray, '/diagnostics')
+    results = bench.node.set_parameters(
+        [Parameter(name, value=value) for name, value in changes.items()])
+    assert all(result.successful for result in results)
+    bench.send_until('lidar', lambda: len(bench.labels) >= num_labels + 8 and len(since) >= 5)
+    found = [values_of(status) for message in since for status in message.status
+             if status.name.endswith(': lidar')]
+    assert {(values['state'], values['reason']) for values in found} == {
+        ('degraded', 'scan_sector_blocked')}
+    assert all(count(*key) > before[key] for key in counts)
+
+
 def test_a_scan_alone_makes_labels(bench):
     bench = bench(**{'camera.width_px': SIZE_PX, 'camera.height_px': SIZE_PX,
                      'camera.horizontal_fov_deg': 90.0, 'extrinsics.lidar': LIDAR_POSE})

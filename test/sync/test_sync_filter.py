@@ -9,7 +9,7 @@ import pytest
 
 from anymodal_seg_ros.errors import BadMessageError
 from anymodal_seg_ros.samples import Sample
-from anymodal_seg_ros.sync import InputConfig, Synchronizer, SynchronizerFilter
+from anymodal_seg_ros.sync import InputConfig, SyncConfig, Synchronizer, SynchronizerFilter
 
 MS = 1_000_000
 
@@ -68,6 +68,19 @@ def run(subscribers, clock, times):
         for offset, subscriber in enumerate(subscribers.values()):
             clock[0] = time + offset
             subscriber.signalMessage(time)
+
+
+def test_sets_that_other_settings_make_due_reach_the_callbacks(build, clock):
+    subscribers = {'rgb': FakeSubscriber(), 'depth': FakeSubscriber()}
+    sync_filter = build(subscribers)
+    seen = []
+    sync_filter.registerCallback(lambda s: seen.append(s.stamp_ns // MS))
+    run(subscribers, clock, [1000, 1100, 1200])
+    clock[0] = 1300
+    subscribers['rgb'].signalMessage(1300)
+    clock[0] = 1301
+    sync_filter.reconfigure(dict.fromkeys(subscribers, InputConfig()), SyncConfig(max_wait_s=1e-3))
+    assert seen == [1000, 1100, 1200, 1300]
 
 
 def test_sets_of_subscribed_messages_reach_all_callbacks(build, clock):

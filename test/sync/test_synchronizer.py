@@ -455,6 +455,89 @@ def test_drop_callback_may_call_back():
     assert sync.stats().resets == 1
 
 
+def test_reconfiguring_keeps_what_was_learnt_counted_and_trusted():
+    streams = {name: every(100, 1000, 2000) for name in FOUR}
+    streams['lidar'] = every(100, 1000, 1500)
+    player = Player(FOUR).play(streams)
+    player.sync.set_trusted(frozenset({'rgb', 'depth', 'lidar'}), 2001 * MS)
+    before = player.sync.stats()
+    assert player.sync.reconfigure(FOUR, SyncConfig(max_wait_s=0.5), 2001 * MS) == []
+    assert player.sync.stats() == before
+    player.play({name: every(100, 2000, 3000) for name in ('rgb', 'depth', 'event')})
+    assert player.delays(2000, 3000) == {30}, 'the dead scanner is waited for no more than before'
+    assert {s.absent['event'] for _, s in player.between(2000, 3000)} == {'untrusted'}
+
+
+def test_a_shorter_wait_sends_out_at_once_what_is_due_and_loses_nothing():
+    inputs = {'rgb': CAMERA, 'depth': InputConfig(tolerance_s=0.06)}
+    player = Player(inputs, max_wait_s=0.2)
+    player.play({'rgb': every(10, 1000, 2051), 'depth': every(100, 1000, 2000)},
+                {'rgb': 0, 'depth': 60})
+    player.drops.clear()
+    assert player.sync.stats().inputs['rgb'].queued == 6, 'depth of 2000 is waited for'
+    sets = player.sync.reconfigure(inputs, SyncConfig(max_wait_s=0.02), 2055 * MS)
+    assert [s.stamp_ns // MS for s in sets] == [2000, 2010, 2020, 2030]
+    assert player.sync.next_deadline() == 2060 * MS, 'the image of 2040 came 15 ms ago'
+    assert player.drops == []
+
+
+def test_a_longer_wait_holds_for_the_set_that_is_open():
+    player = Player({'rgb': CAMERA, 'depth': CAMERA}, max_wait_s=0.05)
+    player.play({name: every(100, 1000, 2000) for name in ('rgb', 'depth')},
+                {'rgb': 0, 'depth': 80})
+    player.send('rgb', 2000, 2000)
+    assert player.sync.next_deadline() == 2050 * MS
+    assert player.sync.reconfigure(
+        {'rgb': CAMERA, 'depth': CAMERA}, SyncConfig(max_wait_s=0.1), 2040 * MS) == []
+    (sample_set,) = player.send('depth', 2000, 2080)
+    assert sample_set.complete
+
+
+def test_a_longer_margin_holds_for_the_sample_that_is_expected():
+    player = Player(FOUR).play({name: every(100, 1000, 2000) for name in FOUR})
+    for modality in ('event', 'rgb', 'depth'):
+        player.send(modality, 2000, 2000 + LATENCY[modality])
+    assert player.sync.next_deadline() == 2070 * MS
+    player.sync.reconfigure(FOUR, SyncConfig(arrival_margin_s=0.05), 2065 * MS)
+    assert player.sync.next_deadline() == 2110 * MS
+
+
+def test_a_wider_tolerance_holds_for_the_samples_that_wait():
+    inputs = {'rgb': CAMERA, 'depth': CAMERA, 'lidar': SCAN}
+    player = Player(inputs).play({name: every(100, 1000, 2000) for name in inputs})
+    assert player.send('rgb', 2000, 2020) == []
+    assert player.send('depth', 2030, 2035) == []
+    wide = inputs | {'depth': InputConfig(tolerance_s=0.04)}
+    assert player.sync.reconfigure(wide, SyncConfig(), 2040 * MS) == []
+    (sample_set,) = player.send('lidar', 2000, 2060)
+    assert sample_set.offset_ns('depth') == 30 * MS
+
+
+def test_a_shorter_queue_drops_its_oldest_samples_at_once():
+    player = Player({'event': CAMERA, 'rgb': CAMERA})
+    player.play({name: every(100, 1000, 2000) for name in ('event', 'rgb')},
+                {'rgb': 95, 'event': 1})
+    for stamp in every(10, 2000, 2060):
+        player.send('event', stamp, stamp + 1)
+    player.drops.clear()
+    short = InputConfig(tolerance_s=0.02, max_queue=2)
+    player.sync.reconfigure({'event': short, 'rgb': CAMERA}, SyncConfig(), 2055 * MS)
+    assert player.drops == [('event', stamp, 'overflow') for stamp in (2010, 2020, 2030, 2040)]
+
+
+def test_a_limit_of_stamps_holds_for_the_next_sample():
+    player = Player({'rgb': CAMERA}).play({'rgb': every(100, 1000, 2000)})
+    player.sync.reconfigure({'rgb': CAMERA}, SyncConfig(max_past_s=0.05), 2000 * MS)
+    player.send('rgb', 2000, 2051)
+    assert player.drops == [('rgb', 2000, 'stale')]
+
+
+def test_other_modalities_are_refused_at_run_time():
+    player = Player({'rgb': CAMERA})
+    with pytest.raises(ConfigError, match='depth'):
+        player.sync.reconfigure({'rgb': CAMERA, 'depth': CAMERA}, SyncConfig(), 0)
+
+
 def test_learnt_period_and_latency_are_reported():
     stats = Player(FOUR).play({'rgb': every(100, 1000, 2000)}).sync.stats()
     assert (stats.inputs['rgb'].period_ms, stats.inputs['rgb'].latency_ms) == (100, 20)

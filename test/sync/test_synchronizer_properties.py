@@ -5,7 +5,7 @@
 import os
 import random
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from hypothesis import HealthCheck, given, settings
@@ -97,6 +97,7 @@ class Loop:
     num_checks: int = 0
 
     def __post_init__(self):
+        self.max_wait_s = self.config.max_wait_s
         self.sync = Synchronizer(self.inputs, self.config, self.on_drop)
         self.waiting = {name: [] for name in self.inputs}
         self.trusted = frozenset(self.inputs)
@@ -124,6 +125,13 @@ class Loop:
         self.trusted = trusted
         self.check(self.sync.set_trusted(trusted, now_ns), now_ns)
 
+    def reconfigure(self, inputs, config, now_ns):
+        """A sample waits at most as long as any settings of its time allow."""
+        self.inputs = {name: inputs[name] for name in self.inputs}
+        self.config = config
+        self.max_wait_s = max(self.max_wait_s, config.max_wait_s)
+        self.check(self.sync.reconfigure(self.inputs, config, now_ns), now_ns, is_on_time=False)
+
     def check(self, sets, now_ns, is_on_time=True):
         self.num_checks += 1
         if not sets and self.num_checks % 8:
@@ -139,7 +147,7 @@ class Loop:
             self.last_stamp = sample_set.stamp_ns
             if is_on_time:
                 delay_ns = now_ns - self.arrivals[id(sample_set.samples[sample_set.reference])]
-                assert delay_ns <= self.config.max_wait_s * SECOND
+                assert delay_ns <= self.max_wait_s * SECOND
             self.set_times.append(now_ns)
             for sample in sample_set.samples.values():
                 self.times_used[id(sample)] += 1
@@ -224,19 +232,17 @@ SENSORS = st.builds(
     stamp_step_at=ms(0, 12000),
     stamp_step=st.sampled_from([0.0, 0.0, -2000.0, -200.0, 40.0, 1000.0]),
 )
-INPUTS = st.fixed_dictionaries(
-    {},
-    optional={
-        name: st.builds(
-            InputConfig,
-            tolerance_s=st.sampled_from([0.0, 0.01, 0.03, 0.05, 0.2]),
-            max_age_s=st.sampled_from([0.0, 0.0, 0.15, 0.5]),
-            is_camera_plane=st.just(name != 'lidar'),
-            max_queue=st.sampled_from([2, 5, 32]),
-        )
-        for name in MODALITIES
-    },
-).filter(bool)
+EACH_INPUT = {
+    name: st.builds(
+        InputConfig,
+        tolerance_s=st.sampled_from([0.0, 0.01, 0.03, 0.05, 0.2]),
+        max_age_s=st.sampled_from([0.0, 0.0, 0.15, 0.5]),
+        is_camera_plane=st.just(name != 'lidar'),
+        max_queue=st.sampled_from([2, 5, 32]),
+    )
+    for name in MODALITIES
+}
+INPUTS = st.fixed_dictionaries({}, optional=EACH_INPUT).filter(bool)
 CONFIGS = st.builds(
     SyncConfig,
     max_wait_s=st.sampled_from([0.02, 0.1, 0.3]),
@@ -245,7 +251,7 @@ CONFIGS = st.builds(
 JUMPS_MS = st.sampled_from([0, 0, -200, -3000, 700, 60_000])
 
 
-def play(loop, sensors, duration_ms, seed, jump_ms=0, trust_changes=()):
+def play(loop, sensors, duration_ms, seed, jump_ms=0, trust_changes=(), reconfigurations=()):
     """Send all sensors' samples; half-way the clock and all later stamps jump."""
     rng = random.Random(seed)
     events = [
@@ -254,6 +260,7 @@ def play(loop, sensors, duration_ms, seed, jump_ms=0, trust_changes=()):
         for event in simulate(modality, sensors[modality], duration_ms, rng)
     ]
     events += [(time, None, trusted) for time, trusted in trust_changes]
+    events += [(time, None, settings) for time, *settings in reconfigurations]
     shift_ms, start_ns = 0, 100 * SECOND
     for arrival, modality, value in sorted(events, key=lambda event: event[0]):
         if jump_ms and not shift_ms and arrival >= duration_ms / 2:
@@ -263,7 +270,9 @@ def play(loop, sensors, duration_ms, seed, jump_ms=0, trust_changes=()):
             loop.check(loop.sync.expire(now_ns), now_ns, is_on_time=False)
         now_ns = start_ns + round((arrival + shift_ms) * MS)
         loop.wait_until(now_ns)
-        if modality is None:
+        if modality is None and isinstance(value, list):
+            loop.reconfigure(*value, now_ns)
+        elif modality is None:
             loop.set_trusted(value & loop.inputs.keys(), now_ns)
         else:
             stamp_ns = start_ns + round((value + shift_ms) * MS)
@@ -333,3 +342,90 @@ def test_jittery_sensors_of_one_rate_give_one_complete_set_for_every_stamp(
     num_stamps = stats.inputs['rgb'].received
     assert abs(stats.sets - num_stamps) <= 2 + num_stamps // 50
     assert stats.complete_sets >= 0.9 * num_stamps
+
+
+@settings(COMMON, max_examples=NUM_EXAMPLES // 2)
+@given(
+    inputs=INPUTS,
+    config=CONFIGS,
+    sensors=st.fixed_dictionaries(dict.fromkeys(MODALITIES, SENSORS)),
+    reconfigurations=st.lists(
+        st.tuples(ms(0, 3000), st.fixed_dictionaries(EACH_INPUT), CONFIGS), max_size=6
+    ),
+    seed=st.integers(0, 1 << 30),
+)
+def test_the_rules_hold_whatever_is_reconfigured(inputs, config, sensors, reconfigurations, seed):
+    play(Loop(inputs, config), sensors, 3000, seed, reconfigurations=reconfigurations)
+
+
+class Reconfigured:
+    """A synchronizer beside its twin: after every call the one takes a detour in its settings.
+
+    Patience alone sends no set out, so that the way back leads to where it started.
+    """
+
+    def __init__(self, inputs, config, on_drop, patience):
+        self.drops, self.plain_drops = [], []
+        self.inputs, self.config = inputs, config
+        self.detour = [(
+            {name: replace(one, max_queue=one.max_queue + round(patience)) for name, one
+             in inputs.items()},
+            replace(
+                config, max_wait_s=config.max_wait_s + patience, max_silence_s=0.3 + patience,
+                arrival_margin_s=0.01 + patience, arrival_spread=4.0 + patience,
+                max_misses=config.max_misses + round(patience), max_past_s=10.0 + patience,
+                max_future_s=0.1 + patience, reset_jump_s=0.5 + patience,
+            ),
+        ), (inputs, config)]
+        self.plain = Synchronizer(inputs, config, self.on_plain_drop)
+        self.sync = Synchronizer(inputs, config, self.on_own_drop)
+        self.on_drop = on_drop
+
+    def on_plain_drop(self, sample, reason):
+        self.plain_drops.append((sample, reason))
+        self.on_drop(sample, reason)
+
+    def on_own_drop(self, sample, reason):
+        self.drops.append((sample, reason))
+
+    def __getattr__(self, name):
+        def call(*args):
+            expected = getattr(self.plain, name)(*args)
+            found = getattr(self.sync, name)(*args)
+            for inputs, config in self.detour:
+                assert self.sync.reconfigure(inputs, config, args[-1]) == []
+            assert [s.samples for s in found] == [s.samples for s in expected]
+            assert [(s.stamp_ns, s.complete, s.absent) for s in found] == [
+                (s.stamp_ns, s.complete, s.absent) for s in expected]
+            assert self.drops == self.plain_drops
+            assert self.sync.next_deadline() == self.plain.next_deadline()
+            assert repr(self.sync.stats()) == repr(self.plain.stats())
+            return expected
+
+        return call
+
+    def next_deadline(self):
+        return self.plain.next_deadline()
+
+    def stats(self):
+        return self.plain.stats()
+
+
+@settings(COMMON, max_examples=NUM_EXAMPLES // 4)
+@given(
+    inputs=INPUTS,
+    config=CONFIGS,
+    sensors=st.fixed_dictionaries(dict.fromkeys(MODALITIES, SENSORS)),
+    patience=st.sampled_from([0, 0, 3]),
+    jump_ms=JUMPS_MS,
+    trust_changes=st.lists(
+        st.tuples(ms(0, 2000), st.frozensets(st.sampled_from(MODALITIES))), max_size=4
+    ),
+    seed=st.integers(0, 1 << 30),
+)
+def test_settings_that_come_back_to_what_they_were_change_nothing_later(
+    inputs, config, sensors, patience, jump_ms, trust_changes, seed
+):
+    loop = Loop(inputs, config)
+    loop.sync = Reconfigured(inputs, config, loop.on_drop, patience)
+    play(loop, sensors, 2000, seed, jump_ms, trust_changes)
