@@ -12,7 +12,6 @@ import hashlib
 import json
 import os
 import stat
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +25,7 @@ from torch import Tensor
 from anymodal_seg_ros.errors import BundleError, ConfigError
 from anymodal_seg_ros.labels import LabelSpace
 from anymodal_seg_ros.models import CONFIGS, MISSING_MODES, build_model
+from anymodal_seg_ros.unfinished import left_over, whole_folder, write_errors
 
 FORMAT_VERSION = 1
 CONFIG_FILE = 'bundle.json'
@@ -111,31 +111,17 @@ def save_bundle(path: str | Path, bundle: Bundle, state_dict: Mapping[str, Tenso
     Raises:
         BundleError: weights that are not of this network, not finite or too large for float16;
             data that JSON cannot hold; or ``path`` exists and is no bundle.
+        WriteError: the disk is full, or the folder cannot be written at all.
     """
     path = Path(path).resolve()
     if path.exists() and not (path / CONFIG_FILE).is_file():
         raise BundleError(f'{path} exists and is no bundle; it is not overwritten')
     weights = save(_stored_weights(bundle, state_dict))
     text = _config_text(bundle, hashlib.sha256(weights).hexdigest())
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f'.{path.name}.', dir=path.parent) as temporary:
-        fresh = Path(temporary) / 'new'
-        fresh.mkdir()
-        (fresh / WEIGHTS_FILE).write_bytes(weights)
-        (fresh / CONFIG_FILE).write_text(text, encoding='utf-8')
-        _swap(fresh, path, Path(temporary) / 'old')
-
-
-def _swap(fresh: Path, path: Path, old: Path) -> None:
-    replaced = path.exists()
-    if replaced:
-        path.replace(old)
-    try:
-        fresh.replace(path)
-    except OSError:
-        if replaced:
-            old.replace(path)
-        raise
+    with whole_folder(path, replace=True) as folder, write_errors(path):
+        folder.mkdir()
+        (folder / WEIGHTS_FILE).write_bytes(weights)
+        (folder / CONFIG_FILE).write_text(text, encoding='utf-8')
 
 
 def load_bundle(
@@ -149,7 +135,7 @@ def load_bundle(
     """
     path = Path(path)
     if not path.is_dir():
-        raise BundleError(f'no bundle folder at {path}')
+        raise BundleError(f'no bundle folder at {path}{left_over(path)}')
     bundle, sha256 = _load_config(path)
     file = path / WEIGHTS_FILE
     with _open_inside(path, WEIGHTS_FILE, max_weights_bytes) as stream:

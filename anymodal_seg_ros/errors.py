@@ -30,5 +30,9 @@ class BagError(AnymodalError):
     """A recording cannot be opened, read or written."""
 
 
+class WriteError(AnymodalError):
+    """An output cannot be written: the disk is full, the place is taken or not allowed."""
+
+
 class MissingDependencyError(AnymodalError):
     """An optional library is needed for what was asked. The message says how to install it."""

@@ -49,6 +49,7 @@ from anymodal_seg_ros.modalities.depth import MILLIMETRE_M
 from anymodal_seg_ros.pipeline import Pipeline
 from anymodal_seg_ros.resources import resource_path
 from anymodal_seg_ros.samples import Prediction, Sample, SampleSet
+from anymodal_seg_ros.unfinished import left_over
 
 NS_PER_S = 1_000_000_000
 TICK_NS = 50_000_000
@@ -205,7 +206,7 @@ def write_prediction(writer: BagWriter, pipeline: Pipeline, sample_set: SampleSe
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; 0 when done, 2 for bad input, 130 after Ctrl-C (the output is complete)."""
+    """Command line; 0 when done, 2 for bad input or a full disk, 130 after Ctrl-C."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format='%(levelname)s %(message)s')
     try:
@@ -214,7 +215,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f'segment_bag: {error}\n')
         return 2
     except KeyboardInterrupt:
-        sys.stderr.write('segment_bag: interrupted\n')
+        sys.stderr.write(f'segment_bag: interrupted{left_over(options.out)}\n')
         return 130
     sys.stdout.write(summary + '\n')
     return 0

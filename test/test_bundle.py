@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from anymodal_seg_ros import bundle as bundle_module
 from anymodal_seg_ros.bundle import FROM_DATASET, Bundle, load_bundle, save_bundle
-from anymodal_seg_ros.errors import BundleError, ConfigError
+from anymodal_seg_ros.errors import BundleError, ConfigError, WriteError
 from anymodal_seg_ros.labels import LabelSpace
 from anymodal_seg_ros.models import MODELS, build_model
 
@@ -162,7 +162,7 @@ def test_failed_save_leaves_the_old_bundle(folder, state, monkeypatch):
         raise OSError('no space left')
 
     monkeypatch.setattr(bundle_module.Path, 'write_text', full_disk)
-    with pytest.raises(OSError, match='no space'):
+    with pytest.raises(WriteError, match=f'^cannot write {folder}: no space left$'):
         save_bundle(folder, make_bundle(short_side_px=512), state)
     monkeypatch.undo()
     assert (folder / 'bundle.json').read_bytes() == before

@@ -229,3 +229,28 @@ def test_bad_input_costs_one_line(recording, bundle_path, arguments, words, caps
     assert main([names.get(argument, argument) for argument in arguments]) == 2
     [line] = [x for x in capsys.readouterr().err.splitlines() if x.startswith('segment_bag: ')]
     assert words in line
+
+
+def test_an_interrupted_command_leaves_its_labels_under_an_unfinished_name(
+        recording, bundle_path, tmp_path, capsys, monkeypatch):
+    arguments = [str(recording), '--out', str(tmp_path / 'out'), '--bundle', str(bundle_path),
+                 '--max-seconds', '1', '--device', 'cpu']
+    write, written = segment_bag.write_prediction, []
+
+    def interrupt_after_three(writer, *rest, **options):
+        write(writer, *rest, **options)
+        written.append(rest)
+        if len(written) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(segment_bag, 'write_prediction', interrupt_after_three)
+    assert main(arguments) == 130
+    [folder] = tmp_path.iterdir()
+    assert folder == tmp_path / 'out.unfinished'
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        f'segment_bag: interrupted; {folder} is what an interrupted command left')
+    assert bags.bag_info(folder / 'out').counts['/anymodal_seg/label'] == 3
+    monkeypatch.setattr(segment_bag, 'write_prediction', write)
+    assert main(arguments) == 0
+    assert list(tmp_path.iterdir()) == [tmp_path / 'out']
+    assert bags.bag_info(tmp_path / 'out').counts['/anymodal_seg/label'] > 3

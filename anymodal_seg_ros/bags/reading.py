@@ -20,6 +20,7 @@ from rosbags.serde import SerdeError
 from rosbags.typesys import Stores, TypesysError, get_typestore
 
 from anymodal_seg_ros.errors import BadMessageError, BagError
+from anymodal_seg_ros.unfinished import left_over
 
 if TYPE_CHECKING:
     from rosbags.typesys.store import Typestore
@@ -123,7 +124,7 @@ class BagReader:
 
     def __enter__(self) -> BagReader:
         if not self.path.exists():
-            raise BagError(f'{self.path}: no such recording')
+            raise BagError(f'{self.path}: no such recording{left_over(self.path)}')
         with _damage_as_bag_error(self.path):
             _refuse_short_databases(self.path)
             reader = AnyReader([self.path], default_typestore=default_typestore())

@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-import apsw
 from rosbags.interfaces import (
     Qos,
     QosDurability,
@@ -24,7 +24,8 @@ from rosbags.serde import SerdeError
 from rosbags.typesys import TypesysError
 
 from anymodal_seg_ros.bags.reading import default_typestore, to_cdr
-from anymodal_seg_ros.errors import BagError, ConfigError
+from anymodal_seg_ros.errors import BagError, ConfigError, WriteError
+from anymodal_seg_ros.unfinished import unfinished_path, whole_folder
 
 if TYPE_CHECKING:
     from rosbags.interfaces import Connection
@@ -46,37 +47,58 @@ def _qos(latched: bool) -> Qos:
 
 
 class BagWriter:
-    """A new recording; use as a context manager, which completes the file on leaving.
+    """A new recording; use as a context manager, which completes it on leaving.
 
-    When the body raises, what was written until then is completed too, so that it can be read.
+    It has its name from then on. When the body raises or the disk is full, what was written until
+    then can be read too, but under the name that says unfinished, until the next try: see
+    ``whole_folder``.
+
+    Args:
+        path: new folder.
+        storage: 'mcap' or 'sqlite3'.
+        keep: False leaves nothing of a recording that is not completed.
 
     Raises:
         ConfigError: ``storage`` is neither ``'mcap'`` nor ``'sqlite3'``.
-        BagError: on entering, if ``path`` exists or cannot be created.
+        BagError: on entering, if ``path`` exists or cannot be created; on leaving, if the
+            recording could not be completed or lacks a message.
     """
 
-    def __init__(self, path: Path | str, storage: str = 'mcap') -> None:
+    def __init__(self, path: Path | str, storage: str = 'mcap', *, keep: bool = True) -> None:
         if storage not in STORAGES:
             raise ConfigError(f'storage {storage!r} is unknown; allowed: {", ".join(STORAGES)}')
         self.path = Path(path)
+        self._keep = keep
         self._storage = STORAGES[storage]
         self._writer: Writer | None = None
         self._connections: dict[tuple[str, str], Connection] = {}
+        self._failure: BagError | None = None
+        self._closing = ExitStack()
 
     def __enter__(self) -> BagWriter:
-        with self._failure_as_bag_error():
-            writer = Writer(self.path, version=9, storage_plugin=self._storage)
-            writer.open()
-        self._writer = writer
+        with self._failure_as_bag_error(), ExitStack() as stack:
+            folder = stack.enter_context(whole_folder(self.path, keep=self._keep))
+            self._writer = Writer(folder, version=9, storage_plugin=self._storage)
+            self._writer.open()
+            stack.callback(self._complete)
+            self._closing = stack.pop_all()
         return self
 
     def __exit__(self, exc_type: type[BaseException] | None, exc: BaseException | None,
                  traceback: TracebackType | None) -> None:
+        with self._failure_as_bag_error():
+            self._closing.__exit__(exc_type, exc, traceback)
+
+    def _complete(self) -> None:
         writer, self._writer = self._writer, None
         self._connections.clear()
         if writer is not None:
-            with self._failure_as_bag_error():
+            with self._failure_as_bag_error(), ExitStack() as stack:
+                stack.callback(_abort, writer)
                 writer.close()
+                stack.pop_all()
+        if self._failure is not None:
+            raise self._failure
 
     def write(self, topic: str, message: Any, stamp_ns: int) -> None:  # noqa: ANN401
         """Add a message made by this package's builders or read from a recording.
@@ -104,7 +126,21 @@ class BagWriter:
     def _failure_as_bag_error(self) -> Generator[None, None, None]:
         try:
             yield
+        except WriteError as error:
+            raise BagError(str(error)) from None
         except (WriterError, SerdeError, TypesysError, OSError, LookupError, ValueError, TypeError,
-                AttributeError, OverflowError, apsw.Error) as error:
+                AttributeError, OverflowError, sqlite3.Error) as error:
             text = ' '.join(str(error).split()) or type(error).__name__
-            raise BagError(f'{self.path}: cannot be written: {text}') from None
+            failure = BagError(f'{self.path}: cannot be written: {text}')
+            if isinstance(error, (OSError, sqlite3.Error)):
+                if self._keep:
+                    failure = BagError(f'{failure}; what was written is in '
+                                       f'{unfinished_path(self.path)}')
+                self._failure = self._failure or failure
+            raise failure from None
+
+
+def _abort(writer: Writer) -> None:
+    """Close the files of a writer that could not complete them."""
+    with suppress(OSError, sqlite3.Error):
+        writer.abort()

@@ -34,6 +34,7 @@ from anymodal_seg_ros.demo.stage import (
 )
 from anymodal_seg_ros.errors import AnymodalError
 from anymodal_seg_ros.resources import resource_path
+from anymodal_seg_ros.unfinished import unfinished_path
 
 READY_TIMEOUT_S = 120.0
 FINISH_S = 1.0
@@ -88,7 +89,8 @@ def print_summary(summary: dict[str, object], out: Path) -> None:
 
 def _play(street: Path, duration_s: float, options: argparse.Namespace) -> Path:
     recording: Path = options.out / 'recording'
-    shutil.rmtree(recording, ignore_errors=True)
+    for earlier in (recording, unfinished_path(recording)):
+        shutil.rmtree(earlier, ignore_errors=True)
     sim_time = {'use_sim_time': True}
     with Processes(options.out / 'logs') as nodes:
         nodes.start_node('node', 'segmentation_node', {

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import cv2
@@ -12,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from anymodal_seg_ros.demo.charts import STATE_COLORS
-from anymodal_seg_ros.errors import AnymodalError
+from anymodal_seg_ros.errors import AnymodalError, WriteError
+from anymodal_seg_ros.unfinished import SUFFIX, write_errors
 
 Picture = npt.NDArray[np.uint8]
 SIDE_PX = 384
@@ -66,24 +68,43 @@ def frame(inputs: Mapping[str, Picture | None], label: Picture,
 
 
 def write_video(path: Path, frames: Iterable[Picture], rate_hz: float) -> None:
-    """Write rgb pictures of one size as a WebM that browsers play.
+    """Write rgb pictures of one size as a WebM that browsers play; whole or not at all.
 
     Raises:
         AnymodalError: this OpenCV build cannot write it.
+        WriteError: the disk is full.
     """
-    writer: cv2.VideoWriter | None = None
+    # OpenCV knows the format by the last suffix.
+    unfinished = path.with_suffix(f'{SUFFIX}{path.suffix}')
+    num_frames = 0
     try:
-        for picture in frames:
-            if writer is None:
-                size = picture.shape[1], picture.shape[0]
-                writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*'VP80'), rate_hz, size)
-                if not writer.isOpened():
-                    raise AnymodalError(f'{path}: this build of OpenCV cannot write VP8 video; '
-                                        'install opencv-python-headless from PyPI')
-            writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+        with ExitStack() as stack:
+            writer: cv2.VideoWriter | None = None
+            for picture in frames:
+                if writer is None:
+                    writer = _open_video(unfinished, picture, rate_hz)
+                    stack.callback(writer.release)
+                writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+                num_frames += 1
+        # It says nothing of a full disk, but only a whole file tells its length.
+        if num_frames:
+            found = cv2.VideoCapture(str(unfinished)).get(cv2.CAP_PROP_FRAME_COUNT)
+            if round(found) != num_frames:
+                raise WriteError(f'cannot write {path}: {max(found, 0):.0f} of {num_frames} '
+                                 'frames were stored; is the disk full?')
+            with write_errors(path):
+                unfinished.replace(path)
     finally:
-        if writer is not None:
-            writer.release()
+        unfinished.unlink(missing_ok=True)
+
+
+def _open_video(path: Path, picture: Picture, rate_hz: float) -> cv2.VideoWriter:
+    size = picture.shape[1], picture.shape[0]
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*'VP80'), rate_hz, size)
+    if not writer.isOpened():
+        raise AnymodalError(f'{path}: this build of OpenCV cannot write VP8 video; '
+                            'install opencv-python-headless from PyPI')
+    return writer
 
 
 def _health_panel(states: Mapping[str, str], used: Sequence[str]) -> Picture:

@@ -27,6 +27,7 @@ from anymodal_seg_ros.demo.recording import Recording, read_recording
 from anymodal_seg_ros.demo.report import write_report
 from anymodal_seg_ros.errors import BagError
 from anymodal_seg_ros.inference import build_segmenter
+from anymodal_seg_ros.unfinished import write_whole
 
 Picture = npt.NDArray[np.uint8]
 VIDEO_RATE_HZ = 10.0
@@ -69,13 +70,11 @@ def review(out: Path, street: Path, recorded: Path, bundle: Path, schedule: Faul
         'host': {'machine': platform.machine(), 'cpus': os.cpu_count(),
                  'python': platform.python_version(), 'segmenter': segmenter.description},
     }
-    (out / 'summary.json').write_text(json.dumps(_finite(summary), indent=2) + '\n',
-                                      encoding='utf-8')
+    write_whole(out / 'summary.json', json.dumps(_finite(summary), indent=2) + '\n')
     album = _Album(recording, schedule, offline, space.palette(), start_ns)
     shown = [album.at(time_s) for time_s in _moments(schedule)]
-    (out / 'report.html').write_text(
-        write_report(summary, recording, schedule, start_ns, judge.miou_over_time(), shown),
-        encoding='utf-8')
+    write_whole(out / 'report.html', write_report(
+        summary, recording, schedule, start_ns, judge.miou_over_time(), shown))
     write_video(out / 'demo.webm', tqdm(album.frames(), total=len(recording.labels), unit='frame',
                                         desc='drawing the video'), VIDEO_RATE_HZ)
     return summary

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from dataclasses import asdict
 from pathlib import Path
 
@@ -36,10 +35,7 @@ def build_stage(config: SimConfig, folder: Path) -> Path:
     path = folder / f'street-{hashlib.sha256(key.encode()).hexdigest()[:12]}'
     if path.exists():
         return path
-    unfinished = folder / 'street-unfinished'
-    shutil.rmtree(unfinished, ignore_errors=True)
     total = sum(spec.num_messages(config.duration_s) for spec in load_sensors().values())
     with tqdm(total=total, unit='sample', desc='driving the street') as bar:
-        write_bag(unfinished, config, in_parallel=True, progress=bar.update)
-    unfinished.rename(path)
+        write_bag(path, config, in_parallel=True, progress=bar.update)
     return path

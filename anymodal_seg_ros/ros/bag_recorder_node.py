@@ -13,6 +13,7 @@ if __name__ == '__main__':
 
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from rclpy.clock import Clock, ClockType
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
@@ -22,6 +23,7 @@ from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.ros.declaration import Spec, declare
 from anymodal_seg_ros.ros.lifetime import OwningNode, run_node
 from anymodal_seg_ros.ros.message_types import message_class
+from anymodal_seg_ros.unfinished import put_aside
 
 PARAMETERS = (
     Spec(name='bag', default='', text='Folder of the new recording; it must not exist'),
@@ -66,9 +68,13 @@ class BagRecorder(OwningNode):
         self._num_overflowed = 0
         self._clock_timer = self.create_timer(
             CLOCK_POLL_S, self._await_clock, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        aside = put_aside(Path(settings['bag']))
         self._writer = BagWriter(settings['bag'], settings['storage'])
         self.closing.callback(self._report)
         self.closing.enter_context(self._writer)
+        if aside is not None:
+            self.get_logger().warning(
+                f'an earlier recorder was killed; what it recorded is now {aside}')
         self.closing.callback(self._write_what_waits)
         for topic, msgtype in wanted:
             self.create_subscription(

@@ -25,6 +25,7 @@ from anymodal_seg_ros.sim.simulator import SimConfig, Simulator
 from anymodal_seg_ros.sim.street import STREET_KINDS
 from anymodal_seg_ros.sim.vehicle import SensorSpec, load_sensors
 from anymodal_seg_ros.sim.weather import WEATHERS
+from anymodal_seg_ros.unfinished import whole_folder, write_errors
 
 SPLITS = ('train', 'val', 'test')
 FOLDERS: Mapping[str, tuple[str, str]] = {
@@ -173,14 +174,19 @@ def write_deliver_dataset(root: str | Path, config: DatasetConfig, workers: int 
     the number of frames that were written since it was called last.
 
     Raises:
-        ConfigError: ``root`` is not empty, or ``workers`` is negative.
+        ConfigError: ``workers`` is negative.
+        WriteError: ``root`` is not empty, the disk is full, or it cannot be written at all.
     """
     root = Path(root)
     if workers < 0:
         raise ConfigError(f'workers is {workers}; allowed is 0 and more')
-    if root.is_dir() and any(root.iterdir()):
-        raise ConfigError(f'{root} is not empty; name a new folder')
-    root.mkdir(parents=True, exist_ok=True)
+    with whole_folder(root) as folder, write_errors(root):
+        folder.mkdir()
+        _write_scenes(folder, config, workers, progress)
+
+
+def _write_scenes(root: Path, config: DatasetConfig, workers: int,
+                  progress: Callable[[int], None] | None) -> None:
     planned = scenes(config)
     workers = min(workers or os.cpu_count() or 1, max(1, len(planned)))
     if workers == 1:

@@ -18,6 +18,7 @@ from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.sim.simulator import SimConfig, Simulator
 from anymodal_seg_ros.sim.street import STREET_KINDS
 from anymodal_seg_ros.sim.weather import WEATHERS
+from anymodal_seg_ros.unfinished import write_whole
 
 
 def write_contact_sheet(path: str | Path, seed: int = 0, size_px: int = 256,
@@ -26,7 +27,8 @@ def write_contact_sheet(path: str | Path, seed: int = 0, size_px: int = 256,
     them to the network, and the true labels. Street kinds take turns.
 
     Raises:
-        ConfigError: ``frame`` is negative, or the file cannot be written.
+        ConfigError: ``frame`` is negative.
+        WriteError: the file cannot be written.
     """
     if frame < 0:
         raise ConfigError(f'frame is {frame}; allowed is 0 and more')
@@ -38,10 +40,7 @@ def write_contact_sheet(path: str | Path, seed: int = 0, size_px: int = 256,
     sheet = np.concatenate([contact_row(config, frame, size_px, space) for config in configs])
     encoded, png = cv2.imencode('.png', sheet[..., ::-1])
     assert encoded
-    try:
-        Path(path).write_bytes(png.tobytes())
-    except OSError as error:
-        raise ConfigError(f'{path} cannot be written: {error}') from None
+    write_whole(path, png.tobytes())
 
 
 def contact_row(config: SimConfig, frame: int, size_px: int,

@@ -47,7 +47,7 @@ def write_bag(path: str | Path, config: SimConfig, storage: str = 'mcap',
     sensors = load_sensors()
     rig = build_rig(sensors, config.width_px, config.height_px,
                     (config.event_width_px, config.event_height_px))
-    with BagWriter(path, storage) as bag:
+    with BagWriter(path, storage, keep=False) as bag:
         bag.write('/tf_static', tf_static_message(
             [_transform(spec) for spec in sensors.values()], config.start_ns), config.start_ns)
         outputs = parallel_outputs(config) if in_parallel else Simulator(config).outputs()

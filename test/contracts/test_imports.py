@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = 'anymodal_seg_ros'
 
 GROUND = {'stopping', 'errors', 'samples', 'resources', 'labels', 'lens', 'geometry',
-          'calibration', 'metrics', '__init__'}
+          'calibration', 'metrics', 'unfinished', '__init__'}
 BELOW_HEALTH = GROUND | {'modalities', 'corruption'}
 BELOW_BUNDLE = BELOW_HEALTH | {'sync', 'health', 'models'}
 BELOW_PIPELINE = BELOW_BUNDLE | {'bundle', 'inference'}

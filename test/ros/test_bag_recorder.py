@@ -90,6 +90,24 @@ def test_without_a_clock_nothing_is_lost(recorder, probe, tmp_path):
     assert recorded_notes(tmp_path / 'bag') == [(0, 'lonely')]
 
 
+def test_a_killed_recorder_s_messages_outlive_the_next_one(start_node, probe, tmp_path):
+    folder = tmp_path / 'recordings'
+    bag = folder / 'bag'
+    params = {'bag': str(bag), 'topics': ['/note std_msgs/msg/String']}
+    notes = probe.publisher(String, '/note')
+    recorder = start_node('bag_recorder_node', params=params)
+    probe.spin_until(notes.get_subscription_count)
+    recorder.kill()
+    assert [path.name for path in folder.iterdir()] == ['bag.unfinished']
+    recorder = start_node('bag_recorder_node', params=params)
+    probe.spin_until(lambda: 'is now' in recorder.output)
+    recorder.stop()
+    assert f'an earlier recorder was killed; what it recorded is now {bag}.cut-1' in (
+        recorder.output)
+    assert sorted(path.name for path in folder.iterdir()) == ['bag', 'bag.cut-1']
+    assert (folder / 'bag.cut-1' / 'bag.mcap').is_file()
+
+
 @pytest.mark.parametrize(('params', 'message'), [
     ({}, 'bag is'),
     ({'bag': 'x'}, 'topics is empty'),

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.errors import ConfigError, WriteError
 from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.sim.dataset import FOLDERS, DatasetConfig, render, scenes
 from anymodal_seg_ros.sim.dataset import write_deliver_dataset as write
@@ -85,8 +85,19 @@ def test_splits_and_seeds_share_no_street():
 
 
 def test_a_folder_in_use_is_left_alone(root):
-    with pytest.raises(ConfigError, match='not empty'):
+    with pytest.raises(WriteError, match='sim exists already'):
         write(root, SMALL)
+
+
+def test_what_was_not_completed_has_no_data_set_s_name(tmp_path):
+    def interrupt(count):
+        [unfinished] = tmp_path.iterdir()
+        assert unfinished.name == 'sim.unfinished'
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write(tmp_path / 'sim', SMALL, workers=1, progress=interrupt)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(('field', 'value'), [
