@@ -72,6 +72,18 @@ def test_ohem_takes_a_sixteenth_when_all_are_easy():
     assert build_loss('ohem')(logits, labels).item() == pytest.approx(wanted, rel=1e-5)
 
 
+@pytest.mark.parametrize(('num_labelled', 'num_kept'), [(1, 1), (15, 1), (47, 2), (240, 15)])
+def test_how_many_easy_pixels_are_kept(num_labelled, num_kept):
+    """A sixteenth of the labelled, rounded down, and one at least; each differs from the next."""
+    logits = torch.zeros(1, 2, 16, 16)
+    logits[0, 0] = torch.linspace(2.0, 9.0, 256).view(16, 16)
+    labels = torch.full((1, 16, 16), 255)
+    labels.view(-1)[::256 // num_labelled][:num_labelled] = 0
+    easy = logits[0, 0].flatten()[labels.flatten() == 0]
+    wanted = F.softplus(-easy[:num_kept]).mean().item()
+    assert build_loss('ohem')(logits, labels).item() == pytest.approx(wanted, rel=1e-5)
+
+
 def test_the_hardest_sixteenth_does_not_go_by_class_weights():
     logits = torch.zeros(1, 2, 4, 8)
     labels = torch.zeros(1, 4, 8, dtype=torch.int64)
