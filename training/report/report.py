@@ -96,7 +96,9 @@ def _scored(run: Run) -> str:
     frames = data.get('scored_frames', data.get('frames'))
     where = f'Scored on {frames} frames of {data.get("split", "the data")}. ' if frames else ''
     how = {'drop': 'left out', 'zero': 'replaced by zeros'}.get(run.scores.missing_mode)
-    return where + (f'A missing sensor is {how}.' if how else '')
+    missing = f'A missing sensor is {how}. ' if how else ''
+    ran = f'Run by {run.scores.network}.' if run.scores.network else ''
+    return (where + missing + ran).rstrip()
 
 
 def _curves(run: Run) -> str:

@@ -31,6 +31,8 @@ class Scores:
     """Not empty; those with the most sensors first."""
     missing_mode: str
     data: Mapping[str, Any]
+    network: str = ''
+    """Backend, device and precision in words; '' where nobody noted them."""
 
     @property
     def sensors(self) -> tuple[str, ...]:
@@ -93,7 +95,8 @@ def read_scores(data: object) -> Scores:
         raise ConfigError(f'not a table of scores: {error}') from None
     order = by_size(list(table), _sensors(list(table)))
     return Scores(subsets={subset: table[subset] for subset in order}, missing_mode=mode,
-                  data=source if isinstance(source, dict) else {})
+                  data=source if isinstance(source, dict) else {},
+                  network=str(data.get('network', '')))
 
 
 def _sensors(subsets: list[Subset]) -> Subset:

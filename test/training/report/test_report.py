@@ -65,6 +65,12 @@ def test_everything_is_there(run_path, scores_dict):
     assert f'{scores_dict["emm_p0.1_skip"]:.1f}' in page.text
 
 
+def test_the_precision_of_the_network_is_said_with_its_scores(run_path, scores_dict):
+    scores = {**scores_dict, 'network': 'torch 2 on cpu, bf16, <2> threads'}
+    (run_path / 'scores.json').write_text(json.dumps(scores))
+    assert 'left out. Run by torch 2 on cpu, bf16, <2> threads.' in page_of(run_path).text
+
+
 def test_nothing_of_a_file_becomes_markup_and_nothing_is_loaded(run_path):
     page = page_of(run_path)
     assert 'script' not in page.tags and 'b' in page.tags
