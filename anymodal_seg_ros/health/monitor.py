@@ -111,6 +111,11 @@ class HealthMonitor:
         """Count an unusable message under ``reason``; the state's reason is ``state_reason``."""
         self._sensor(modality).reject(reason, self._advance(now_ns), state_reason)
 
+    def note_lost(self, modality: str, number: int, now_ns: int) -> None:
+        """So many messages were lost on their way here, or came only when they were sent again:
+        what is missing of this sensor is not its own fault."""
+        self._sensor(modality).note_lost(number, self._advance(now_ns))
+
     def tick(self, now_ns: int, steady_ns: int | None = None) -> None:
         """Let time pass. Without ``steady_ns`` a pause and a jump ahead are not told apart from
         silence."""

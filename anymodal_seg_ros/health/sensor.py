@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from anymodal_seg_ros.health.config import HealthConfig
 from anymodal_seg_ros.health.content import ContentJudge
+from anymodal_seg_ros.health.losses import HELD_BACK_NS, WINDOW_NS, Losses
 from anymodal_seg_ros.health.statistics import NS_PER_S, Timing
 from anymodal_seg_ros.samples import HealthReport, HealthState, Sample
 
@@ -49,6 +50,7 @@ class SensorHealth:
     def _forget(self, now_ns: int) -> None:
         self._timing = Timing(self._config)
         self._content = ContentJudge(self._modality, self._config)
+        self._losses = Losses()
         self._since_ns = now_ns
         self._usable = False
         self._has_spoken_well = False
@@ -142,23 +144,44 @@ class SensorHealth:
         self._timing.break_interval()
         self._on_bad(state_reason, now_ns)
 
-    def tick(self, now_ns: int, scale: float) -> None:
-        """Let time pass: silence, and an interval that grows too long."""
-        last_ns = self._timing.last_arrival_ns
+    def note_lost(self, number: int, now_ns: int) -> None:
+        """So many of its messages were lost on their way, or came only when sent again."""
         if self._state is HealthState.DISABLED:
             return
+        self._losses.add(number, now_ns)
+        self._timing.break_interval()
+
+    def tick(self, now_ns: int, scale: float) -> None:
+        """Let time pass: silence, losses, and an interval that grows too long."""
+        if self._state is HealthState.DISABLED:
+            return
+        last_ns = self._timing.last_arrival_ns
+        timeout_ns = self._timing.timeout_ns(scale)
+        silent_ns = now_ns - (self._since_ns if last_ns is None else last_ns)
+        quiet_ns = min(silent_ns, self._losses.age_ns(now_ns))
+        self._losses.judge(self._timing.num_arrived_since(now_ns - WINDOW_NS), now_ns,
+                           is_overdue=quiet_ns < silent_ns > timeout_ns)
+        if self._losses.active:
+            timeout_ns = max(timeout_ns, HELD_BACK_NS)
         if last_ns is None:
-            waited_ns = now_ns - self._since_ns
-            if not self._reason and waited_ns >= self._config.grace_s * NS_PER_S:
-                since_ns = self._since_ns
-                self._go(HealthState.WAITING, 'never_received', now_ns)
-                self._since_ns = since_ns
-        elif now_ns - last_ns > self._timing.timeout_ns(scale):
-            self._lose(now_ns)
+            self._wait(now_ns)
+        elif quiet_ns > timeout_ns:
+            self._lose(now_ns, 'timeout')
+        elif silent_ns > max(timeout_ns, WINDOW_NS):
+            self._lose(now_ns, 'transport_loss')
         elif self.is_trusted:
             self._timing.judge_wait(now_ns, scale)
             if self._state is not HealthState.WAITING:
                 self._settle(now_ns)
+
+    def _wait(self, now_ns: int) -> None:
+        """Nothing has come yet: say why when the grace time is over."""
+        reason = 'transport_loss' if self._losses.active else 'never_received'
+        waited_ns = now_ns - self._since_ns
+        if self._reason != reason and waited_ns >= self._config.grace_s * NS_PER_S:
+            since_ns = self._since_ns
+            self._go(HealthState.WAITING, reason, now_ns)
+            self._since_ns = since_ns
 
     def report(self, now_ns: int) -> HealthReport:
         timing = self._timing
@@ -190,6 +213,8 @@ class SensorHealth:
             self._regain(now_ns)
 
     def _regain(self, now_ns: int) -> None:
+        if self._state is HealthState.LOST and self._losses.heavy:
+            return
         good_ns = now_ns - self._streak_from_ns
         needed_ns = self._probation_ns()
         # After a relapse the way into PROBATION lengthens too, or a flickering cable would go
@@ -206,8 +231,12 @@ class SensorHealth:
     def _settle(self, now_ns: int) -> None:
         """OK, or DEGRADED by evidence that leaves the samples usable."""
         reasons = self._content.reported()
-        reasons += ['latency_high'] if self._timing.latency_high else []
-        reasons += ['rate_low'] if self._timing.rate_low else []
+        if self._losses.active:
+            # Late and missing samples are its consequences.
+            reasons += ['transport_loss']
+        else:
+            reasons += ['latency_high'] if self._timing.latency_high else []
+            reasons += ['rate_low'] if self._timing.rate_low else []
         if not reasons:
             if self._state is not HealthState.OK:
                 self._go(HealthState.OK, 'recovered', now_ns)
@@ -244,13 +273,15 @@ class SensorHealth:
         if in_a_row or (may_count and sum(self._recent) >= self._config.enter_total):
             self._distrust(HealthState.DEGRADED, reason, now_ns)
 
-    def _lose(self, now_ns: int) -> None:
+    def _lose(self, now_ns: int, reason: str) -> None:
         self._streak = self._bad_row = self._same_row = self._num_stray = 0
         self._recent.clear()
         self._timing.break_interval()
         self._timing.rate_low = self._timing.latency_high = False
         if self._state is not HealthState.LOST:
-            self._distrust(HealthState.LOST, 'timeout', now_ns)
+            self._distrust(HealthState.LOST, reason, now_ns)
+        elif self._reason != reason:
+            self._go(HealthState.LOST, reason, now_ns)
 
     def _distrust(self, state: HealthState, reason: str, now_ns: int) -> None:
         window_ns = self._config.flap_window_s * NS_PER_S

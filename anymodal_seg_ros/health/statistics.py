@@ -159,6 +159,9 @@ class Timing:
             return 0.0
         return (len(recent) - 1) * NS_PER_S / (recent[-1] - recent[0])
 
+    def num_arrived_since(self, from_ns: int) -> int:
+        return sum(arrival >= from_ns for arrival in self._arrivals)
+
     def is_prompt_arrival(self, now_ns: int) -> bool:
         """Whether this late sample came at its own time and not in the burst after a stall."""
         previous_ns, self._slow_arrival_ns = self._slow_arrival_ns, now_ns
