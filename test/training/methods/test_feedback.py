@@ -12,7 +12,7 @@ from anymodal_seg_ros.errors import ConfigError
 from training.config import OptimConfig
 from training.devices import make_fabric
 from training.losses import build_loss
-from training.methods import METHODS
+from training.methods import METHODS, FeedbackLoop, StudentNetwork
 from training.teacher_steps import TeacherSteps
 
 FIXED = {'policy': 'fixed', 'names': ['rgb', 'depth']}
@@ -51,6 +51,15 @@ def test_only_what_weak_modalities_own_moves(settings, make_network, make_batch,
     assert moved and moved <= own
     assert not changed(student_before, student)
     assert all(p.grad is None for p in student.parameters())
+
+
+def test_the_teacher_learns_from_labels_and_as_much_from_the_student(make_network):
+    for feedback, ifv in (({'lr': 1e-3}, 1.0), ({'ifv': 0.25}, 0.25)):
+        method = METHODS['robustseg'](build_loss('ce'), make_network(1), make_network(2), {
+            'primary': FIXED, 'feedback': feedback})
+        loop = FeedbackLoop(StudentNetwork(method.teacher), method,
+                            method.options.feedback_options())
+        assert loop.weights == {'teacher_ce': 1.0, 'teacher_ifv': ifv}
 
 
 def test_a_shared_teacher_starts_as_it_was(make_network, make_batch, make_steps):

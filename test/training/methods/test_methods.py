@@ -3,6 +3,7 @@
 """Every training method: a contract over the table, and what each rung of the ladder trains on."""
 
 import copy
+import math
 
 import pytest
 import torch
@@ -74,6 +75,46 @@ def test_training_state_comes_back(name, make_network, make_batch):
     other = make_method(name, student, teacher)
     other.load_training_state(state)
     assert all(torch.equal(value, other.training_state()[key]) for key, value in state.items())
+
+
+PUBLISHED = {
+    'supervised': {'ce': 1.0},
+    # arXiv 2411.17141, equation 6 and section 4.
+    'anyseg': {'ce': 1.0, 'mad': 50.0, 'umd': 5.0, 'cmd': 10.0},
+    # RobustSeg, CVPR 2026, section 4: alpha, beta and gamma.
+    'robustseg': {'ce': 1.0, 'kl': 50.0, 'cp': 100.0, 'ifv': 12.0},
+}
+
+
+@pytest.mark.parametrize('name', METHODS)
+def test_the_weights_are_the_published_ones(name, make_network):
+    assert make_method(name, make_network(1), make_network(2)).weights == PUBLISHED[name]
+
+
+@pytest.mark.parametrize(('name', 'option', 'least', 'most'), [
+    *(('anyseg', weight, 0.0, 1e6) for weight in ('mad', 'umd', 'cmd')),
+    *(('robustseg', weight, 0.0, 1e6) for weight in ('kl', 'cp', 'ifv')),
+    ('robustseg', 'pseudo_labels', 0.0, 1.0),
+    ('robustseg', 'feedback.lr', 1e-12, 1.0),
+    ('robustseg', 'feedback.ifv', 0.0, 1e6),
+])
+def test_numbers_from_least_to_most_and_no_others(name, option, least, most):
+    section, _, key = option.rpartition('.')
+
+    def read(value):
+        return METHODS[name].OPTIONS(**({section: {key: value}} if section else {key: value}))
+
+    read(least), read(most)
+    for value in (math.nextafter(least, -1.0), math.nextafter(most, 2e6), math.nan, True):
+        with pytest.raises(ConfigError, match=key):
+            read(value)
+
+
+def test_a_frozen_teacher_asks_for_no_gradient(make_network, make_batch):
+    for name, kind in METHODS.items():
+        if kind.NEEDS_TEACHER:
+            method = make_method(name, make_network(1), make_network(2))
+            assert not any(p.requires_grad for p in method.teacher.parameters())
 
 
 @pytest.mark.parametrize('name', METHODS)
