@@ -296,14 +296,9 @@ def _is_rigid(matrix: Float64Array) -> bool:
 def camera_problem(width_px: int, height_px: int, K: Float64Array, model: str,
                    D: Float64Array) -> tuple[str, str] | None:
     """(field, what is wrong and what is allowed), None for a usable ``CameraModel``."""
-    for name, side_px in (('width', width_px), ('height', height_px)):
-        if not 1 <= side_px <= MAX_IMAGE_SIDE_PX:
-            return name, f'{side_px}; allowed is 1 to {MAX_IMAGE_SIDE_PX}'
-    if width_px * height_px > MAX_IMAGE_PIXELS:
-        return 'height', f'{width_px}x{height_px}; allowed are {MAX_IMAGE_PIXELS} pixels'
-    if max(width_px, height_px) > MAX_ASPECT * min(width_px, height_px):
-        return 'height', (f'{width_px}x{height_px}; allowed is a long side of up to {MAX_ASPECT} '
-                          'short ones')
+    problem = size_problem(width_px, height_px)
+    if problem is not None:
+        return problem
     if K.shape != (3, 3) or not np.isfinite(K).all():
         return 'K', f'{K.tolist()}; a finite [3, 3] is needed'
     if K[0, 0] <= 0.0 or K[1, 1] <= 0.0 or not np.array_equal(K[2], (0.0, 0.0, 1.0)):
@@ -315,4 +310,17 @@ def camera_problem(width_px: int, height_px: int, K: Float64Array, model: str,
         return 'D', f'{D.size} values; {model} has {" or ".join(map(str, lengths))}, or none'
     if not np.isfinite(D).all():
         return 'D', f'{D.tolist()}; finite values are needed'
+    return None
+
+
+def size_problem(width_px: int, height_px: int) -> tuple[str, str] | None:
+    """As ``camera_problem``, for the size of an image alone."""
+    for name, side_px in (('width', width_px), ('height', height_px)):
+        if not 1 <= side_px <= MAX_IMAGE_SIDE_PX:
+            return name, f'{side_px}; allowed is 1 to {MAX_IMAGE_SIDE_PX}'
+    if width_px * height_px > MAX_IMAGE_PIXELS:
+        return 'height', f'{width_px}x{height_px}; allowed are {MAX_IMAGE_PIXELS} pixels'
+    if max(width_px, height_px) > MAX_ASPECT * min(width_px, height_px):
+        return 'height', (f'{width_px}x{height_px}; allowed is a long side of up to {MAX_ASPECT} '
+                          'short ones')
     return None

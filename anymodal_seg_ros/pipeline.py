@@ -20,7 +20,9 @@ from anymodal_seg_ros.geometry import Rig
 from anymodal_seg_ros.health import DEFAULTS as HEALTH_DEFAULTS
 from anymodal_seg_ros.health import HealthConfig, HealthMonitor
 from anymodal_seg_ros.inference import Segmenter
+from anymodal_seg_ros.intrinsics import fit_rig, image_size
 from anymodal_seg_ros.modalities import MODALITIES, Encoder, EventWindow, network_size
+from anymodal_seg_ros.modalities.base import LastBuilt
 from anymodal_seg_ros.samples import Prediction, Sample, SampleSet
 from anymodal_seg_ros.sync import DEFAULT_INPUTS, InputConfig, SyncConfig, Synchronizer
 
@@ -89,6 +91,7 @@ class Pipeline:
             else None
         )
         self._trusted: frozenset[str] | None = None
+        self._fitted: LastBuilt[tuple[Rig, dict[str, str]]] = LastBuilt()
 
     def push(self, sample: Sample, now_ns: int) -> list[SampleSet]:
         """Take a decoded sample; returns the sets that are ready because of it."""
@@ -157,12 +160,38 @@ class Pipeline:
         if self._events is not None:
             self._events.reset()
 
+    def fitted(self, sample_set: SampleSet, rig: Rig | None = None) -> tuple[SampleSet, Rig]:
+        """The set and the rig in the sizes of the set's own images.
+
+        The label image has the rgb image's size. Members whose calibration is of another aspect
+        than the images are not in the set that is returned, which may be empty.
+        """
+        rig = rig or self.rig
+        sizes = {name: size for name, sample in sample_set.samples.items()
+                 if (size := image_size(name, sample.data)) is not None}
+        key = tuple(side for name in self.modalities for side in sizes.get(name, (0, 0)))
+        fitted_rig, misfits = self._fitted.get(rig, key, lambda: fit_rig(rig, sizes))
+        dropped = {name: why for name, why in misfits.items() if name in sample_set.samples}
+        if dropped:
+            kept = {name: one for name, one in sample_set.samples.items() if name not in dropped}
+            absent = {**sample_set.absent, **dropped}
+            sample_set = replace(sample_set, samples=kept, absent=absent)
+        return sample_set, fitted_rig
+
+    def misfit(self, sample: Sample) -> str:
+        """Why the rig's calibration does not place this sample, as a reason code, or ''."""
+        size = image_size(sample.modality, sample.data)
+        if size is None or sample.modality == 'rgb':
+            return ''
+        return fit_rig(self.rig, {sample.modality: size})[1].get(sample.modality, '')
+
     def encode(self, sample_set: SampleSet, rig: Rig | None = None) -> Images:
         """Camera-plane images at network size, uint8 [h, w, 3], of the sensors in the set.
 
-        Where ``rig`` may be replaced between the steps, hand the same one to each of them.
+        Without ``rig`` the pipeline's own is taken, fitted to the set; where that may be replaced
+        between the steps, hand the same one to each of them.
         """
-        rig = rig or self.rig
+        rig = rig or self.fitted(sample_set)[1]
         size_hw = network_size(self.output_hw(rig), self.segmenter.bundle.short_side_px)
         return {
             name: self.encoders[name].encode(sample.data, rig, size_hw)
@@ -173,6 +202,7 @@ class Pipeline:
         self, sample_set: SampleSet, images: Images, rig: Rig | None = None
     ) -> Prediction:
         """Labels at camera resolution from encoded images."""
+        rig = rig or self.fitted(sample_set)[1]
         labels, confidence = self.segmenter.predict(images, self.output_hw(rig))
         return Prediction(
             stamp_ns=sample_set.stamp_ns,
@@ -182,8 +212,8 @@ class Pipeline:
         )
 
     def segment(self, sample_set: SampleSet) -> Prediction:
-        """``encode`` and ``predict`` in one step."""
-        rig = self.rig
+        """``fitted``, ``encode`` and ``predict`` in one step; the set must not become empty."""
+        sample_set, rig = self.fitted(sample_set)
         return self.predict(sample_set, self.encode(sample_set, rig), rig)
 
     def output_hw(self, rig: Rig | None = None) -> tuple[int, int]:

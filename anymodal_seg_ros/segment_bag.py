@@ -43,6 +43,7 @@ from anymodal_seg_ros.bags import (
 from anymodal_seg_ros.corruption import FaultSchedule
 from anymodal_seg_ros.errors import AnymodalError, BadMessageError, BagError, ConfigError
 from anymodal_seg_ros.inference import build_segmenter
+from anymodal_seg_ros.intrinsics import image_size
 from anymodal_seg_ros.labels import LabelSpace
 from anymodal_seg_ros.modalities import Decoder, Decoding, build_decoders
 from anymodal_seg_ros.modalities.depth import MILLIMETRE_M
@@ -73,6 +74,7 @@ def decode_recorded(modality: str, recorded: BagMessage, decoder: Decoder) -> Sa
         data = decoder.decode(message)
     except _DECODE_ERRORS as error:
         raise BadMessageError('data', repr(error)) from None
+    image_size(modality, data)
     stamp = message.header.stamp
     return Sample(modality=modality, stamp_ns=stamp.sec * NS_PER_S + stamp.nanosec,
                   received_ns=recorded.recorded_ns,
@@ -118,6 +120,17 @@ def recorded_sets(
     max_seconds: float = math.inf,
 ) -> Iterator[SampleSet]:
     """The sets alone, unlabelled; arguments and errors as for ``segment_recording``."""
+    for formed in _formed_sets(path, pipeline, topics, schedule, decoding, start_s, max_seconds):
+        sample_set, _ = pipeline.fitted(formed)
+        if sample_set.samples:
+            yield sample_set
+
+
+def _formed_sets(
+    path: Path | str, pipeline: Pipeline, topics: Mapping[str, str],
+    schedule: FaultSchedule | None, decoding: Decoding | None, start_s: float,
+    max_seconds: float,
+) -> Iterator[SampleSet]:
     modality_of = {topics[name]: name for name in pipeline.modalities if name in topics}
     info = bag_info(path)
     if not any(info.counts.get(topic) for topic in modality_of):
@@ -137,6 +150,10 @@ def recorded_sets(
             sample = decode_recorded(modality, recorded, decoders[modality])
         except BadMessageError as error:
             yield from pipeline.reject(modality, f'bad_{error.field}', now_ns)
+            continue
+        problem = pipeline.misfit(sample)
+        if problem:
+            yield from pipeline.reject(modality, problem, now_ns, problem)
         else:
             yield from pipeline.push(sample, now_ns)
     yield from pipeline.flush(now_ns)

@@ -199,7 +199,9 @@ def test_rig_of_a_recording(tmp_path):
     assert rig.camera_frame == 'camera_optical_frame'
     np.testing.assert_array_equal(rig.camera.K, CAMERA.K)
     np.testing.assert_array_equal(rig.camera.D, CAMERA.D)
-    assert (rig.cameras['depth'].width_px, rig.cameras['depth'].height_px) == (12, 8)
+    # The image is 6 x 4, whatever its CameraInfo says.
+    assert (rig.cameras['depth'].width_px, rig.cameras['depth'].height_px) == (6, 4)
+    np.testing.assert_allclose(rig.cameras['depth'].K, CAMERA.K)
     assert set(rig.camera_T) == {'lidar', 'depth'}
     np.testing.assert_allclose(rig.camera_T['depth'][:3, 3], [0.1, 0, 0], atol=1e-12)
     np.testing.assert_allclose(rig.camera_T['lidar'][:3, 3], [0.0, -0.5, -0.5], atol=1e-12)

@@ -93,6 +93,46 @@ def test_every_frame_is_labelled_once_with_all_sensors(recording, pipeline):
         assert (prediction.labels == 4).all()
 
 
+def frames_with_infos(path, rgb_info, depth_info):
+    """Five frames of 64x48 beside camera infos of other sizes."""
+    rng = np.random.default_rng(2)
+    with bags.BagWriter(path) as writer:
+        for i in range(5):
+            stamp_ns = START_NS + i * PERIOD_NS
+            rgb = rng.integers(0, 256, (48, 64, 3), dtype=np.uint8)
+            depth = rng.random((48, 64), dtype=np.float32) * 30 + 1
+            messages = {'rgb': bags.image_message(stamp_ns, 'camera', rgb, 'rgb8'),
+                        'depth': bags.image_message(stamp_ns, 'camera', depth, '32FC1')}
+            for key, size in (('rgb_info', rgb_info), ('depth_info', depth_info)):
+                messages[key] = bags.camera_info_message(
+                    stamp_ns, 'camera', CameraModel.from_fov(*size, 90.0))
+            for key, message in messages.items():
+                writer.write(bags.TOPICS[key], message, stamp_ns)
+    return path
+
+
+@pytest.mark.parametrize(('rgb_info', 'depth_info', 'used'), [
+    ((128, 96), (32, 24), {('depth', 'rgb')}),
+    ((60, 40), (64, 48), {('rgb',)}),
+    ((64, 48), (60, 40), {('rgb',)}),
+])
+def test_labels_have_the_images_size_whatever_the_camera_infos_say(
+        tmp_path, caplog, rgb_info, depth_info, used):
+    path = frames_with_infos(tmp_path / 'bag', rgb_info, depth_info)
+    pipeline = Pipeline(FakeSegmenter(), bags.read_rig(path))
+    reports = [record.getMessage() for record in caplog.records]
+    results = list(segment_recording(path, pipeline))
+    assert len(results) >= 4
+    assert {prediction.labels.shape for _, prediction in results} == {(48, 64)}
+    assert {prediction.used for _, prediction in results} <= used | {('rgb',)}
+    assert results[-1][1].used in used
+    outcome = {(128, 96): 'rescaled', (32, 24): 'rescaled', (60, 40): 'not used'}
+    for size in (rgb_info, depth_info):
+        told = [text for text in reports if f' {size[0]}x{size[1]} ' in text]
+        assert len(told) == (size in outcome)
+        assert all(outcome[size] in text for text in told)
+
+
 def test_two_runs_are_identical(recording):
     runs = []
     for _ in range(2):

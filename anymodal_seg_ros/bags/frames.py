@@ -15,7 +15,14 @@ import numpy.typing as npt
 from anymodal_seg_ros.bags.reading import read_bag
 from anymodal_seg_ros.calibration import read_camera_info
 from anymodal_seg_ros.errors import BadMessageError, BagError, ConfigError
-from anymodal_seg_ros.geometry import Rig, invert_transform, transform_from_quaternion
+from anymodal_seg_ros.geometry import (
+    CameraModel,
+    Rig,
+    invert_transform,
+    transform_from_quaternion,
+)
+from anymodal_seg_ros.intrinsics import Intrinsics, image_size
+from anymodal_seg_ros.modalities import build_decoders
 
 Float64Array = npt.NDArray[np.float64]
 StaticTransforms = Mapping[str, tuple[str, Float64Array]]
@@ -108,9 +115,10 @@ def _first_messages(path: Path | str, topics: list[str]) -> dict[str, Any]:
 def read_rig(path: Path | str, topics: Mapping[str, str] = TOPICS) -> Rig:
     """The sensors' rig, from the recording's CameraInfo messages and /tf_static.
 
-    ``topics`` is keyed like ``TOPICS``. A sensor in the camera's own frame, or without header
-    frame, needs no transform; one that /tf_static does not connect to the camera is left out of
-    ``camera_T`` with a warning. ``base_z_m`` and ``up_camera`` come from ``base_link`` if present.
+    ``topics`` is keyed like ``TOPICS``. Cameras have the size of their first images. A sensor in
+    the camera's own frame, or without header frame, needs no transform; one that /tf_static does
+    not connect to the camera is left out of ``camera_T`` with a warning. ``base_z_m`` and
+    ``up_camera`` come from ``base_link`` if present.
 
     Raises:
         BagError: there is no usable CameraInfo for ``rgb_info``, or the recording is damaged.
@@ -122,15 +130,32 @@ def read_rig(path: Path | str, topics: Mapping[str, str] = TOPICS) -> Rig:
         raise BagError(f'{path}: no CameraInfo on {topics.get("rgb_info")}; '
                        'the camera model is needed')
     try:
-        rig = Rig(camera=read_camera_info(reference),
+        rig = Rig(camera=_camera('rgb', reference, first.get(topics.get('rgb', ''))),
                   camera_frame=reference.header.frame_id.lstrip('/'))
         for modality in _OTHER_SENSORS:
             info = first.get(topics.get(f'{modality}_info', ''))
             if info is not None:
-                rig = rig.with_camera(modality, read_camera_info(info))
+                image = first.get(topics.get(modality, ''))
+                rig = rig.with_camera(modality, _camera(modality, info, image))
     except BadMessageError as error:
         raise BagError(f'{path}: CameraInfo: {error}') from None
     return _with_static_transforms(rig, path, topics, first)
+
+
+def _camera(modality: str, info: Any, image: Any) -> CameraModel:  # noqa: ANN401 - messages
+    """The camera of ``info``, at the size of the first image where it fits that."""
+    camera = read_camera_info(info)
+    intrinsics = Intrinsics(modality)
+    intrinsics.learn('camera_info', camera)
+    size = None
+    if image is not None:
+        try:
+            size = image_size(modality, build_decoders()[modality].decode(image))
+        except BadMessageError as error:
+            logger.warning('the first image of %s: %s', modality, error)
+    if size is not None:
+        intrinsics.see(size)
+    return intrinsics.camera or camera
 
 
 def _with_static_transforms(rig: Rig, path: Path | str, topics: Mapping[str, str],

@@ -20,6 +20,7 @@ from sensor_msgs.msg import Image, PointCloud2, PointField
 from std_msgs.msg import Header, String
 
 from anymodal_seg_ros.errors import BadMessageError
+from anymodal_seg_ros.intrinsics import image_size
 from anymodal_seg_ros.labels import UNLABELLED, LabelSpace
 from anymodal_seg_ros.modalities import Decoder
 from anymodal_seg_ros.samples import Sample
@@ -157,12 +158,14 @@ def decode_sample(modality: str, msg: RosMessage, received_ns: int, decoder: Dec
     """A sensor message (or camera-plane frame of one) as a ``Sample``.
 
     Raises:
-        BadMessageError: a field of the message is malformed.
+        BadMessageError: a field of the message is malformed, or no camera has such an image.
     """
+    data = decoder.decode(msg)
+    image_size(modality, data)
     return Sample(
         modality=modality,
         stamp_ns=stamp_to_ns(msg.header.stamp),
         received_ns=received_ns,
         frame_id=msg.header.frame_id.lstrip('/'),
-        data=decoder.decode(msg),
+        data=data,
     )

@@ -64,9 +64,13 @@ def status(
 
 
 def modality_status(
-    node_name: str, hardware_id: str, report: HealthReport, extra: Mapping[str, object]
+    node_name: str, hardware_id: str, report: HealthReport, extra: Mapping[str, object],
+    error: str = '',
 ) -> DiagnosticStatus:
-    """One sensor's health. ``extra`` follows the report's own values."""
+    """One sensor's health. ``extra`` follows the report's own values.
+
+    ``error`` is what only the user can put right, whatever the sensor's state.
+    """
     rejected = report.rejected
     non_increasing = sum(rejected.get(reason, 0) for reason in NON_INCREASING)
     values: dict[str, Any] = {
@@ -87,6 +91,8 @@ def modality_status(
     default = f'{report.state.value}: {report.reason}' if report.reason else report.state.value
     message = _MESSAGES.get(report.state, default)
     name = f'{node_name}: {report.modality}'
+    if error:
+        return status(DiagnosticStatus.ERROR, name, f'{message}; {error}', values, hardware_id)
     return status(LEVELS[report.state], name, message, values, hardware_id)
 
 
@@ -101,8 +107,8 @@ def input_values(source: Input, rig: RigKeeper, num_bad_infos: int) -> dict[str,
     }
     if source.modality != 'rgb':
         values['extrinsic_source'] = rig.sources.get(source.modality, 'none')
-    if source.modality != 'lidar':
-        values['intrinsics_source'] = rig.camera_sources.get(source.modality, 'none')
+    if source.modality in rig.intrinsics:
+        values |= rig.intrinsics[source.modality].values()
         values['num_rejected_camera_info'] = num_bad_infos
     return values
 

@@ -13,12 +13,15 @@ import numpy as np
 import numpy.typing as npt
 from sensor_msgs.msg import CameraInfo
 
-from anymodal_seg_ros.calibration import read_camera_info
-from anymodal_seg_ros.errors import ConfigError
-from anymodal_seg_ros.geometry import (
-    CameraModel,
-    Rig,
-    invert_transform,
+from anymodal_seg_ros.calibration import fit_to_image, read_camera_info
+from anymodal_seg_ros.errors import BadMessageError, ConfigError
+from anymodal_seg_ros.geometry import CameraModel, Rig, invert_transform
+from anymodal_seg_ros.intrinsics import (
+    CAMERAS,
+    NO_CAMERA_INFO,
+    UNCALIBRATED_FOV_DEG,
+    Intrinsics,
+    image_size,
 )
 from anymodal_seg_ros.ros.transforms import Lookup, Transform
 
@@ -36,8 +39,8 @@ class RigKeeper:
 
     Extrinsics come from tf2, else from parameters, else from a recording; sensors in the
     camera's own frame need none. Cameras come from their camera infos, else from parameters,
-    else from the recording; a depth or event camera without any is taken for the reference
-    camera.
+    else from the recording, whichever fits the camera's images; a depth or event camera without
+    any is taken for the reference camera.
 
     The reference is the rgb camera. While nothing tells its intrinsics and it shows no picture
     either, a depth or event camera whose intrinsics are known is the reference instead.
@@ -64,61 +67,69 @@ class RigKeeper:
         """The camera on whose plane everything is placed."""
         self.sources: dict[str, str] = {}
         """Where each sensor's pose came from, by modality."""
-        self.camera_sources: dict[str, str] = {}
-        """Where each camera's intrinsics came from, by modality."""
+        self.intrinsics = {name: Intrinsics(name) for name in CAMERAS}
         self._frames: dict[str, str] = {}
-        self._sizes: dict[str, tuple[int, int]] = {}
-        self._known: dict[str, CameraModel] = {}
         self._num_since_rgb = HAND_OVER_COUNT
         self._has_bad_base = False
         if self.recording is not None:
-            self._known = {'rgb': self.recording.camera, **self.recording.cameras}
-            self.camera_sources = dict.fromkeys(self._known, 'recording')
-        self._known.update(self.cameras)
-        self.camera_sources.update(dict.fromkeys(self.cameras, 'parameters'))
+            for name, camera in {'rgb': self.recording.camera, **self.recording.cameras}.items():
+                self.intrinsics[name].learn('recording', camera)
+        for name, camera in self.cameras.items():
+            self.intrinsics[name].learn('parameters', camera)
         self.rig = self._bare_rig()
+        self._place_cameras()
         self._elect()
         self.refresh()
+
+    @property
+    def camera_sources(self) -> dict[str, str]:
+        """Where each camera's intrinsics came from, by modality; those that are known only."""
+        return {name: own.source for name, own in self.intrinsics.items()
+                if own.camera is not None}
+
+    def calibration_error(self, modality: str) -> str:
+        """What is wrong with a camera's calibration beside its images, for the user, or ''."""
+        own = self.intrinsics.get(modality)
+        return f'{own.problem}: the {own.text}' if own is not None and own.problem else ''
 
     def problem(self, modality: str) -> str:
         """Why this sensor cannot be projected yet, as a reason code; ``''`` when it can."""
         if modality == self.reference:
             return ''
         if modality == 'rgb' or self.reference not in self.camera_sources:
-            return 'no_camera_info'
+            return NO_CAMERA_INFO
+        own = self.intrinsics.get(modality)
+        if own is not None and own.camera is None and (
+                own.problem or (modality not in self.rig.cameras and own.size is not None)):
+            return own.problem or NO_CAMERA_INFO
         return '' if modality in self.sources else 'no_extrinsic'
 
     def on_camera_info(self, modality: str, msg: CameraInfo) -> None:
         """Take the intrinsics of ``msg``; raises BadMessageError when it has none."""
-        camera = read_camera_info(msg)
-        self.camera_sources[modality] = 'camera_info'
-        if modality not in self._known or not _same_camera(self._known[modality], camera):
-            self._known[modality] = camera
-            if modality == self.reference:
-                self.rig = replace(self.rig, camera=camera)
-            elif modality != 'rgb':
-                self.rig = self.rig.with_camera(modality, camera)
-            self._forget_guesses()
+        try:
+            camera = read_camera_info(msg)
+        except BadMessageError as error:
+            self.intrinsics[modality].refuse(f'bad_{error.field}')
+            raise
+        if self.intrinsics[modality].learn('camera_info', camera):
+            self._place_cameras()
         # A driver may stamp images and camera infos differently: an image has the last word.
         if modality not in self._frames:
             self._see_frame(modality, msg.header.frame_id.lstrip('/'))
         self._elect()
 
     def on_sample(self, modality: str, frame_id: str, data: npt.NDArray[Any]) -> None:
-        """Learn a sensor's frame, and the image size of a camera without intrinsics."""
+        """Learn a sensor's frame, and the size of a camera's images.
+
+        Raises:
+            BadMessageError: no camera has images of such a size.
+        """
+        size = image_size(modality, data)
         self._elect(modality)
         self._see_frame(modality, frame_id)
-        if modality == 'lidar' or data.ndim < 2 or modality in self.camera_sources:
-            return
-        size = (data.shape[1], data.shape[0])
-        if self._sizes.get(modality) == size:
-            return
-        self._sizes[modality] = size
-        known = self.rig.camera_of(modality)
-        if size != (known.width_px, known.height_px):
-            guess = (CameraModel.from_fov(*size, 90.0) if modality == 'rgb'
-                     else self.rig.camera.resized(*size))
-            self.rig = self.rig.with_camera(modality, guess)
+        if size is not None and self.intrinsics[modality].see(size):
+            self._place_cameras()
+            self._elect()
 
     def refresh(self) -> None:
         """Look every pose up again: tf trees grow and change while a node runs."""
@@ -142,31 +153,36 @@ class RigKeeper:
             return
         _log.info('the reference camera is now %s', reference)
         self.reference = reference
-        self._sizes.clear()
         self.sources.clear()
         if reference != 'rgb':
             self.sources[reference] = 'reference camera'
         self.rig = self._bare_rig()
+        self._place_cameras()
         self.refresh()
 
     def _bare_rig(self) -> Rig:
-        """The reference camera and the other known ones, before any pose was looked up."""
+        """The rig before any camera was placed and any pose looked up."""
         rig = self.recording or Rig(
             camera=CameraModel.from_fov(512, 512, 90.0), camera_frame=self.camera_frame)
-        return replace(
-            rig,
-            camera=self._known.get(self.reference, rig.camera),
-            cameras={name: camera for name, camera in self._known.items()
-                     if name not in ('rgb', self.reference)},
-            camera_frame=self._frames.get(self.reference, rig.camera_frame))
+        return replace(rig, cameras={},
+                       camera_frame=self._frames.get(self.reference, rig.camera_frame))
 
-    def _forget_guesses(self) -> None:
-        """Cameras that were guessed from the reference camera have to be guessed again."""
-        self._sizes.clear()
-        known = {name: camera for name, camera in self.rig.cameras.items()
-                 if name in self.camera_sources}
-        if len(known) < len(self.rig.cameras):
-            self.rig = replace(self.rig, cameras=known)
+    def _place_cameras(self) -> None:
+        """Put the cameras into the rig as they are known now, guessed where they are not."""
+        own = self.intrinsics[self.reference]
+        camera = self.rig.camera if own.camera is None else own.camera
+        if own.camera is None and own.size is not None:
+            camera = CameraModel.from_fov(*own.size, UNCALIBRATED_FOV_DEG)
+        cameras = {}
+        for name, other in self.intrinsics.items():
+            if name in ('rgb', self.reference):
+                continue
+            found = other.camera
+            if found is None and other.size is not None and not other.problem:
+                found = fit_to_image(camera, *other.size)
+            if found is not None:
+                cameras[name] = found
+        self.rig = replace(self.rig, camera=camera, cameras=cameras)
 
     def _see_frame(self, modality: str, frame_id: str) -> None:
         known = self._frames.get(modality)
@@ -246,12 +262,3 @@ class RigKeeper:
             self._has_bad_base = True
             return
         self.sources[BASE] = source
-
-
-def _same_camera(a: CameraModel, b: CameraModel) -> bool:
-    return (
-        (a.width_px, a.height_px) == (b.width_px, b.height_px)
-        and a.distortion_model == b.distortion_model
-        and np.array_equal(a.K, b.K)
-        and np.array_equal(a.D, b.D)
-    )

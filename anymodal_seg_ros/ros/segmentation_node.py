@@ -158,7 +158,7 @@ class SegmentationNode(OwningNode):
             self._rig.on_camera_info(modality, msg)
         except BadMessageError as error:
             self._bad_camera_infos[modality] += 1
-            self._report_bad(f'{modality} camera_info', error.field, str(error))
+            self._report_bad(f'{modality} camera info', error.field, str(error))
 
     def _on_message(self, modality: str, msg: RosMessage) -> None:
         now_ns, steady_ns = self._now_ns(), self._steady_ns()
@@ -200,7 +200,7 @@ class SegmentationNode(OwningNode):
     def _forward(self, sets: Sequence[SampleSet], now_ns: int) -> None:
         """Hand sets to the inference thread and see to it that the next deadline is met."""
         for formed in sets:
-            samples = self._placeable(formed)
+            samples, rig = self._pipeline.fitted(self._placeable(formed), self._rig.rig)
             if not samples.samples:
                 self._stats.count('sets_discarded')
                 continue
@@ -210,7 +210,7 @@ class SegmentationNode(OwningNode):
                 for name, sample in samples.samples.items()
             )
             self._labelling.submit(Work(
-                samples, self._pipeline.health.reports(now_ns), self._rig.rig, arrived_ns,
+                samples, self._pipeline.health.reports(now_ns), rig, arrived_ns,
                 self._labelling.epoch))
         self._arm(now_ns)
 
@@ -300,7 +300,8 @@ class SegmentationNode(OwningNode):
         statuses = [
             modality_status(
                 self.get_name(), self._hardware_id, report,
-                input_values(self._inputs[name], self._rig, self._bad_camera_infos[name]))
+                input_values(self._inputs[name], self._rig, self._bad_camera_infos[name]),
+                self._rig.calibration_error(name))
             for name, report in self._pipeline.health.reports(now_ns).items()
         ]
         statuses.append(synchronization_status(

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = 'anymodal_seg_ros'
 
 GROUND = {'stopping', 'errors', 'samples', 'resources', 'labels', 'lens', 'geometry',
-          'calibration', 'metrics', 'unfinished', '__init__'}
+          'calibration', 'intrinsics', 'metrics', 'unfinished', '__init__'}
 BELOW_HEALTH = GROUND | {'modalities', 'corruption'}
 BELOW_BUNDLE = BELOW_HEALTH | {'sync', 'health', 'models'}
 BELOW_PIPELINE = BELOW_BUNDLE | {'bundle', 'inference'}
@@ -102,7 +102,7 @@ def test_rows_form_no_cycle():
 
 
 @pytest.mark.parametrize('module', [
-    'samples', 'labels', 'geometry', 'calibration', 'metrics', 'modalities', 'corruption',
+    'samples', 'labels', 'geometry', 'intrinsics', 'metrics', 'modalities', 'corruption',
     'sync', 'health',
 ])
 def test_core_loads_neither_torch_nor_ros(module):

@@ -111,9 +111,11 @@ def test_the_label_size_follows_the_image_while_there_are_no_intrinsics():
     keeper = RigKeeper(camera_frame=FRAME)
     keeper.on_sample('rgb', FRAME, IMAGE)
     assert (keeper.rig.camera.width_px, keeper.rig.camera.height_px) == (200, 100)
-    keeper.on_camera_info('rgb', camera_info(0))
-    keeper.on_sample('rgb', FRAME, IMAGE)
-    assert keeper.rig.camera.width_px == SIZE_PX
+    assert keeper.camera_sources == {}
+    keeper.on_camera_info('rgb', info_of(400, 200))
+    assert (keeper.rig.camera.width_px, keeper.rig.camera.height_px) == (200, 100)
+    np.testing.assert_allclose(keeper.rig.camera.K, [[20, 0, 49.75], [0, 20, 24.75], [0, 0, 1]])
+    assert keeper.camera_sources == {'rgb': 'camera_info'}
 
 
 def test_a_depth_camera_without_intrinsics_is_the_reference_camera_at_its_own_size():
@@ -124,10 +126,13 @@ def test_a_depth_camera_without_intrinsics_is_the_reference_camera_at_its_own_si
     np.testing.assert_array_equal(
         keeper.rig.camera_of('depth').K, CAMERA.resized(100, 50).K)
     # Better intrinsics of the reference camera reach the guess too.
-    keeper.on_camera_info('rgb', camera_info(0))
-    keeper.on_sample('depth', FRAME, np.zeros((50, 100), np.float32))
-    np.testing.assert_array_equal(
-        keeper.rig.camera_of('depth').K, keeper.rig.camera.resized(100, 50).K)
+    keeper.on_camera_info('rgb', info_of(200, 100))
+    np.testing.assert_allclose(
+        keeper.rig.camera_of('depth').K, [[20, 0, 49.75], [0, 20, 24.75], [0, 0, 1]])
+    # What does not have its aspect does not see what it sees.
+    assert keeper.problem('depth') == ''
+    keeper.on_sample('depth', FRAME, np.zeros((50, 50), np.float32))
+    assert keeper.problem('depth') == 'no_camera_info'
 
 
 def test_the_base_frame_gives_height_and_up():
@@ -137,6 +142,138 @@ def test_the_base_frame_gives_height_and_up():
     assert keeper.rig.base_z_m == pytest.approx(1.7)
     np.testing.assert_allclose(keeper.rig.up_camera, [0.0, -1.0, 0.0], atol=1e-12)
     assert keeper.sources[BASE] == 'parameters'
+
+
+def info_of(width_px, height_px):
+    """A camera info with focal lengths of 40 px and the centre at (100, 50)."""
+    info = camera_info(0)
+    info.width, info.height = width_px, height_px
+    info.k = [40.0, 0.0, 100.0, 0.0, 40.0, 50.0, 0.0, 0.0, 1.0]
+    return info
+
+
+def image_of(width_px, height_px):
+    return np.zeros((height_px, width_px, 3), np.uint8)
+
+
+def test_a_camera_info_that_comes_late_or_changes_is_taken_at_the_images_size(caplog):
+    keeper = RigKeeper(camera_frame=FRAME)
+    keeper.on_sample('rgb', FRAME, IMAGE)
+    keeper.on_sample('depth', FRAME, np.zeros((50, 100), np.float32))
+    assert keeper.problem('depth') == 'no_camera_info'
+    # Full resolution, half of it, and with another lens.
+    for size, focal_px in (((400, 200), 20.0), ((200, 100), 40.0), ((100, 50), 80.0)):
+        keeper.on_camera_info('rgb', info_of(*size))
+        assert (keeper.rig.camera.width_px, keeper.rig.camera.height_px) == (200, 100)
+        assert keeper.rig.camera.K[0, 0] == focal_px
+        assert keeper.rig.camera_of('depth').K[0, 0] == focal_px / 2
+        assert keeper.problem('depth') == ''
+    for _ in range(3):
+        keeper.on_camera_info('rgb', info_of(400, 200))
+    assert [record.getMessage() for record in caplog.records] == [
+        'rgb: the camera info of 400x200 is rescaled to the images of 200x100',
+        'rgb: the camera info of 100x50 is rescaled to the images of 200x100']
+    values = keeper.intrinsics['rgb'].values()
+    assert values == {'intrinsics_source': 'camera_info', 'calibration': 'rescaled',
+                      'calibration_size': '400x200', 'image_size': '200x100'}
+    assert keeper.calibration_error('rgb') == ''
+
+
+def test_an_rgb_camera_info_of_another_aspect_is_not_used(caplog):
+    keeper = RigKeeper(camera_frame=FRAME, extrinsics={'lidar': POSE})
+    for _ in range(3):
+        keeper.on_camera_info('rgb', info_of(300, 200))
+        keeper.on_sample('rgb', FRAME, IMAGE)
+        keeper.on_sample('lidar', 'roof', NO_SCAN)
+    assert (keeper.rig.camera.width_px, keeper.rig.camera.height_px) == (200, 100)
+    assert keeper.camera_sources == {}
+    assert [keeper.problem(name) for name in ('rgb', 'lidar')] == ['', 'no_camera_info']
+    assert keeper.intrinsics['rgb'].values() == {
+        'intrinsics_source': 'none', 'calibration': 'calibration_mismatch',
+        'calibration_size': '300x200', 'image_size': '200x100'}
+    assert keeper.calibration_error('rgb') == (
+        'calibration_mismatch: the camera info of 300x200 is not used: its aspect is not that of '
+        'the images, 200x100')
+    assert len(caplog.records) == 1
+    keeper.on_camera_info('rgb', info_of(400, 200))
+    assert keeper.problem('lidar') == ''
+    assert keeper.calibration_error('rgb') == ''
+
+
+def test_another_source_serves_where_the_camera_info_does_not_fit():
+    keeper = RigKeeper(camera_frame=FRAME, cameras={'rgb': CAMERA}, extrinsics={'lidar': POSE})
+    keeper.on_camera_info('rgb', info_of(300, 200))
+    keeper.on_sample('rgb', FRAME, IMAGE)
+    keeper.on_sample('lidar', 'roof', NO_SCAN)
+    assert keeper.rig.camera is CAMERA
+    assert keeper.camera_sources == {'rgb': 'parameters'}
+    assert keeper.problem('lidar') == ''
+    assert 'calibration_mismatch' in keeper.calibration_error('rgb')
+
+
+@pytest.mark.parametrize('modality', ['depth', 'event'])
+def test_a_calibration_of_another_aspect_costs_its_own_sensor_alone(modality):
+    keeper = RigKeeper(camera_frame=FRAME, cameras={'rgb': CAMERA}, extrinsics={'lidar': POSE})
+    frame = np.zeros((60, 80) if modality == 'depth' else (60, 80, 3), np.float32)
+    keeper.on_camera_info(modality, info_of(400, 200))
+    keeper.on_sample(modality, FRAME, frame)
+    keeper.on_sample('rgb', FRAME, IMAGE)
+    keeper.on_sample('lidar', 'roof', NO_SCAN)
+    assert keeper.problem(modality) == 'calibration_mismatch'
+    assert [keeper.problem(name) for name in ('rgb', 'lidar')] == ['', '']
+    keeper.on_camera_info(modality, info_of(160, 120))
+    assert keeper.problem(modality) == ''
+    own = keeper.rig.camera_of(modality)
+    assert (own.width_px, own.height_px, own.K[0, 0]) == (80, 60, 20.0)
+
+
+def test_a_driver_that_changes_its_size_is_followed_without_a_gap():
+    keeper = RigKeeper(camera_frame=FRAME, extrinsics={'lidar': POSE})
+    keeper.on_camera_info('rgb', info_of(200, 100))
+    keeper.on_sample('rgb', FRAME, IMAGE)
+    keeper.on_sample('lidar', 'roof', NO_SCAN)
+    # The new calibration comes first; images of the old size may be on their way.
+    keeper.on_camera_info('rgb', info_of(300, 200))
+    keeper.on_sample('rgb', FRAME, IMAGE)
+    assert keeper.problem('lidar') == ''
+    assert (keeper.rig.camera.width_px, keeper.rig.camera.height_px) == (200, 100)
+    keeper.on_sample('rgb', FRAME, image_of(300, 200))
+    assert (keeper.rig.camera.width_px, keeper.rig.camera.height_px) == (300, 200)
+    assert (keeper.problem('lidar'), keeper.calibration_error('rgb')) == ('', '')
+    # And the image first.
+    keeper.on_sample('rgb', FRAME, IMAGE)
+    assert (keeper.rig.camera.width_px, keeper.rig.camera.height_px) == (200, 100)
+    assert keeper.problem('lidar') == 'no_camera_info'
+    keeper.on_camera_info('rgb', info_of(200, 100))
+    assert (keeper.problem('lidar'), keeper.calibration_error('rgb')) == ('', '')
+
+
+def test_a_depth_camera_as_the_reference_has_the_size_of_its_images():
+    keeper = RigKeeper(camera_frame=FRAME)
+    keeper.on_camera_info('depth', info_of(400, 200))
+    keeper.on_sample('depth', FRAME, np.zeros((100, 200), np.float32))
+    assert keeper.reference == 'depth'
+    assert (keeper.rig.camera.width_px, keeper.rig.camera.height_px) == (200, 100)
+    keeper.on_sample('depth', FRAME, np.zeros((100, 100), np.float32))
+    assert (keeper.reference, keeper.problem('depth')) == ('rgb', 'no_camera_info')
+
+
+def test_an_unreadable_camera_info_is_named_until_a_good_one_comes():
+    keeper = RigKeeper(camera_frame=FRAME)
+    bad = info_of(200, 100)
+    bad.k = [40.0, 0.0, 100.0, 0.0, 5e-324, 50.0, 0.0, 0.0, 1.0]
+    with pytest.raises(BadMessageError, match=r'^k: '):
+        keeper.on_camera_info('rgb', bad)
+    assert keeper.intrinsics['rgb'].values()['calibration'] == 'bad_k'
+    keeper.on_camera_info('rgb', info_of(200, 100))
+    assert keeper.intrinsics['rgb'].values()['calibration'] == 'ok'
+
+
+@pytest.mark.parametrize('size', [(256, 8), (8, 256), (1, 17)])
+def test_images_that_no_camera_has_are_refused(size):
+    keeper = RigKeeper(camera_frame=FRAME)
+    with pytest.raises(BadMessageError, match=r'^height: .*up to 16'):
+        keeper.on_sample('rgb', FRAME, image_of(*size))
 
 
 def info_in(frame_id, width_px=SIZE_PX):

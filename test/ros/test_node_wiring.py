@@ -12,7 +12,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from ros_streams.fault_run import values_of
-from ros_streams.scene import LIDAR_POSE, SIZE_PX, Scene, camera_info
+from ros_streams.scene import LIDAR_POSE, SIZE_PX, Scene, camera_info, image_message
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
 from anymodal_seg_ros.bundle import load_bundle
@@ -177,16 +177,70 @@ def test_without_an_rgb_camera_the_depth_camera_carries_the_labels(bench):
     bench.send_until('rgb', lambda: frozenset({'rgb'}) in bench.segmenter.seen)
 
 
+def info_of(width_px, height_px):
+    info = camera_info(time.time_ns())
+    info.width, info.height = width_px, height_px
+    return info
+
+
+def test_labels_have_the_images_size_whatever_the_camera_info_says(bench):
+    bench = bench()
+    bench.publishers['rgb_info'].publish(info_of(3 * SIZE_PX, 2 * SIZE_PX))
+    bench.send_until('rgb', lambda: bench.parts.get('rgb', (None, {}))[1].get(
+        'calibration') == 'calibration_mismatch')
+    status, values = bench.parts['rgb']
+    assert (status.level, values['intrinsics_source']) == (DiagnosticStatus.ERROR, 'none')
+    assert status.message.endswith(
+        'calibration_mismatch: the camera info of 192x128 is not used: its aspect is not that of '
+        'the images, 64x64')
+    bench.send_until('depth', lambda: bench.parts['depth'][1]['reason'] == 'no_camera_info')
+    bench.publishers['rgb_info'].publish(info_of(2 * SIZE_PX, 2 * SIZE_PX))
+    bench.send_until('rgb', lambda: bench.parts['rgb'][1]['calibration'] == 'rescaled')
+    status, values = bench.parts['rgb']
+    assert (status.level, values['intrinsics_source']) == (DiagnosticStatus.OK, 'camera_info')
+    assert (values['calibration_size'], values['image_size']) == ('128x128', '64x64')
+    bench.send_until('depth', lambda: frozenset({'depth'}) in bench.segmenter.seen)
+    assert len(bench.labels) >= 3
+    assert {(label.height, label.width) for label in bench.labels} == {(SIZE_PX, SIZE_PX)}
+
+
+def test_a_depth_calibration_that_does_not_fit_costs_depth_alone(bench):
+    bench = bench()
+    bench.publishers['rgb_info'].publish(camera_info(time.time_ns()))
+    bench.publishers['depth_info'].publish(info_of(3 * SIZE_PX, 2 * SIZE_PX))
+    bench.send_until('depth', lambda: bench.parts.get('depth', (None, {}))[1].get(
+        'reason') == 'calibration_mismatch')
+    status, values = bench.parts['depth']
+    assert status.level == DiagnosticStatus.ERROR
+    assert values['state'] == 'degraded'
+    assert values['rejected.calibration_mismatch'] == values['num_received']
+    bench.send_until('rgb', lambda: len(bench.labels) >= 2)
+    bench.send_until('rgb', lambda: bench.parts['rgb'][0].level == DiagnosticStatus.OK)
+    assert set(bench.segmenter.seen) == {frozenset({'rgb'})}
+
+
+def test_a_calibration_or_an_image_that_cannot_be_ends_nothing(bench):
+    bench = bench()
+    absurd = camera_info(0)
+    absurd.k, absurd.binning_y = [32.0, 0.0, 31.5, 0.0, 5e-324, 31.5, 0.0, 0.0, 1.0], 2
+    bench.publishers['rgb_info'].publish(absurd)
+    strip = image_message(time.time_ns(), np.zeros((8, 256, 3), np.uint8), 'rgb8')
+    bench.publishers['rgb'].publish(strip)
+    bench.send_until('rgb', lambda: bench.parts.get('rgb', (None, {}))[1].get(
+        'calibration') == 'bad_k' and len(bench.labels) >= 2)
+    values = bench.parts['rgb'][1]
+    assert values['num_rejected_camera_info'] == '1'
+    assert values['rejected.bad_height'] == '1'
+    assert {(label.height, label.width) for label in bench.labels} == {(SIZE_PX, SIZE_PX)}
+
+
 @pytest.mark.parametrize(('description', 'num_sizes'), [('torch on cuda', 2), ('torch on cpu', 1)])
 def test_another_network_size_is_warmed_up_once_where_that_matters(
-        bench, description, num_sizes):
+        bench, monkeypatch, description, num_sizes):
     bench = bench()
     bench.segmenter.description = description
-    info = camera_info(0)
-    info.width = 2 * SIZE_PX
-    bench.publishers['rgb_info'].publish(info)
-    bench.probe.spin_until(lambda: bench.parts.get('rgb', (None, {}))[1].get(
-        'intrinsics_source') == 'camera_info')
+    monkeypatch.setattr(SCENE, 'message', lambda modality, step, stamp_ns: image_message(
+        stamp_ns, np.tile(SCENE.rgb(step), (1, 2, 1)), 'rgb8'))
     bench.send_until('rgb', lambda: len(bench.labels) >= 3)
     sizes = [((64, 64), (512, 512)), ((64, 128), (SIZE_PX, 2 * SIZE_PX))]
     assert bench.segmenter.warmed_up == sizes[:num_sizes]

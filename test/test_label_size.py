@@ -1,0 +1,71 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A label image has the size of the camera's images, whatever a calibration says of it."""
+
+import numpy as np
+import pytest
+
+from anymodal_seg_ros.bundle import Bundle
+from anymodal_seg_ros.geometry import CameraModel, Rig, optical_T_body
+from anymodal_seg_ros.labels import LabelSpace
+from anymodal_seg_ros.modalities import MODALITIES
+from anymodal_seg_ros.pipeline import Pipeline
+from anymodal_seg_ros.samples import EVENT_DTYPE, Sample, SampleSet
+
+SIZES_PX = [(64, 48), (32, 24), (129, 97), (48, 64), (64, 64)]
+CAMERA = CameraModel.from_fov(64, 48, 70.0)
+DATA = {
+    'depth': np.full((48, 64), 5.0, np.float32),
+    'lidar': np.array([[5.0, 0.0, 0.0, 0.5]], np.float32),
+    'event': np.zeros(3, EVENT_DTYPE),
+}
+
+
+class Segmenter:
+    bundle = Bundle(
+        model_name='m_segformer',
+        model_config={'num_classes': 1, 'modalities': list(MODALITIES)},
+        encoders={name: {} for name in MODALITIES},
+        label_space=LabelSpace('one', ('road',), ((1, 2, 3),)),
+        short_side_px=64,
+    )
+
+    def predict(self, images, out_hw):
+        return np.zeros(out_hw, np.uint8), np.zeros(out_hw, np.uint8)
+
+
+def set_of(**data):
+    return SampleSet(stamp_ns=5, reference=next(iter(data)), complete=True, samples={
+        name: Sample(modality=name, stamp_ns=5, received_ns=5, frame_id='', data=values)
+        for name, values in data.items()})
+
+
+def rig_of(camera, **cameras):
+    return Rig(camera=camera, cameras=cameras, camera_T={'lidar': optical_T_body})
+
+
+@pytest.mark.parametrize('image', SIZES_PX, ids=str)
+@pytest.mark.parametrize('calibrated', SIZES_PX, ids=str)
+def test_the_label_image_has_the_rgb_images_size(image, calibrated):
+    pipeline = Pipeline(Segmenter(), rig_of(CameraModel.from_fov(*calibrated, 70.0), depth=CAMERA))
+    rgb = np.zeros((image[1], image[0], 3), np.uint8)
+    prediction = pipeline.segment(set_of(rgb=rgb, **DATA))
+    assert prediction.labels.shape == prediction.confidence.shape == (image[1], image[0])
+    # Sides in whole pixels: 64x48, 32x24 and 129x97 are one aspect.
+    landscape = SIZES_PX[:3]
+    fits = image == calibrated or (image in landscape and calibrated in landscape)
+    assert prediction.used == (('depth', 'event', 'lidar', 'rgb') if fits else ('rgb',))
+    sample_set, rig = pipeline.fitted(set_of(rgb=rgb, **DATA))
+    assert set(sample_set.absent.values()) == (set() if fits else {'no_camera_info'})
+    assert pipeline.fitted(set_of(rgb=rgb, **DATA))[1] is rig
+
+
+def test_a_depth_image_that_its_calibration_does_not_fit_costs_depth_alone():
+    pipeline = Pipeline(Segmenter(), rig_of(CAMERA, depth=CameraModel.from_fov(64, 30, 70.0)))
+    sample_set = set_of(rgb=np.zeros((48, 64, 3), np.uint8), **DATA)
+    assert pipeline.misfit(sample_set.samples['depth']) == 'calibration_mismatch'
+    assert [pipeline.misfit(sample_set.samples[name]) for name in ('rgb', 'lidar', 'event')] == [
+        '', '', '']
+    assert pipeline.segment(sample_set).used == ('event', 'lidar', 'rgb')
+    assert pipeline.fitted(sample_set)[0].absent == {'depth': 'calibration_mismatch'}
+    assert not pipeline.fitted(set_of(depth=DATA['depth']))[0].samples
