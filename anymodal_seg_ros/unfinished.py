@@ -100,6 +100,8 @@ def whole_folder(path: str | Path, *, replace: bool = False,
     """
     path = Path(path).resolve()
     with write_errors(path):
+        if path.exists() and not path.is_dir():
+            raise WriteError(f'cannot write {path}: it is no folder')
         if not replace and _is_taken(path):
             raise WriteError(f'{path} exists already; name a new folder, or remove it')
         if path.is_mount():
@@ -144,7 +146,7 @@ def put_aside(path: Path) -> Path | None:
 
 
 def _is_taken(path: Path) -> bool:
-    return path.exists() and not (path.is_dir() and not any(path.iterdir()))
+    return path.exists() and any(path.iterdir())
 
 
 @contextmanager

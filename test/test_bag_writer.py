@@ -46,7 +46,7 @@ def test_an_interrupted_recording_can_be_read_but_has_not_its_name(tmp_path, sto
         raise KeyboardInterrupt
     assert names_in(tmp_path) == ['bag.unfinished']
     assert bags.bag_info(tmp_path / 'bag.unfinished' / 'bag').counts == {'/label': 1}
-    with pytest.raises(BagError, match='bag: no such recording; .*unfinished is what an interr'):
+    with pytest.raises(BagError, match=r'bag: no such recording; .*unfinished is what an interr'):
         bags.bag_info(tmp_path / 'bag')
     with bags.BagWriter(tmp_path / 'bag', storage) as writer:
         writer.write('/label', image(), 6)

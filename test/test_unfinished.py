@@ -116,6 +116,11 @@ def test_an_existing_folder_is_not_replaced_unless_wanted(tmp_path):
     assert names_in(path) == ['a', 'b'] and names_in(tmp_path) == ['out']
     with pytest.raises(WriteError, match='out exists already'), whole_folder(path):
         pass
+    (path / 'file').write_bytes(b'x')
+    with (pytest.raises(WriteError, match='file: it is no folder'),
+          whole_folder(path / 'file', replace=True)):
+        pass
+    (path / 'file').unlink()
     assert names_in(path) == ['a', 'b'] and names_in(tmp_path) == ['out']
 
 

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from torch import Tensor
 from anymodal_seg_ros.bundle import CONFIG_FILE
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.models.weights import READ_ERRORS
+from anymodal_seg_ros.unfinished import whole_file
 from training.config import SCRATCH, TEACHER
 
 KEYS = ('model', 'average', 'optimizer', 'method', 'teacher', 'progress', 'recipe', 'world_size',
@@ -24,14 +24,20 @@ CADENCE = ('val_epochs', 'val_frames', 'score_frames', 'checkpoint_minutes', 'ch
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Writes beside the target and renames, so that a crash leaves the last one whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix('.partial')
-    with partial.open('wb') as file:
-        torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    """Write a checkpoint at once or not at all.
+
+    Raises:
+        WriteError: the disk is full, or the file cannot be written at all; an older checkpoint
+            at ``path`` is as it was.
+    """
+    with whole_file(path) as file:
+        try:
+            torch.save(state, file)
+        except RuntimeError as error:
+            # Its archive writer stumbles over the archive that the disk's error left.
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise
 
 
 def weights_hashes(recipe: Mapping[str, Any]) -> dict[str, str]:

@@ -36,6 +36,7 @@ from anymodal_seg_ros.inference import build_segmenter
 from anymodal_seg_ros.inference.precision import AUTO, PRECISIONS
 from anymodal_seg_ros.inference.torch_backend import TorchSegmenter
 from anymodal_seg_ros.modalities.depth import MILLIMETRE_M
+from anymodal_seg_ros.unfinished import write_errors, write_whole
 from training.datasets import DATASETS
 from training.reading import LABEL_SIZES
 from training.recording import score_recording
@@ -81,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _check_outputs(args)
         report = _score_bag(args) if args.bag is not None else _score_data(args)
         if args.output is not None:
-            _write(args.output, json.dumps(report, indent=2) + '\n')
+            write_whole(args.output, json.dumps(report, indent=2) + '\n')
         if args.update_bundle:
             update_scores(args.bundle, args.split if args.bag is None else 'recording', report)
     except (AnymodalError, OSError) as error:
@@ -93,18 +94,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _check_outputs(args: argparse.Namespace) -> None:
-    """Raises ConfigError now, not after hours of scoring, for what cannot be written then."""
+    """Raises an error now, not after hours of scoring, for what cannot be written then."""
     for path in (args.output, args.latex, args.heatmap):
         if path is None:
             continue
-        try:
+        with write_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             if path.exists():
                 path.open('ab').close()
             else:
                 tempfile.TemporaryFile(dir=path.parent).close()
-        except OSError as error:
-            raise ConfigError(f'cannot write {path}: {error.strerror}') from None
     if args.heatmap is not None and args.heatmap.suffix.lower() != '.png':
         raise ConfigError(f'--heatmap {args.heatmap}; allowed: the name of a .png file')
 
@@ -158,7 +157,7 @@ def _show(scores: RobustnessScores, network: str, args: argparse.Namespace) -> N
     tables = [score_table(table) for table in scores.emm.values()]
     sys.stdout.write('\n\n'.join([*tables, text_tables(scores), f'network: {network}']) + '\n')
     if args.latex is not None:
-        _write(args.latex, latex_tables(scores))
+        write_whole(args.latex, latex_tables(scores))
     if args.heatmap is not None:
         write_heatmap(args.heatmap, scores)
 
@@ -199,11 +198,6 @@ def _options(pairs: Sequence[str]) -> dict[str, Any]:
         except yaml.YAMLError:
             raise ConfigError(f'--option {pair!r}: the value is not YAML') from None
     return options
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding='utf-8')
 
 
 def _parser() -> argparse.ArgumentParser:

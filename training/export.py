@@ -65,9 +65,9 @@ def export(source: Path, output: Path, *, weights: str = AVERAGE) -> dict[str, A
         The run's recipe.
 
     Raises:
-        ConfigError: no checkpoint, one that does not say what network it is of, or ``output``
-            cannot be written.
+        ConfigError: no checkpoint, or one that does not say what network it is of.
         BundleError: the weights do not fit, or ``output`` exists and is no bundle.
+        WriteError: ``output`` cannot be written.
     """
     if weights not in WEIGHTS:
         raise ConfigError(f'weights {weights!r}; allowed: {", ".join(WEIGHTS)}')
@@ -79,10 +79,7 @@ def export(source: Path, output: Path, *, weights: str = AVERAGE) -> dict[str, A
     provenance.update(
         recipe=state['recipe'], steps=progress['steps'], samples=progress['samples'],
         minutes=round(progress['elapsed_s'] / 60, 2), weights=weights)
-    try:
-        save_bundle(output, replace(bundle, provenance=provenance), state[WEIGHTS[weights]])
-    except OSError as error:
-        raise ConfigError(f'cannot write {output}: {error.strerror}') from None
+    save_bundle(output, replace(bundle, provenance=provenance), state[WEIGHTS[weights]])
     recipe: dict[str, Any] = state['recipe']
     return recipe
 

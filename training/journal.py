@@ -5,12 +5,16 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Mapping
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
-from tensorboardX import SummaryWriter  # type: ignore[import-untyped]
+from anymodal_seg_ros.errors import WriteError
+from anymodal_seg_ros.unfinished import write_errors, write_whole
+from training.tensorboard import EventLog
 
 METRICS_FILE = 'metrics.csv'
 TENSORBOARD_FOLDER = 'tensorboard'
@@ -25,6 +29,9 @@ class Journal:
         names: columns beside step, samples, seconds and learning rate.
         every: steps of a row.
         start_step: rows after it are dropped: a resumed run writes them again.
+
+    Raises:
+        WriteError: from any call: the disk is full, or the folder cannot be written at all.
     """
 
     def __init__(
@@ -37,23 +44,32 @@ class Journal:
         self._file: TextIO | None = None
         if run is None:
             return
+        self._run = run
         path = run / METRICS_FILE
-        kept = _rows_until(path, start_step)
-        self._file = path.open('w', newline='', encoding='utf-8')
-        self._writer = csv.DictWriter(self._file, (*FIXED, *names), extrasaction='ignore')
-        self._writer.writeheader()
-        self._writer.writerows(kept)
-        self._file.flush()
-        self._events = SummaryWriter(str(run / TENSORBOARD_FOLDER), purge_step=start_step + 1)
+        columns = (*FIXED, *names)
+        text = io.StringIO(newline='')
+        earlier = csv.DictWriter(text, columns, extrasaction='ignore')
+        earlier.writeheader()
+        earlier.writerows(_rows_until(path, start_step))
+        write_whole(path, text.getvalue())
+        with write_errors(run):
+            self._file = path.open('a', newline='', encoding='utf-8')
+            self._writer = csv.DictWriter(self._file, columns, extrasaction='ignore')
+            self._events = EventLog(run / TENSORBOARD_FOLDER, start_step + 1)
 
     def __enter__(self) -> Journal:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._events.close()
+        if self._file is None:
+            return
+        # What could not be written before cannot be now, and was said.
+        with suppress(WriteError) if error is not None else nullcontext():
+            with write_errors(self._run):
+                self._events.close()
+            with write_errors(self._run):
+                self._file.close()
 
     def add(self, step: int, samples: int, elapsed_s: float, lr: float,
             values: Mapping[str, float]) -> None:
@@ -68,19 +84,19 @@ class Journal:
             return
         means = {name: total / self._counts[name] for name, total in self._sums.items()
                  if self._counts[name]}
-        self._writer.writerow({
-            'step': step, 'samples': samples, 'elapsed_s': round(elapsed_s, 2), 'lr': f'{lr:.6g}',
-            **{name: f'{value:.6g}' for name, value in means.items()}})
-        self._file.flush()
-        for name, value in {'lr': lr, **means}.items():
-            self._events.add_scalar(name, value, step)
+        with write_errors(self._run):
+            self._writer.writerow({
+                'step': step, 'samples': samples, 'elapsed_s': round(elapsed_s, 2),
+                'lr': f'{lr:.6g}', **{name: f'{value:.6g}' for name, value in means.items()}})
+            self._file.flush()
+            self._events.add(step, {'lr': lr, **means})
         self._sums = dict.fromkeys(self._names, 0.0)
         self._counts = dict.fromkeys(self._names, 0)
 
     def add_scores(self, step: int, scores: Mapping[str, float]) -> None:
         """Validation scores for TensorBoard."""
-        for name, value in scores.items():
-            self._events.add_scalar(f'val/{name}', value, step)
+        with write_errors(self._run):
+            self._events.add(step, {f'val/{name}': value for name, value in scores.items()})
 
     def state(self) -> dict[str, Any]:
         """What is not written yet, as plain data."""

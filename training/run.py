@@ -26,6 +26,7 @@ from anymodal_seg_ros.inference import build_segmenter, modality_subsets
 from anymodal_seg_ros.labels import LabelSpace
 from anymodal_seg_ros.modalities import network_size
 from anymodal_seg_ros.models import MSegFormer, build_model
+from anymodal_seg_ros.unfinished import unfinished_path, whole_folder, write_whole
 from training.allocator import keep_freed_memory
 from training.config import TrainConfig
 from training.data import RunData, open_data
@@ -45,6 +46,9 @@ SCORES_FILE = 'scores.json'
 SAMPLES_FOLDER = 'samples'
 BUNDLE_FOLDER = 'bundle'
 TEACHER_FOLDER = 'teacher_bundle'
+BEFORE_THE_FIRST_STEP = (
+    RECIPE_FILE, *(unfinished_path(Path(name)).name for name in (RECIPE_FILE, CHECKPOINT_FILE)))
+"""What a run that was killed before its first checkpoint leaves."""
 PACKAGES = ('torch', 'numpy', 'opencv-python-headless', 'lightning-fabric')
 Log = Callable[[str], None]
 StopRequest = Callable[[], bool]
@@ -86,7 +90,7 @@ def train(
                          or any(model.parameters_of(m) for m in data.modalities))
     if fabric.is_global_zero:
         recipe = yaml.safe_dump(config.to_dict(), sort_keys=False)
-        (run / RECIPE_FILE).write_text(recipe, encoding='utf-8')
+        write_whole(run / RECIPE_FILE, recipe)
         log(f'{len(data.train)} training frames of {size_hw[0]} x {size_hw[1]} pixels from '
             f'{config.data.root}; modalities {", ".join(data.modalities)}')
     bundle = Bundle(
@@ -106,7 +110,12 @@ def train(
         log(f'stopped after {result.samples} samples; --resume continues the run')
         return False
     provenance = _provenance(config, data.train, result)
-    _finish(config, data, replace(bundle, provenance=provenance), result, run, log)
+    try:
+        _finish(config, data, replace(bundle, provenance=provenance), result, run, log)
+    except BaseException:
+        log(f'{trainer.checkpoint_path} holds the trained network: --resume goes on with its '
+            'scores, and training/export.py makes a bundle of it')
+        raise
     return True
 
 
@@ -122,7 +131,8 @@ def _checked_output(config: TrainConfig, resume: bool) -> Path:
     if not resume and unfinished:
         raise ConfigError(f'{run} holds an unfinished run; continue it with --resume, or remove '
                           'it to start anew')
-    if not resume and run.exists() and (not run.is_dir() or any(run.iterdir())):
+    if not resume and run.exists() and (not run.is_dir() or any(
+            path.name not in BEFORE_THE_FIRST_STEP for path in run.iterdir())):
         raise ConfigError(f'{run} exists; name a new folder as output, or remove it')
     try:
         run.mkdir(parents=True, exist_ok=True)
@@ -172,34 +182,40 @@ def _validation(
 
 def _finish(config: TrainConfig, data: RunData, bundle: Bundle, result: RunResult, run: Path,
             log: Log) -> None:
-    """Bundles, scores, sample pictures and the report."""
-    _save(run / BUNDLE_FOLDER, bundle, result.state, data, config, log)
+    """Scores, sample pictures, bundles and the report. The student's bundle says that all but
+    the report is there."""
     if result.teacher is not None:
         learnt = replace(bundle, model_config=result.teacher.config.to_dict())
         log('the teacher, which learnt too:')
-        _save(run / TEACHER_FOLDER, learnt, result.teacher.state_dict(), data, config, log)
-    frames = with_policy(data.scored, config.data.unreadable, lambda line: None)
-    write_samples(run / SAMPLES_FOLDER, predict_with(build_segmenter(run / BUNDLE_FOLDER)), frames,
-                  data.label_space, config.data.short_side_px)
+        with whole_folder(run / TEACHER_FOLDER, replace=True) as folder:
+            _save(folder, learnt, result.teacher.state_dict(), data, config, log)
+        log('the student:')
+    with whole_folder(run / BUNDLE_FOLDER, replace=True) as folder:
+        report = _save(folder, bundle, result.state, data, config, log)
+        if report:
+            write_whole(run / SCORES_FILE, json.dumps(report, indent=2) + '\n')
+        frames = with_policy(data.scored, config.data.unreadable, lambda line: None)
+        write_samples(run / SAMPLES_FOLDER, predict_with(build_segmenter(folder)), frames,
+                      data.label_space, config.data.short_side_px)
+    log(f'wrote {run / BUNDLE_FOLDER}')
     log(f'report: {write_report(run)}')
 
 
 def _save(path: Path, bundle: Bundle, state: Mapping[str, Tensor], data: RunData,
-          config: TrainConfig, log: Log) -> None:
+          config: TrainConfig, log: Log) -> dict[str, Any]:
+    """A bundle with the scores that its stored weights have; returns those, empty for none."""
     save_bundle(path, bundle, state)
     split = config.data.score_split
-    log(f'wrote {path}; scoring it on split {split}')
+    log(f'scoring on split {split}')
     scores, description, network = _scored(path, data, config, log)
     if not scores.scored():
         log(f'split {split} has no labels, so nothing was scored')
-        return
+        return {}
     log(f'{score_table(scores)}\n\nnetwork: {network}')
     report = {**scores.to_dict(), 'network': network, 'data': description}
     save_bundle(path, replace(bundle, provenance={**bundle.provenance,
                                                   'scores': {split: report}}), state)
-    if path.name == BUNDLE_FOLDER:
-        (path.parent / SCORES_FILE).write_text(json.dumps(report, indent=2) + '\n',
-                                               encoding='utf-8')
+    return report
 
 
 def _scored(path: Path, data: RunData, config: TrainConfig, log: Log

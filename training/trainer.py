@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -17,7 +18,7 @@ import torch.distributed
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from anymodal_seg_ros.errors import AnymodalError, ConfigError
+from anymodal_seg_ros.errors import AnymodalError, ConfigError, WriteError
 from anymodal_seg_ros.models import MSegFormer
 from training.average import WeightAverage
 from training.batch import Batch
@@ -123,6 +124,7 @@ class Trainer:
         self._begun = clock()
         self._saved_at = self._begun
         self._journal_state: dict[str, Any] | None = None
+        self._saved_steps: int | None = None
 
     @property
     def checkpoint_path(self) -> Path:
@@ -144,7 +146,7 @@ class Trainer:
         self._method.load_training_state(state['method'])
         self._teacher_steps.load(state['teacher'])
         self._samples = int(state['progress']['samples'])
-        self._steps = int(state['progress']['steps'])
+        self._steps = self._saved_steps = int(state['progress']['steps'])
         self._elapsed_before_s = float(state['progress']['elapsed_s'])
         self._journal_state = state['progress']['journal']
 
@@ -168,13 +170,29 @@ class Trainer:
             'world_size': self.fabric.world_size,
             'precision': self.fabric.strategy.precision.state_dict(),
         })
+        self._saved_steps = self._steps
 
     def fit(self, should_stop: Callable[[], bool] = lambda: False) -> RunResult:
         """Train to the end of the schedule, or until ``should_stop`` says so between two steps.
 
         Raises:
             DivergedError: a loss term is not finite.
+            WriteError: the disk is full; names the last checkpoint that is whole.
         """
+        with self._naming_the_checkpoint():
+            return self._train(should_stop)
+
+    @contextmanager
+    def _naming_the_checkpoint(self) -> Iterator[None]:
+        try:
+            yield
+        except WriteError as error:
+            last = ('there is no checkpoint yet' if self._saved_steps is None else
+                    f'{self.checkpoint_path} of step {self._saved_steps} is whole, and --resume '
+                    'continues from it')
+            raise WriteError(f'{error}; {last}') from None
+
+    def _train(self, should_stop: Callable[[], bool]) -> RunResult:
         self._begun = self._clock()
         if self._steps == 0:
             self.save(None)

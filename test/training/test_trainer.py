@@ -3,12 +3,18 @@
 """The training loop: exact resumption, learning, time limits, divergence, the whole command."""
 
 import csv
+import errno
 import json
+import math
+import resource
+import signal
+import struct
 
 import pytest
 import torch
+from tensorboardX.proto.event_pb2 import Event, SessionLog
 
-from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.errors import ConfigError, WriteError
 from anymodal_seg_ros.models import build_model
 from training.average import WeightAverage
 from training.batches import BatchMaker, stream
@@ -21,7 +27,7 @@ from training.checkpoint import (
 from training.config import TrainConfig
 from training.datasets import DeliverDataset, FrameCache
 from training.devices import make_fabric, resolve_precision
-from training.journal import METRICS_FILE
+from training.journal import METRICS_FILE, Journal
 from training.losses import build_loss
 from training.methods import METHODS
 from training.optimizer import build_optimizer
@@ -295,6 +301,119 @@ def test_accumulated_gradients_are_the_mean_of_the_batches(frames, tmp_path):
                        if 'head.norm' not in k})
     for name, value in states[0].items():
         torch.testing.assert_close(states[1][name], value, msg=name, rtol=1e-5, atol=1e-6)
+
+
+def test_the_schedule_reaches_the_weights(frames, tmp_path, monkeypatch):
+    """Without a gradient AdamW only decays: every step multiplies by 1 - rate x decay."""
+    lr, decay, warmup, power, num_steps = 0.5, 0.1, 0.5, 2.0, 6
+    trainer = make_trainer(frames, tmp_path / 'a', {'optim': {
+        'lr': lr, 'weight_decay': decay, 'warmup': warmup, 'power': power, 'ema': 0.0}})
+    make = trainer._maker.make
+
+    def unlabelled(first, stage):
+        batch = make(first, stage)
+        batch.labels.fill_(255)
+        return batch
+
+    monkeypatch.setattr(trainer._maker, 'make', unlabelled)
+    weight = trainer._raw_model.head.classifier.weight
+    before = weight.detach().clone()
+    assert trainer.fit().steps == num_steps
+    shares = [step / num_steps for step in range(num_steps)]
+    rates = [lr * (0.1 + 0.9 * t / warmup if t < warmup else ((1 - t) / (1 - warmup)) ** power)
+             for t in shares]
+    assert len(set(rates)) > 3
+    torch.testing.assert_close(weight.detach(),
+                               before * math.prod(1 - rate * decay for rate in rates))
+
+
+@pytest.mark.parametrize('accumulate', [1, 2, 3])
+def test_logged_losses_are_means_over_the_batches_of_a_step(frames, tmp_path, accumulate):
+    """A network that says the same of every class has the loss ln(25) on every batch."""
+    trainer = make_trainer(frames, tmp_path / 'a', {
+        'log_steps': 1, 'optim': {'accumulate': accumulate, 'lr': 1e-9, 'weight_decay': 0.0}})
+    with torch.no_grad():
+        trainer._raw_model.head.classifier.weight.zero_()
+        trainer._raw_model.head.classifier.bias.zero_()
+    trainer.fit()
+    rows = curve(tmp_path / 'a')
+    assert len(rows) == 6 // accumulate
+    for row in rows:
+        assert float(row['total']) == pytest.approx(math.log(25), abs=1e-4)
+        assert float(row['ce']) == pytest.approx(math.log(25), abs=1e-4)
+
+
+@pytest.fixture()
+def full_disk():
+    """Call it, and no file can grow beyond so many bytes (EFBIG instead of ENOSPC)."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_a_full_disk_leaves_the_last_checkpoint_and_names_it(frames, tmp_path, full_disk):
+    run = tmp_path / 'a'
+    trainer = make_trainer(frames, run, {'checkpoint_steps': 2})
+    stop = Stopper(4)
+
+    def fill_after_three():
+        if stop.left == 2:
+            full_disk(100_000)
+        return stop()
+
+    with pytest.raises(WriteError) as caught:
+        trainer.fit(fill_after_three)
+    path = run / 'checkpoint.pt'
+    assert str(caught.value) == (f'cannot write {path}: File too large; {path} of step 2 is '
+                                 'whole, and --resume continues from it')
+    assert sorted(p.name for p in run.iterdir()) == ['checkpoint.pt', METRICS_FILE, 'tensorboard']
+    assert read_checkpoint(path)['progress']['steps'] == 2
+
+
+def test_a_full_disk_at_the_start_is_told_as_such(frames, tmp_path, full_disk):
+    trainer = make_trainer(frames, tmp_path / 'a')
+    full_disk(100_000)
+    with pytest.raises(WriteError, match='File too large; there is no checkpoint yet$'):
+        trainer.fit()
+    assert list((tmp_path / 'a').iterdir()) == []
+
+
+@pytest.mark.parametrize('name', [METRICS_FILE, 'tensorboard'])
+def test_a_full_disk_stops_the_curves_and_names_the_checkpoint(frames, tmp_path, name,
+                                                                monkeypatch):
+    trainer = make_trainer(frames, tmp_path / 'a', {'log_steps': 1})
+    where = ('training.journal', 'csv.DictWriter.writerow') if name == METRICS_FILE else (
+        'training.tensorboard', 'EventsWriter.flush')
+
+    def full(*_):
+        if trainer._steps:
+            raise OSError(errno.ENOSPC, 'No space left on device')
+
+    monkeypatch.setattr('.'.join(where), full)
+    with pytest.raises(WriteError, match='No space left on device; .*of step 0 is whole'):
+        trainer.fit()
+
+
+def test_curves_are_in_tensorboard_s_format(tmp_path):
+    """Records of length, its checksum, an Event, its checksum: read by the format's own words."""
+    with Journal(tmp_path, ('total',), 2, start_step=4) as journal:
+        for step, total in ((5, 1.0), (6, 3.0)):
+            journal.add(step, step * 2, 0.5, 0.25, {'total': total})
+        journal.add_scores(6, {'rgb': 41.5})
+    [path] = (tmp_path / 'tensorboard').iterdir()
+    assert path.name.startswith('events.out.tfevents.')
+    data, events = path.read_bytes(), []
+    while data:
+        length, = struct.unpack_from('<Q', data)
+        events.append(Event.FromString(data[12:12 + length]))
+        data = data[16 + length:]
+    assert events[0].file_version == 'brain.Event:2'
+    assert (events[1].step, events[1].session_log.status) == (5, SessionLog.START)
+    points = [(event.step, value.tag, value.simple_value)
+              for event in events[2:] for value in event.summary.value]
+    assert points == [(6, 'lr', 0.25), (6, 'total', 2.0), (6, 'val/rgb', 41.5)]
 
 
 def test_several_processes_cannot_go_by_the_clock(frames, tmp_path, monkeypatch):

@@ -2,14 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The folder that recordings are extracted into, one after the other, in any number of runs.
 
-A recording is written beside its final place and moved there when it is complete; it belongs to
-the data set from the moment ``dataset.json`` names it.
+A recording gets its name when it is complete, and belongs to the data set from the moment
+``dataset.json`` names it.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 
 from anymodal_seg_ros.bundle import Bundle
 from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.unfinished import SUFFIX, whole_folder, write_whole
 from training.datasets.recorded import (
     DATASET_FILE,
     FORMAT_VERSION,
@@ -41,6 +41,7 @@ class ExtractedDataset:
 
     def __init__(self, root: Path, bundle: Bundle) -> None:
         self.root = root
+        self._summaries: dict[str, dict[str, Any]] = {}
         fresh = {
             'name': root.resolve().name,
             'layout': LAYOUT,
@@ -61,7 +62,7 @@ class ExtractedDataset:
                         f'{_short(wanted)}; name a new folder')
             return
         if root.exists() and (not root.is_dir() or any(
-                not path.name.endswith('.partial') for path in root.iterdir())):
+                path.suffix != SUFFIX for path in root.iterdir())):
             raise ConfigError(f'{root} is not empty and no data set of recordings; name a new '
                               'folder')
         self._data = {**fresh, 'recordings': {}}
@@ -74,39 +75,36 @@ class ExtractedDataset:
 
     @contextmanager
     def adding(self, name: str) -> Iterator[Path]:
-        """A folder to write recording ``name`` into; after an error nothing is left of it."""
-        work = self.root / f'.{name}.partial'
-        shutil.rmtree(work, ignore_errors=True)
-        work.mkdir(parents=True)
-        try:
-            yield work / name
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
+        """A folder to make and write recording ``name`` into; ``describe`` is to be called
+        before the block ends, and one of that name is replaced then. After an error nothing is
+        left of it.
 
-    def commit(self, folder: Path, summary: Mapping[str, Any], details: Mapping[str, Any]) -> None:
-        """Move a written recording to its place; one of that name is replaced.
+        Raises:
+            WriteError: the disk is full, or the folder cannot be written at all.
+        """
+        with whole_folder(self.root / name, replace=True) as folder:
+            yield folder
+            others = {key: value for key, value in self.recordings.items() if key != name}
+            # Whenever this is ended, no folder is named that is not whole, and the root is known.
+            if name in self.recordings or not (self.root / DATASET_FILE).is_file():
+                self._write(others)
+        self._write(dict(sorted({**others, name: self._summaries.pop(name)}.items())))
+
+    def describe(self, folder: Path, summary: Mapping[str, Any],
+                 details: Mapping[str, Any]) -> None:
+        """Say what a written recording is.
 
         Args:
             folder: what ``adding`` gave.
             summary: its entry in ``dataset.json``.
             details: its ``recording.json``.
         """
-        name = folder.name
         (folder / RECORDING_FILE).write_text(_text({**summary, **details}), encoding='utf-8')
-        recordings = dict(self.recordings)
-        was_there = recordings.pop(name, None) is not None
-        # Whenever this is ended, no folder is named that is not whole, and the root is known.
-        if was_there or not (self.root / DATASET_FILE).is_file():
-            self._write(recordings)
-        shutil.rmtree(self.root / name, ignore_errors=True)
-        folder.replace(self.root / name)
-        self._write(dict(sorted({**recordings, name: dict(summary)}.items())))
+        self._summaries[folder.name] = dict(summary)
 
     def _write(self, recordings: Mapping[str, Any]) -> None:
         self._data = {**self._data, 'recordings': recordings}
-        fresh = self.root / f'{DATASET_FILE}.partial'
-        fresh.write_text(_text(self._data), encoding='utf-8')
-        fresh.replace(self.root / DATASET_FILE)
+        write_whole(self.root / DATASET_FILE, _text(self._data))
 
 
 def check_split(split: object, recording: str) -> str:

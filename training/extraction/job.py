@@ -143,7 +143,7 @@ def extract(dataset: ExtractedDataset, recording: Recording, job: Job,
         summary = {'split': recording.split, 'condition': recording.condition,
                    'frames': report.frames, 'labelled_frames': report.labelled_frames,
                    'source': recording.source}
-        dataset.commit(folder, summary, {
+        dataset.describe(folder, summary, {
             'topics': dict(job.topics),
             'labels': _labels_dict(job.labels),
             'selection': job.selection.to_dict(),

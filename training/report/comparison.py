@@ -16,10 +16,11 @@ from statistics import fmean, stdev
 from urllib.parse import quote
 
 from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.unfinished import write_whole
 from training.report.differences import recipe_differences
 from training.report.grid import Grid, Subset, subset_grid
 from training.report.heatmap import heatmap_svg
-from training.report.page import change, page, percent, section, table, write_page
+from training.report.page import change, page, percent, section, table
 from training.report.run import REPORT, Run, read_run
 from training.report.scores import Scores
 
@@ -44,13 +45,14 @@ def write_comparison(paths: Sequence[Path], output: Path) -> Path:
     """Write a page that compares run folders; returns its path.
 
     Raises:
-        ConfigError: a folder is no run, none was scored, or the page cannot be written.
+        ConfigError: a folder is no run, or none was scored.
+        WriteError: the page cannot be written.
     """
     groups = group_runs([read_run(path) for path in paths])
     if not groups:
         raise ConfigError('none of the runs was scored; there is nothing to compare')
     grid = comparison_grid(groups)
-    return write_page(output, page('Comparison of runs', [
+    write_whole(output, page('Comparison of runs', [
         '<h1>Comparison of runs</h1>',
         '<p class="mute">mIoU in percent; mean and standard deviation over seeds.</p>',
         table(('run', 'method', 'seeds', 'all sensors', 'one missing', 'one left', 'EMM average',
@@ -61,6 +63,7 @@ def write_comparison(paths: Sequence[Path], output: Path) -> Path:
                 'Settings that are not alike in all recipes.'),
         section('Reports', _links(groups, output)),
     ]))
+    return output
 
 
 def group_runs(runs: Sequence[Run]) -> list[Group]:

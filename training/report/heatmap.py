@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.unfinished import write_whole
 from training.report.colors import Color, color_of, css, scale_limits, text_on
 from training.report.grid import Grid
 
@@ -145,7 +145,7 @@ def heatmap_png(path: Path, grid: Grid, *, title: str = '',
     """Write the heat map as a PNG on white, at twice the size of the SVG.
 
     Raises:
-        ConfigError: the file cannot be written.
+        WriteError: the file cannot be written.
     """
     at = _layout(grid, limits)
     canvas = _Canvas(at.width + 40, at.height + 20 + (34 if title else 0), 20,
@@ -165,11 +165,7 @@ def heatmap_png(path: Path, grid: Grid, *, title: str = '',
         canvas.text(at.left + share * _LEGEND_PX, y + 20, f'{value:g}', (60, 60, 60))
     canvas.text(at.left - 12, y + 5, unit.split(' ')[0], (60, 60, 60), anchor='end')
     encoded = cv2.imencode('.png', canvas.image)[1]
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(encoded.tobytes())
-    except OSError as error:
-        raise ConfigError(f'cannot write {path}: {error.strerror}') from None
+    write_whole(path, encoded.tobytes())
 
 
 def _paint_row(canvas: _Canvas, grid: Grid, at: _Layout, row: int) -> None:

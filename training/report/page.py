@@ -4,12 +4,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from html import escape
-from pathlib import Path
-
-from anymodal_seg_ros.errors import ConfigError
 
 _STYLE = """
 :root { color-scheme: light dark; --bg: #fff; --fg: #1a1f26; --mute: #59636f; --line: #dfe3e8;
@@ -81,21 +77,6 @@ def page(title: str, parts: Iterable[str]) -> str:
             '<meta name="viewport" content="width=device-width, initial-scale=1">'
             f'<title>{escape(title)}</title><style>{_STYLE}</style></head>\n'
             f'<body>{"".join(parts)}</body></html>\n')
-
-
-def write_page(path: Path, text: str) -> Path:
-    """Write a page beside its place and rename it, so that nobody sees half of it.
-
-    Raises:
-        ConfigError: the folder cannot be written.
-    """
-    partial = path.with_name(f'.{path.name}.{os.getpid()}')
-    try:
-        partial.write_text(text, encoding='utf-8')
-        partial.replace(path)
-    except OSError as error:
-        raise ConfigError(f'cannot write {path}: {error.strerror}') from None
-    return path
 
 
 def section(title: str, body: str, lead: str = '') -> str:

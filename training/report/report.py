@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from anymodal_seg_ros.unfinished import write_whole
 from training.report.classes import class_bars
 from training.report.curves import curve_svg, short
 from training.report.heatmap import heatmap_svg
 from training.report.metrics import STEP, Column
 from training.report.overview import headline, lattice, sensor_table
-from training.report.page import page, section, table, write_page
+from training.report.page import page, section, table
 from training.report.pictures import inlined_pictures
 from training.report.robustness import robustness_tables
 from training.report.run import REPORT, SAMPLES, Run, read_run
@@ -31,10 +32,12 @@ def write_report(run: Path) -> Path:
     absent leave their part out; damaged ones are named in it.
 
     Raises:
-        ConfigError: the folder is no run (it has no readable ``recipe.yaml``), or cannot be
-            written.
+        ConfigError: the folder is no run (it has no readable ``recipe.yaml``).
+        WriteError: it cannot be written.
     """
-    return write_page(run / REPORT, report_html(read_run(run)))
+    path = run / REPORT
+    write_whole(path, report_html(read_run(run)))
+    return path
 
 
 def report_html(run: Run) -> str:

@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.labels import UNLABELLED, LabelSpace
 from anymodal_seg_ros.metrics import ConfusionMatrix
 from anymodal_seg_ros.modalities import network_size
+from anymodal_seg_ros.unfinished import whole_folder, write_errors
 from training.datasets import Frame, FrameSource, first_size, resize_frame
 
 Picture = npt.NDArray[np.uint8]
@@ -48,24 +48,21 @@ def write_samples(
         max_sheets: at most so many.
 
     Raises:
-        ConfigError: the folder cannot be written, or a frame cannot be read.
+        ConfigError: a frame cannot be read.
+        WriteError: the folder cannot be written.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for old in folder.glob('*.png'):
-            old.unlink()
-        paths = []
-        count = min(max_sheets, len(frames))
+    names = []
+    count = min(max_sheets, len(frames))
+    with whole_folder(folder, replace=True) as work, write_errors(folder):
+        work.mkdir()
         for number in range(count):
             frame = frames[number * len(frames) // count]
             name = re.sub(r'[^\w.-]+', '_', frame.id)
-            paths.append(folder / f'{number:02d}_{name}.png')
+            names.append(f'{number:02d}_{name}.png')
             picture = sample_sheet(frame, predict, label_space, short_side_px)
             bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-            paths[-1].write_bytes(cv2.imencode('.png', bgr)[1].tobytes())
-    except OSError as error:
-        raise ConfigError(f'cannot write {folder}: {error.strerror}') from None
-    return paths
+            (work / names[-1]).write_bytes(cv2.imencode('.png', bgr)[1].tobytes())
+    return [folder / name for name in names]
 
 
 def sample_sheet(frame: Frame, predict: Predict, label_space: LabelSpace,

@@ -56,7 +56,7 @@ def latex_tables(scores: RobustnessScores, absent: str = 'zero') -> str:
 
 
 def write_heatmap(path: Path, scores: RobustnessScores, absent: str = 'skip') -> None:
-    """A PNG of ``combination_grid``; raises ConfigError where it cannot be written."""
+    """A PNG of ``combination_grid``; raises WriteError where it cannot be written."""
     heatmap_png(path, combination_grid(scores, absent),
                 title=f'mIoU by the sensors that work ({TREATMENT[absent]})')
 

@@ -186,10 +186,10 @@ def test_running_again_adds_and_skips(data, labelled, other, extract, tmp_path):
 
 
 def test_what_an_ended_run_left_is_cleared_away(labelled, extract, tmp_path):
-    work = tmp_path / 'data' / '.noise.partial' / 'noise'
+    work = tmp_path / 'data' / 'noise.unfinished' / 'noise'
     work.mkdir(parents=True)
     (work / 'frames.jsonl').write_text('half a li')
-    (tmp_path / 'data' / 'dataset.json.partial').write_text('{')
+    (tmp_path / 'data' / 'dataset.json.unfinished').write_text('{')
     root = extract(labelled)
     assert not work.parent.exists()
     assert len(RecordedDataset(root, 'train')) == len(read_frames(root, 'noise'))

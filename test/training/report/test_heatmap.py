@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.errors import WriteError
 from training.report import Grid, heatmap_png, heatmap_svg, subset_grid
 from training.report.colors import NOT_MEASURED, color_of, css
 
@@ -70,5 +70,5 @@ def test_no_rows_make_an_empty_map():
 
 def test_png_that_cannot_be_written(tmp_path):
     (tmp_path / 'file').touch()
-    with pytest.raises(ConfigError, match=r'cannot write .*map\.png'):
+    with pytest.raises(WriteError, match=r'cannot write .*map\.png'):
         heatmap_png(tmp_path / 'file' / 'map.png', GRID)

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.errors import WriteError
 from anymodal_seg_ros.labels import LabelSpace
 from training.datasets import Frame
 from training.report import write_samples
@@ -74,5 +74,5 @@ def test_few_frames_make_few_sheets(tmp_path):
 
 def test_a_folder_that_cannot_be_written(tmp_path):
     (tmp_path / 'samples').touch()
-    with pytest.raises(ConfigError, match=r'cannot write .*samples'):
+    with pytest.raises(WriteError, match=r'cannot write .*samples'):
         write_samples(tmp_path / 'samples', Recorder(), [frame_of('rgb')], SPACE, 32)

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.errors import WriteError
 from anymodal_seg_ros.models import modality_subsets
 from training.report import read_scores
 from training.report.robustness import robustness_tables
@@ -103,7 +103,7 @@ def test_latex_and_heat_map(scores, tmp_path):
     write_heatmap(tmp_path / 'deep' / 'map.png', scores)
     assert cv2.imread(str(tmp_path / 'deep' / 'map.png')).shape[2] == 3
     (tmp_path / 'file').write_text('')
-    with pytest.raises(ConfigError, match='cannot write'):
+    with pytest.raises(WriteError, match='cannot write'):
         write_heatmap(tmp_path / 'file' / 'map.png', scores)
 
 
