@@ -234,16 +234,13 @@ def test_missing_recording(tmp_path):
 
 
 @pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
-@pytest.mark.parametrize('keep', [0, 10, 100, 0.3, 0.6, 0.95])
-def test_truncated_recording(tmp_path, storage, keep):
+@pytest.mark.parametrize('keep', [0, 10, 100])
+def test_recording_of_which_nothing_is_left(tmp_path, storage, keep):
     path = write_bag(tmp_path / 'bag', storage)
     data = next(path.glob('bag.*'))
-    content = data.read_bytes()
-    data.write_bytes(content[:keep if isinstance(keep, int) else int(len(content) * keep)])
+    data.write_bytes(data.read_bytes()[:keep])
     with pytest.raises(BagError) as excinfo:
-        for recorded in bags.read_bag(path):
-            recorded.message()
-        raise BagError('read to the end')
+        bags.bag_info(path)
     one_line(excinfo, 'bag', 'damaged')
 
 
@@ -252,9 +249,10 @@ def test_truncated_recording(tmp_path, storage, keep):
 def test_damaged_metadata(tmp_path, text):
     path = write_bag(tmp_path / 'bag')
     (path / 'metadata.yaml').write_text(text)
-    with pytest.raises(BagError) as excinfo:
-        bags.bag_info(path)
-    one_line(excinfo, 'bag')
+    info = bags.bag_info(path)
+    assert set(info.counts) == set(sample_messages())
+    assert info.damage == ('metadata.yaml is damaged; the files are read without it',)
+    assert len([m.message() for m in bags.read_bag(path)]) == 8
 
 
 def test_lost_data_file(tmp_path):

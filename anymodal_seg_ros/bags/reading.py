@@ -4,33 +4,41 @@
 
 from __future__ import annotations
 
+import heapq
+import logging
 import struct
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-import apsw
-from rosbags.highlevel import AnyReader, AnyReaderError
-from rosbags.rosbag2 import ReaderError
 from rosbags.serde import SerdeError
-from rosbags.typesys import Stores, TypesysError, get_typestore
+from rosbags.typesys import (
+    Stores,
+    TypesysError,
+    get_types_from_idl,
+    get_types_from_msg,
+    get_typestore,
+)
 
+from anymodal_seg_ros.bags.compression import ZSTD_MAGIC, decompressed
+from anymodal_seg_ros.bags.files import METADATA_FILE, Listing, list_files, open_file
+from anymodal_seg_ros.bags.mcap_file import MAX_BLOCK_BYTES
+from anymodal_seg_ros.bags.storage import Channel, Storage
 from anymodal_seg_ros.errors import BadMessageError, BagError
 from anymodal_seg_ros.unfinished import left_over
 
 if TYPE_CHECKING:
+    from rosbags.interfaces.typing import Typesdict
     from rosbags.typesys.store import Typestore
 
 NS_PER_S = 1_000_000_000
-# What the libraries below raise for a file that is damaged, cut short or not a recording.
-_DAMAGE = (AnyReaderError, ReaderError, TypesysError, SerdeError, OSError, EOFError,
-           ValueError, TypeError, AttributeError, LookupError, AssertionError, struct.error,
-           apsw.Error)
 
+logger = logging.getLogger(__name__)
 
 @lru_cache(maxsize=1)
 def default_typestore() -> Typestore:
@@ -50,6 +58,8 @@ class BagInfo:
     start_ns: int
     end_ns: int
     """Recorded time of the first and of the last message; both 0 in an empty recording."""
+    damage: tuple[str, ...] = ()
+    """What of the recording is missing or broken, as far as opening it shows; a line each."""
 
     @property
     def duration_s(self) -> float:
@@ -77,119 +87,164 @@ class BagMessage:
         return self._deserialise(self.cdr, self.msgtype)
 
 
-@contextmanager
-def _damage_as_bag_error(path: Path) -> Generator[None, None, None]:
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise BagError(f'{path}: no recording here (a rosbag2 folder with metadata.yaml, an '
-                       f'.mcap or a .db3 file is wanted): {_one_line(error)}') from None
-    except _DAMAGE as error:
-        raise BagError(f'{path}: damaged or not a rosbag2 recording: '
-                       f'{_one_line(error)}') from None
-
-
-def _refuse_short_databases(path: Path) -> None:
-    """SQLite itself reads a database that was cut short as far as it goes, without a word."""
-    for database in path.glob('*.db3') if path.is_dir() else [path]:
-        with database.open('rb') as file:
-            header = file.read(100)
-        if len(header) == 100 and header.startswith(b'SQLite format 3\0'):
-            (page_size,) = struct.unpack_from('>H', header, 16)
-            (changes,), (valid_for,) = (struct.unpack_from('>I', header, at) for at in (24, 92))
-            (num_pages,) = struct.unpack_from('>I', header, 28)
-            wanted = num_pages * (65536 if page_size == 1 else page_size)
-            found = database.stat().st_size
-            if changes == valid_for and found < wanted:
-                raise BagError(f'{path}: damaged: {database.name} has {found} of {wanted} bytes')
-
-
 def _one_line(error: BaseException) -> str:
     return ' '.join(str(error).split()) or type(error).__name__
+
+
+@lru_cache(maxsize=1024)
+def _warn_once(path: Path, text: str) -> None:
+    """A recording is opened for its rig, its truth, its messages: its damage is said once."""
+    logger.warning('%s: %s', path, text)
 
 
 class BagReader:
     """A recording, as context manager and as iterator of ``BagMessage``.
 
-    ``for message in reader`` opens it when needed and closes what it opened; inside ``with`` it
-    can be iterated more than once. Not for use by several threads at once.
+    Of a damaged or unfinished one, everything that is there is read; what is not is a warning
+    and a line of ``damage``. ``for message in reader`` opens it when needed and closes what it
+    opened; inside ``with`` it can be iterated more than once. Not for use by several threads at
+    once.
     """
 
     def __init__(self, path: Path | str, topics: Sequence[str] | None = None,
                  start_s: float = 0.0) -> None:
         self.path = Path(path)
+        self.damage: list[str] = []
         self._topics = None if topics is None else frozenset(topics)
         self._start_s = start_s
-        self._reader: AnyReader | None = None
+        self._opened_files: ExitStack | None = None
+        self._storages: list[Storage] = []
+        self._typestore = default_typestore()
 
     def __enter__(self) -> BagReader:
         if not self.path.exists():
             raise BagError(f'{self.path}: no such recording{left_over(self.path)}')
-        with _damage_as_bag_error(self.path):
-            _refuse_short_databases(self.path)
-            reader = AnyReader([self.path], default_typestore=default_typestore())
-            reader.open()
-            if not reader.is2:
-                reader.close()
-                raise BagError(f'{self.path}: a ROS 1 recording; convert it with rosbags-convert')
-        self._reader = reader
+        self.damage.clear()
+        with ExitStack() as stack:
+            listing = list_files(self.path, self._say)
+            stack.callback(self._storages.clear)
+            for file in listing.files:
+                try:
+                    self._storages.append(open_file(file, self._say, stack))
+                except BagError as error:
+                    self._say(str(error))
+            self._check_completeness(listing)
+            self._typestore = _typestore_of(
+                [channel for storage in self._storages for channel in storage.channels])
+            self._opened_files = stack.pop_all()
         return self
 
     def __exit__(self, exc_type: type[BaseException] | None, exc: BaseException | None,
                  traceback: TracebackType | None) -> None:
-        reader, self._reader = self._reader, None
-        if reader is not None:
-            with _damage_as_bag_error(self.path):
-                reader.close()
+        stack, self._opened_files = self._opened_files, None
+        if stack is not None:
+            stack.close()
 
     def info(self) -> BagInfo:
         """Topics, types, counts and time span. The reader must be open."""
-        reader = self._opened()
-        with _damage_as_bag_error(self.path):
-            topics = reader.topics
-            counts = {name: info.msgcount for name, info in topics.items()}
-            types = {c.topic: c.msgtype for c in reader.connections}
-            empty = sum(counts.values()) == 0
-            # rosbags ends the span one nanosecond after the last message.
-            start_ns, end_ns = (0, 0) if empty else (reader.start_time, reader.end_time - 1)
-        return BagInfo(topics=tuple(topics), types=types, counts=counts,
-                       start_ns=start_ns, end_ns=end_ns)
+        self._check_open()
+        types: dict[str, str] = {}
+        counts: Counter[str] = Counter()
+        for storage, channel in self._channels():
+            types[channel.topic] = channel.msgtype
+            counts[channel.topic] += storage.counts.get(channel.id, 0)
+        start_ns, end_ns = self._span_ns()
+        return BagInfo(topics=tuple(types), types=types, counts=dict(counts),
+                       start_ns=start_ns, end_ns=end_ns, damage=tuple(self.damage))
 
     def __iter__(self) -> Iterator[BagMessage]:
-        if self._reader is not None:
-            yield from self._messages(self._reader)
+        if self._opened_files is not None:
+            yield from self._messages()
             return
         with self:
-            yield from self._messages(self._opened())
+            yield from self._messages()
 
-    def _opened(self) -> AnyReader:
-        if self._reader is None:
+    def _say(self, text: str) -> None:
+        if text not in self.damage:
+            self.damage.append(text)
+            _warn_once(self.path, text)
+
+    def _check_completeness(self, listing: Listing) -> None:
+        """Compare what was found with what the recorder counted; BagError if that is nothing."""
+        num_found = sum(sum(storage.counts.values()) for storage in self._storages)
+        if self.damage and not num_found:
+            raise BagError(f'{self.path}: damaged or not a rosbag2 recording: '
+                           + '; '.join(self.damage))
+        if listing.num_messages is not None and num_found < listing.num_messages:
+            self._say(f'{num_found} of the {listing.num_messages} messages that '
+                      f'{METADATA_FILE} counts are there')
+
+    def _check_open(self) -> None:
+        if self._opened_files is None:
             raise BagError(f'{self.path}: the reader is not open')
-        return self._reader
 
-    def _messages(self, reader: AnyReader) -> Iterator[BagMessage]:
-        with _damage_as_bag_error(self.path):
-            wanted = [c for c in reader.connections
-                      if self._topics is None or c.topic in self._topics]
-            if not wanted:
-                return
-            start_ns = reader.start_time + round(self._start_s * NS_PER_S)
-            source = reader.messages(connections=wanted,
-                                     start=start_ns if self._start_s else None)
-        while True:
-            with _damage_as_bag_error(self.path):
-                found = next(source, None)
-            if found is None:
-                return
-            connection, recorded_ns, cdr = found
-            yield BagMessage(topic=connection.topic, msgtype=connection.msgtype,
-                             recorded_ns=recorded_ns, cdr=cdr, _deserialise=self._deserialise)
+    def _channels(self) -> Iterator[tuple[Storage, Channel]]:
+        for storage in self._storages:
+            for channel in storage.channels:
+                if channel.serialization == 'cdr':
+                    yield storage, channel
+                else:
+                    self._say(f'{channel.topic} is left out: its messages are of format '
+                              f'{channel.serialization!r}; allowed: cdr')
+
+    def _span_ns(self) -> tuple[int, int]:
+        spans = [storage.span_ns for storage in self._storages if storage.span_ns is not None]
+        if not spans:
+            return 0, 0
+        return min(start for start, _ in spans), max(end for _, end in spans)
+
+    def _messages(self) -> Iterator[BagMessage]:
+        start_ns = self._span_ns()[0] + round(self._start_s * NS_PER_S)
+        wanted = [(storage, channel) for storage, channel in self._channels()
+                  if self._topics is None or channel.topic in self._topics]
+        sources = []
+        for storage in self._storages:
+            channels = {channel.id: channel for owner, channel in wanted if owner is storage}
+            if channels:
+                sources.append(self._messages_of(storage, channels, start_ns))
+        yield from heapq.merge(*sources, key=lambda message: message.recorded_ns)
+
+    def _messages_of(self, storage: Storage, channels: Mapping[int, Channel],
+                     start_ns: int) -> Iterator[BagMessage]:
+        try:
+            for recorded_ns, channel_id, data in storage.messages(channels, start_ns):
+                if data.startswith(ZSTD_MAGIC):
+                    data = decompressed('zstd', data, MAX_BLOCK_BYTES)
+                channel = channels[channel_id]
+                yield BagMessage(topic=channel.topic, msgtype=channel.msgtype,
+                                 recorded_ns=recorded_ns, cdr=data,
+                                 _deserialise=self._deserialise)
+        except OSError as error:
+            self._say(f'cannot be read further: {_one_line(error)}')
 
     def _deserialise(self, cdr: bytes, msgtype: str) -> Any:  # noqa: ANN401
-        store = self._reader.typestore if self._reader is not None else None
-        if store is not None and msgtype not in store.fielddefs:
-            store = None
-        return from_cdr(cdr, msgtype, store)
+        known = msgtype in self._typestore.fielddefs
+        return from_cdr(cdr, msgtype, self._typestore if known else None)
+
+
+def _typestore_of(channels: Sequence[Channel]) -> Typestore:
+    """The definitions that a recording carries; one that cannot be understood is passed over."""
+    store = get_typestore(Stores.EMPTY)
+    for channel in channels:
+        if not channel.definition or channel.msgtype in store.fielddefs:
+            continue
+        try:
+            store.register(_definitions(channel))
+        except (TypesysError, ValueError, LookupError, TypeError, AttributeError):
+            logger.debug('the definition of %s cannot be understood', channel.msgtype)
+    return store
+
+
+def _definitions(channel: Channel) -> Typesdict:
+    if channel.definition_format != 'ros2idl':
+        return get_types_from_msg(channel.definition, channel.msgtype)
+    rule = '=' * 80 + '\n'
+    if not channel.definition.startswith(f'{rule}IDL: '):
+        return get_types_from_idl(channel.definition)
+    found: Typesdict = {}
+    for part in channel.definition.split(rule)[1:]:
+        found.update(get_types_from_idl(part.partition('\n')[2]))
+    return found
 
 
 def from_cdr(cdr: bytes, msgtype: str, typestore: Typestore | None = None) -> Any:  # noqa: ANN401
@@ -230,7 +285,7 @@ def read_bag(path: Path | str, topics: Sequence[str] | None = None,
     None means all. Use as ``for message in read_bag(path)`` or ``with read_bag(path) as bag``.
 
     Raises:
-        BagError: when opened or read, if it is missing, damaged or cut short.
+        BagError: when opened, if it is missing or nothing in it can be read.
     """
     return BagReader(path, topics, start_s)
 

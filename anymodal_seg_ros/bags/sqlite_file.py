@@ -1,0 +1,212 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""SQLite databases of rosbag2, also cut, damaged or with a log not yet merged. Layer: bags."""
+
+from __future__ import annotations
+
+import struct
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import apsw
+
+from anymodal_seg_ros.bags.storage import Channel, Say, StoredMessage
+
+MAGIC = b'SQLite format 3\0'
+_HEADER_BYTES = 100
+_MAX_ID = 2**62
+_VFS = 'anymodal_whole_pages'
+# Damaged pages hold texts that are none, too.
+_DAMAGE = (apsw.Error, UnicodeDecodeError)
+
+
+class _WholePages(apsw.VFSFile):
+    """A file for reading only, by this process alone.
+
+    SQLite takes a page that is not there for zeros, which would be a message of zeros. Without
+    locks, which a read-only file refuses, it merges a write-ahead log in memory.
+    """
+
+    def xRead(self, amount: int, offset: int) -> bytes:
+        data: bytes = super().xRead(amount, offset)
+        if len(data) < amount:
+            raise apsw.IOError(f'{len(data)} of {amount} bytes at {offset}')
+        return data
+
+    def xLock(self, level: int) -> None:
+        return
+
+    def xUnlock(self, level: int) -> None:
+        return
+
+    def xCheckReservedLock(self) -> bool:
+        return False
+
+
+class _ReadOnlyVfs(apsw.VFS):
+    """Opens nothing for writing, and knows no rollback journals: they would have to be undone."""
+
+    def __init__(self) -> None:
+        super().__init__(_VFS, '')
+
+    def xOpen(self, name: apsw.URIFilename | str | None, flags: list[int]) -> apsw.VFSFile:
+        kind = flags[0] & (apsw.SQLITE_OPEN_MAIN_DB | apsw.SQLITE_OPEN_WAL)
+        if not kind:
+            return super().xOpen(name, flags)
+        read_only = [kind | apsw.SQLITE_OPEN_READONLY, 0]
+        opened = _WholePages('', name, read_only)
+        flags[1] = read_only[1]
+        return opened
+
+    def xAccess(self, pathname: str, flags: int) -> bool:
+        return not pathname.endswith('-journal') and bool(super().xAccess(pathname, flags))
+
+    def xDelete(self, filename: str, syncdir: bool) -> None:
+        return
+
+
+_vfs = _ReadOnlyVfs()
+
+
+class _Row(NamedTuple):
+    """Where a message is; in the order in which they are read."""
+
+    recorded_ns: int
+    id: int
+    channel_id: int
+
+
+class SqliteFile:
+    """A file that holds a database of rosbag2; see ``Storage``. It is never written to.
+
+    Raises:
+        apsw.Error, ValueError: it has no readable table of topics or messages.
+    """
+
+    def __init__(self, path: Path, say: Say) -> None:
+        self._name = path.name
+        self._say = say
+        self._has_bad_pages = False
+        uri = path.resolve().as_uri() + '?mode=ro'
+        self._database = apsw.Connection(
+            uri, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI, vfs=_VFS)
+        try:
+            self._database.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+            self._database.pragma('locking_mode', 'exclusive')
+            # Without it, SQLite reads nothing of a file that is shorter than its header says.
+            self._database.pragma('writable_schema', True)
+            self._channels = self._read_channels()
+            self._rows = sorted(self._read_rows())
+            self._say_what_is_missing(path)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def channels(self) -> Sequence[Channel]:
+        """See ``Storage``."""
+        return tuple(self._channels.values())
+
+    @property
+    def counts(self) -> Mapping[int, int]:
+        """See ``Storage``."""
+        return Counter(row.channel_id for row in self._rows)
+
+    @property
+    def span_ns(self) -> tuple[int, int] | None:
+        """See ``Storage``."""
+        return (self._rows[0].recorded_ns, self._rows[-1].recorded_ns) if self._rows else None
+
+    def close(self) -> None:
+        """See ``Storage``."""
+        self._database.close()
+
+    def messages(self, channel_ids: Collection[int], start_ns: int) -> Iterator[StoredMessage]:
+        """See ``Storage``."""
+        wanted = frozenset(channel_ids)
+        for row in self._rows:
+            if row.channel_id in wanted and row.recorded_ns >= start_ns:
+                data = self._data(row)
+                if data is None:
+                    self._say(f'{self._name}: some messages are damaged')
+                else:
+                    yield StoredMessage(row.recorded_ns, row.channel_id, data)
+
+    def _query(self, statement: str, *values: int) -> Iterator[tuple[Any, ...]]:
+        return iter(self._database.execute(statement, values))
+
+    def _read_channels(self) -> dict[int, Channel]:
+        definitions: dict[str, tuple[str, str]] = {}
+        # Older recordings have no such table.
+        with suppress(*_DAMAGE):
+            definitions = {name: (form, text) for name, form, text in self._query(
+                'SELECT topic_type, encoding, encoded_message_definition '
+                'FROM message_definitions')}
+        channels = {}
+        for channel_id, topic, msgtype, serialization in self._query(
+                'SELECT id, name, type, serialization_format FROM topics ORDER BY id'):
+            form, text = definitions.get(msgtype, ('', ''))
+            channels[channel_id] = Channel(
+                id=channel_id, topic=topic, msgtype=msgtype, serialization=serialization,
+                definition=text, definition_format=form)
+        return channels
+
+    def _read_rows(self) -> Iterator[_Row]:
+        """Every row that can be reached; what a damaged page holds is passed over."""
+        after, gap = -1, 1
+        while after < _MAX_ID:
+            last = after
+            try:
+                for row_id, channel_id, recorded_ns in self._query(
+                        'SELECT id, topic_id, timestamp FROM messages WHERE id > ? ORDER BY id',
+                        after):
+                    if row_id <= last:
+                        # Pages that point at each other.
+                        return
+                    last, gap = row_id, 1
+                    if channel_id in self._channels and isinstance(recorded_ns, int):
+                        yield _Row(recorded_ns, row_id, channel_id)
+                return
+            except _DAMAGE:
+                self._has_bad_pages = True
+                after, gap = last + gap, 2 * gap
+
+    def _data(self, row: _Row) -> bytes | None:
+        """The message, or None where it is damaged."""
+        try:
+            for (data,) in self._query('SELECT data FROM messages WHERE id = ?', row.id):
+                return data if isinstance(data, bytes) else None
+        except _DAMAGE:
+            self._has_bad_pages = True
+        return None
+
+    def _say_what_is_missing(self, path: Path) -> None:
+        journal = path.with_name(path.name + '-journal')
+        if journal.exists() and journal.stat().st_size:
+            self._say(f'{self._name}: the recording ended in the middle of a write')
+        found_bytes, wanted_bytes = path.stat().st_size, _wanted_bytes(path)
+        if found_bytes >= wanted_bytes and not self._has_bad_pages:
+            return
+        num_listed = len(self._rows)
+        self._rows = [row for row in self._rows if self._data(row) is not None]
+        extent = (f'{found_bytes} of {wanted_bytes} bytes are there'
+                  if found_bytes < wanted_bytes else 'some pages are broken')
+        self._say(
+            f'{self._name}: damaged: {extent}; {len(self._rows)} messages were found, and '
+            f'{num_listed - len(self._rows)} of which only the time is left')
+
+
+def _wanted_bytes(path: Path) -> int:
+    """Size of the database by its own header; 0 where that does not know."""
+    with path.open('rb') as file:
+        header = file.read(_HEADER_BYTES)
+    if len(header) < _HEADER_BYTES:
+        return 0
+    (page_bytes,) = struct.unpack_from('>H', header, 16)
+    changes, num_pages = struct.unpack_from('>II', header, 24)
+    (valid_for,) = struct.unpack_from('>I', header, 92)
+    known = num_pages if changes == valid_for else 0
+    return known * (65536 if page_bytes == 1 else page_bytes)
