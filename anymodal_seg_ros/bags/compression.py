@@ -26,7 +26,7 @@ class _Decompressor(Protocol):
     @property
     def needs_input(self) -> bool: ...
 
-    def decompress(self, data: bytes, max_length: int = -1, /) -> bytes: ...
+    def decompress(self, data: bytes | memoryview, max_length: int = -1, /) -> bytes: ...
 
 
 DECOMPRESSORS: Mapping[str, Callable[[], _Decompressor]] = {
@@ -36,7 +36,7 @@ DECOMPRESSORS: Mapping[str, Callable[[], _Decompressor]] = {
 """By the names that MCAP and rosbag2 give them."""
 
 
-def decompressed_pieces(kind: str, data: Iterator[bytes]) -> Iterator[bytes]:
+def decompressed_pieces(kind: str, data: Iterator[bytes | memoryview]) -> Iterator[bytes]:
     """What can be decompressed of one compressed stream, up to where it is cut or damaged.
 
     ``kind`` is a key of ``DECOMPRESSORS``. A piece is at most 1 MiB, however much a byte of the
@@ -58,7 +58,7 @@ def decompressed_pieces(kind: str, data: Iterator[bytes]) -> Iterator[bytes]:
         return
 
 
-def decompressed(kind: str, data: bytes, max_bytes: int) -> bytes:
+def decompressed(kind: str, data: bytes | memoryview, max_bytes: int) -> bytes:
     """The same in one, without what lies beyond ``max_bytes``."""
     whole = bytearray()
     for piece in decompressed_pieces(kind, iter([data])):

@@ -18,6 +18,8 @@ from pathlib import Path
 from anymodal_seg_ros.bags.compression import DECOMPRESSORS, decompressed
 from anymodal_seg_ros.bags.storage import Channel, Say, StoredMessage
 
+Buffer = bytes | memoryview
+
 MAGIC = b'\x89MCAP0\r\n'
 MAX_BLOCK_BYTES = 2**28
 """Chunks and messages beyond this are taken for damage: recorders close a chunk at some MiB."""
@@ -44,14 +46,14 @@ class _Block:
 class _Fields:
     """The fields of a record one after the other; ValueError where they reach beyond its end."""
 
-    def __init__(self, content: bytes) -> None:
+    def __init__(self, content: Buffer) -> None:
         self._content = content
         self._at = 0
 
-    def rest(self) -> bytes:
+    def rest(self) -> Buffer:
         return self._content[self._at:]
 
-    def take(self, size: int) -> bytes:
+    def take(self, size: int) -> Buffer:
         start, self._at = self._at, self._at + size
         if self._at > len(self._content):
             raise ValueError('a field reaches beyond the end of its record')
@@ -65,11 +67,20 @@ class _Fields:
         return self.numbers('<' + layout)[0]
 
     def text(self) -> str:
-        return self.take(self.number('I')).decode('utf-8', 'replace')
+        return bytes(self.take(self.number('I'))).decode('utf-8', 'replace')
 
 
-def _records(data: bytes) -> Iterator[tuple[int, bytes]]:
+def _whole_size(record: memoryview) -> int:
+    """Bytes that a record should have, of which this is the beginning; 0 where even that is cut."""
+    if len(record) < _HEAD.size:
+        return 0
+    length: int = _HEAD.unpack_from(record)[1]
+    return _HEAD.size + length
+
+
+def _records(data: Buffer) -> Iterator[tuple[int, memoryview]]:
     """Opcode and content of every whole record from the start of ``data``."""
+    data = memoryview(data)
     at = 0
     while at + _HEAD.size <= len(data):
         opcode, length = _HEAD.unpack_from(data, at)
@@ -133,9 +144,10 @@ class McapFile:
                 continue
             while held and held[0][0] < block.start_ns:
                 yield heapq.heappop(held)[2]
-            for message in self._read_block(block):
-                if message.channel_id in wanted and message.recorded_ns >= start_ns:
-                    heapq.heappush(held, (message.recorded_ns, order, message))
+            for recorded_ns, channel_id, data in self._read_block(block):
+                if channel_id in wanted and recorded_ns >= start_ns:
+                    message = StoredMessage(recorded_ns, channel_id, bytes(data))
+                    heapq.heappush(held, (recorded_ns, order, message))
                     order += 1
         while held:
             yield heapq.heappop(held)[2]
@@ -154,7 +166,7 @@ class McapFile:
         end = self._size - _FOOTER_BYTES - len(MAGIC)
         if not len(MAGIC) <= start < end:
             return False
-        statistics = b''
+        statistics: Buffer = b''
         blocks = []
         try:
             for opcode, content in _records(self._bytes(start, end - start)):
@@ -217,31 +229,32 @@ class McapFile:
         if start >= end:
             return
         stamps_ns = []
-        for message in self._read_block(_Block(start, end, 0, 0)):
-            self._counts[message.channel_id] += 1
-            stamps_ns.append(message.recorded_ns)
+        for recorded_ns, channel_id, _ in self._read_block(_Block(start, end, 0, 0)):
+            self._counts[channel_id] += 1
+            stamps_ns.append(recorded_ns)
         if stamps_ns:
             first_ns, last_ns = min(stamps_ns), max(stamps_ns)
             self._blocks.append(_Block(start, end, first_ns, last_ns))
             known = self._span_ns or (first_ns, last_ns)
             self._span_ns = (min(known[0], first_ns), max(known[1], last_ns))
 
-    def _read_block(self, block: _Block) -> Iterator[StoredMessage]:
-        """Its messages; what cannot be read is said, and channels that it declares are learnt."""
-        data = self._bytes(block.offset, min(block.end - block.offset, MAX_BLOCK_BYTES))
+    def _read_block(self, block: _Block) -> Iterator[tuple[int, int, memoryview]]:
+        """Times, channels and data of its messages. What cannot be read is said, and channels that
+        it declares are learnt."""
+        data: Buffer = self._bytes(block.offset, min(block.end - block.offset, MAX_BLOCK_BYTES))
         if data[:1] == bytes([_CHUNK]):
-            data = self._chunk_records(block, data)
+            data = self._chunk_records(block, memoryview(data))
         for opcode, content in _records(data):
             if opcode != _MESSAGE:
                 self._learn(opcode, content)
             elif len(content) >= _MESSAGE_HEAD.size:
                 channel_id, _, recorded_ns, _ = _MESSAGE_HEAD.unpack_from(content)
                 if channel_id in self._channels:
-                    yield StoredMessage(recorded_ns, channel_id, content[_MESSAGE_HEAD.size:])
+                    yield recorded_ns, channel_id, content[_MESSAGE_HEAD.size:]
 
-    def _chunk_records(self, block: _Block, chunk: bytes) -> bytes:
+    def _chunk_records(self, block: _Block, chunk: memoryview) -> Buffer:
         """The records in a chunk: all, or those before the place where it is cut or damaged."""
-        cut = len(chunk) < _HEAD.size + _HEAD.unpack_from(chunk.ljust(_HEAD.size, b'\0'))[1]
+        cut = len(chunk) < _whole_size(chunk)
         fields = _Fields(chunk[_HEAD.size:])
         try:
             _, _, size, checksum = fields.numbers(_CHUNK_HEAD)
@@ -266,7 +279,7 @@ class McapFile:
             return b''
         return records
 
-    def _learn(self, opcode: int, content: bytes) -> None:
+    def _learn(self, opcode: int, content: Buffer) -> None:
         """Take a schema or a channel from its record; one that is malformed is passed over."""
         fields = _Fields(content)
         try:
