@@ -70,8 +70,8 @@ class _Fields:
         return bytes(self.take(self.number('I'))).decode('utf-8', 'replace')
 
 
-def _whole_size(record: memoryview) -> int:
-    """Bytes that a record should have, of which this is the beginning; 0 where even that is cut."""
+def _whole_size(record: Buffer) -> int:
+    """Bytes that the record beginning here should have; 0 where that is cut, too."""
     if len(record) < _HEAD.size:
         return 0
     length: int = _HEAD.unpack_from(record)[1]
@@ -242,19 +242,26 @@ class McapFile:
         """Times, channels and data of its messages. What cannot be read is said, and channels that
         it declares are learnt."""
         data: Buffer = self._bytes(block.offset, min(block.end - block.offset, MAX_BLOCK_BYTES))
+        is_cut = len(data) < _whole_size(data)
         if data[:1] == bytes([_CHUNK]):
-            data = self._chunk_records(block, memoryview(data))
+            data = self._chunk_records(block, memoryview(data), is_cut)
+        num_read = 0
         for opcode, content in _records(data):
+            num_read += _HEAD.size + len(content)
             if opcode != _MESSAGE:
                 self._learn(opcode, content)
             elif len(content) >= _MESSAGE_HEAD.size:
                 channel_id, _, recorded_ns, _ = _MESSAGE_HEAD.unpack_from(content)
                 if channel_id in self._channels:
                     yield recorded_ns, channel_id, content[_MESSAGE_HEAD.size:]
+                else:
+                    self._say(f'{self._name}: messages of channel {channel_id} are left out: the '
+                              'record that tells its topic is lost')
+        if num_read < len(data) and not is_cut:
+            self._say_damaged(block, f'{len(data) - num_read} of {len(data)} bytes are no records')
 
-    def _chunk_records(self, block: _Block, chunk: memoryview) -> Buffer:
+    def _chunk_records(self, block: _Block, chunk: memoryview, is_cut: bool) -> Buffer:
         """The records in a chunk: all, or those before the place where it is cut or damaged."""
-        cut = len(chunk) < _whole_size(chunk)
         fields = _Fields(chunk[_HEAD.size:])
         try:
             _, _, size, checksum = fields.numbers(_CHUNK_HEAD)
@@ -262,22 +269,24 @@ class McapFile:
             stored = fields.number('Q')
             found = fields.rest()[:stored]
         except ValueError:
-            return b''
+            kind, size, checksum, found = '', -1, 0, b''
         if kind and kind not in DECOMPRESSORS:
             self._say(f'{self._name}: compression {kind!r} is unknown; allowed: '
-                           f'{", ".join(DECOMPRESSORS)}')
+                      f'{", ".join(DECOMPRESSORS)}')
             return b''
         records = decompressed(kind, found, min(size, MAX_BLOCK_BYTES)) if kind else found
-        if cut:
+        if is_cut:
             return records
         if len(records) != size:
-            self._say(f'{self._name}: the chunk at byte {block.offset} is damaged; '
-                           f'{len(records)} of its {size} bytes could be read')
+            self._say_damaged(block, f'{len(records)} of {max(size, 0)} bytes can be read')
         elif checksum and checksum != zlib.crc32(records):
-            self._say(f'{self._name}: the chunk at byte {block.offset} has another checksum '
-                           f'than was recorded; its {size} bytes are left out')
+            self._say_damaged(block, f'its {size} bytes have another checksum than was recorded, '
+                                     'and are left out')
             return b''
         return records
+
+    def _say_damaged(self, block: _Block, what: str) -> None:
+        self._say(f'{self._name}: damaged at byte {block.offset}: {what}')
 
     def _learn(self, opcode: int, content: Buffer) -> None:
         """Take a schema or a channel from its record; one that is malformed is passed over."""

@@ -256,7 +256,7 @@ def test_chunk_that_cannot_be_decompressed(tmp_path, kind):
     found, damage = read(tmp_path / 'bag.mcap')
     assert found == [m for i, m in enumerate(messages()) if i // 6 != 1]
     [line] = damage
-    assert f'byte {ends[0]} is damaged; 0 of' in line
+    assert f'damaged at byte {ends[0]}: 0 of' in line
 
 
 def test_zeros_at_the_end_of_a_file_after_a_power_cut(tmp_path):
@@ -290,6 +290,25 @@ def test_chunk_that_claims_to_hold_too_much(tmp_path):
     (tmp_path / 'bag.mcap').write_bytes(content)
     with pytest.raises(BagError, match='cut off'):
         read(tmp_path / 'bag.mcap')
+
+
+def test_chunk_of_zeros_in_a_file_with_an_index(tmp_path):
+    content, ends = mcap(groups(), '')
+    (tmp_path / 'bag.mcap').write_bytes(
+        content[:ends[0]] + bytes(ends[2] - ends[0]) + content[ends[2]:])
+    found, damage = read(tmp_path / 'bag.mcap')
+    assert found == [m for i, m in enumerate(messages()) if i // 6 in (0, 3)]
+    assert [f'damaged at byte {ends[i]}' in line for i, line in enumerate(damage)] == [True] * 2
+
+
+def test_messages_whose_topic_is_lost(tmp_path):
+    """The record that declares the second channel is not there any more."""
+    *_, last = channel_records()
+    content, ends = mcap(groups(), None)
+    (tmp_path / 'bag.mcap').write_bytes(content[:ends[-1]].replace(last, b''))
+    found, damage = read(tmp_path / 'bag.mcap')
+    assert found == [m for m in messages() if m[0] == '/depth/image']
+    assert any('channel 2' in line for line in damage)
 
 
 def test_unknown_compression(tmp_path):
