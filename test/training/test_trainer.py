@@ -375,7 +375,7 @@ def test_a_full_disk_leaves_the_last_checkpoint_and_names_it(frames, tmp_path, f
 def test_a_full_disk_at_the_start_is_told_as_such(frames, tmp_path, full_disk):
     trainer = make_trainer(frames, tmp_path / 'a')
     full_disk(100_000)
-    with pytest.raises(WriteError, match='File too large; there is no checkpoint yet$'):
+    with pytest.raises(WriteError, match=r'File too large; there is no checkpoint yet$'):
         trainer.fit()
     assert list((tmp_path / 'a').iterdir()) == []
 
@@ -392,7 +392,7 @@ def test_a_full_disk_stops_the_curves_and_names_the_checkpoint(frames, tmp_path,
             raise OSError(errno.ENOSPC, 'No space left on device')
 
     monkeypatch.setattr('.'.join(where), full)
-    with pytest.raises(WriteError, match='No space left on device; .*of step 0 is whole'):
+    with pytest.raises(WriteError, match=r'No space left on device; .*of step 0 is whole'):
         trainer.fit()
 
 

@@ -5,11 +5,12 @@ the data set's folder, and errors that name the file."""
 
 from __future__ import annotations
 
+import logging
 import struct
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
@@ -23,6 +24,8 @@ from anymodal_seg_ros.labels import UNLABELLED
 from anymodal_seg_ros.modalities.compressed import decode_compressed
 from training.datasets.frames import Image, UInt8
 
+IMAGE_SUFFIXES = ('.jpg', '.png')
+logger = logging.getLogger(__name__)
 _PNG_MAGIC = b'\x89PNG\r\n\x1a\n'
 _PNG_HEADER_BYTES = 33
 _PALETTE_TYPE, _GREY_TYPE = 3, 0
@@ -138,19 +141,26 @@ def read_array(path: Path) -> npt.NDArray[Any]:
         raise UnreadableFrameError(f'{path} is not a readable array: {error}') from None
 
 
-def read_list(path: Path) -> tuple[str, ...]:
-    """The first word of each line of a split's list; blank lines are passed over.
+def read_list(path: Path, name_of: Callable[[str], str] = str) -> tuple[str, ...]:
+    """The first word of each line of a split's list; blank lines are passed over, and so are
+    repeated entries, with one warning for all.
+
+    Args:
+        path: the list.
+        name_of: what an entry is called, for lists that name files.
 
     Raises:
-        ConfigError: no such file, an entry twice, or one that leads out of the data set.
+        ConfigError: no such file, or an entry that leads out of the data set.
     """
     if not path.is_file():
         raise ConfigError(f'no list of the split: {path}')
     try:
-        lines = path.read_text(encoding='utf-8').splitlines()
+        # Windows puts a mark at the start.
+        lines = path.read_text(encoding='utf-8-sig').splitlines()
     except UnicodeDecodeError as error:
         raise ConfigError(f'{path} is no text: {error}') from None
     entries: dict[str, int] = {}
+    repeated: dict[str, int] = {}
     for number, line in enumerate(lines, 1):
         entry = line.split()[0] if line.strip() else ''
         if not entry:
@@ -158,11 +168,29 @@ def read_list(path: Path) -> tuple[str, ...]:
         if not is_inside(entry):
             raise ConfigError(f"{path}, line {number}: {entry!r}; allowed: a path without '..', "
                               'backslash or leading slash')
-        if entry in entries:
-            raise ConfigError(f'{path}, line {number}: {entry!r} is already in line '
-                              f'{entries[entry]}')
-        entries[entry] = number
+        name = name_of(entry)
+        if name in entries:
+            repeated.setdefault(name, number)
+        else:
+            entries[name] = number
+    if repeated:
+        first, number = next(iter(repeated.items()))
+        logger.warning('%s lists %d frames more than once, which count once; the first is %r in '
+                       'lines %d and %d', path, len(repeated), first, entries[first], number)
     return tuple(entries)
+
+
+def name_of_image(*folders: str) -> Callable[[str], str]:
+    """For lists whose entries are names or files, with or without one of ``folders`` before."""
+
+    def name_of(entry: str) -> str:
+        path = PurePosixPath(entry)
+        if path.suffix.lower() not in IMAGE_SUFFIXES:
+            return entry
+        inside = path.relative_to(path.parts[0]) if path.parts[0] in folders else path
+        return str(inside.with_suffix(''))
+
+    return name_of
 
 
 def is_inside(entry: str) -> bool:

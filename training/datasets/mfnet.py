@@ -1,10 +1,12 @@
 # SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""MFNet's RGB-thermal streets (Ha et al., MFNet, IROS 2017), in the original layout.
+"""MFNet's RGB-thermal streets (Ha et al., MFNet, IROS 2017), as released or split into sensors.
 
-    ROOT/images/<name>.png   four channels: red, green, blue, thermal; 480 x 640
-    ROOT/labels/<name>.png   0 to 8; 0 is the class 'unlabeled' and is scored
-    ROOT/{train,val,test}.txt
+    ROOT/images/<name>.png            four channels: red, green, blue, thermal; 480 x 640
+    ROOT/{rgb,img}/<name>.{jpg,png}   or: colour (as CMNeXt and StitchFusion have it),
+    ROOT/ther/<name>.{jpg,png}        and thermal; a JPEG is lossy
+    ROOT/labels/<name>.png            0 to 8; 0 is the class 'unlabeled' and is scored
+    ROOT/{train,val,test}.txt         names, or rgb/<name>.jpg
 
 Names end in D (day) or N (night): the condition. 784 / 392 / 393 frames. Copies with '_flip' in a
 list are passed over; training mirrors frames by itself.
@@ -21,8 +23,12 @@ from typing import ClassVar
 import numpy as np
 
 from training.datasets.files import (
+    IMAGE_SUFFIXES,
     LabelTable,
     UnreadableFrameError,
+    first_file,
+    name_of_image,
+    read_color,
     read_labels,
     read_list,
     read_pixels,
@@ -31,7 +37,8 @@ from training.datasets.files import (
 from training.datasets.folder import ANY_CONDITION, Entry, FolderDataset, require_folder
 from training.datasets.frames import Image, UInt8
 
-IMAGE_FOLDER, LABEL_FOLDER = 'images', 'labels'
+PACKED_FOLDER, LABEL_FOLDER = 'images', 'labels'
+FOLDERS = {'rgb': (PACKED_FOLDER, 'rgb', 'img'), 'thermal': (PACKED_FOLDER, 'ther')}
 TIMES = {'D': 'day', 'N': 'night'}
 LABELS = LabelTable.plain(9)
 
@@ -46,16 +53,19 @@ class MfnetDataset(FolderDataset):
     CONDITIONS: ClassVar[tuple[str, ...]] = tuple(TIMES.values())
 
     def _choices(self, modality: str) -> tuple[str, ...]:
-        return (IMAGE_FOLDER,)
+        return FOLDERS[modality]
 
     def _scan(self) -> Iterable[Entry]:
         require_folder(self.root, LABEL_FOLDER, 'labels')
-        for name in read_list(self.root / f'{self.split}.txt'):
+        name_of = name_of_image(*FOLDERS['rgb'], *FOLDERS['thermal'])
+        for name in read_list(self.root / f'{self.split}.txt', name_of):
             if 'flip' not in name:
                 yield Entry(name, name, TIMES.get(name[-1], ANY_CONDITION))
 
     def _read_images(self, entry: Entry) -> dict[str, Image]:
-        path = self.root / IMAGE_FOLDER / f'{entry.stem}.png'
+        if PACKED_FOLDER not in self._folders.values():
+            return super()._read_images(entry)
+        path = self.root / PACKED_FOLDER / f'{entry.stem}.png'
         pixels = read_pixels(path)
         if pixels.ndim != 3 or pixels.shape[2] != 4 or pixels.dtype != np.uint8:
             raise UnreadableFrameError(f'{path} has shape {pixels.shape} of {pixels.dtype}; '
@@ -65,7 +75,8 @@ class MfnetDataset(FolderDataset):
         return {name: images[name] for name in self.modalities}
 
     def _read_image(self, modality: str, entry: Entry) -> Image:
-        return self._read_images(entry)[modality]
+        return read_color(first_file(self.root / self._folders[modality] / entry.stem,
+                                     IMAGE_SUFFIXES))
 
     def _read_labels(self, entry: Entry, size_hw: tuple[int, int]) -> UInt8:
         return read_labels(self.root / LABEL_FOLDER / f'{entry.stem}.png', LABELS)

@@ -6,7 +6,7 @@
     ROOT/HHA/<name>.{jpg,png}    depth as HHA (a JPEG of it is lossy)
     ROOT/Depth/<name>.png        or: 8-bit depth, grey
     ROOT/Label/<name>.png        1 to 40 are class 0 to 39; 0 and 255 unlabelled
-    ROOT/{train,test}.txt        names; 795 and 654
+    ROOT/{train,test}.txt        names, or RGB/<name>.jpg; 795 and 654
 
 ATTENTION: there is no validation list; what published code calls 'val' is test.txt, which is
 'test' here. 'val' reads ROOT/val.txt, where you made one from frames of train.txt.
@@ -18,10 +18,19 @@ from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from anymodal_seg_ros.errors import ConfigError
-from training.datasets.files import LabelTable, first_file, read_color, read_labels, read_list
+from training.datasets.files import (
+    IMAGE_SUFFIXES,
+    LabelTable,
+    first_file,
+    name_of_image,
+    read_color,
+    read_labels,
+    read_list,
+)
 from training.datasets.folder import Entry, FolderDataset, check_names, require_folder
 from training.datasets.frames import Image, UInt8
 
+RGB_FOLDER = 'RGB'
 DEPTH_FOLDERS = {'hha': 'HHA', 'depth': 'Depth'}
 LABEL_FOLDER = 'Label'
 LABELS = LabelTable.from_one(40)
@@ -46,7 +55,7 @@ class Nyuv2Dataset(FolderDataset):
 
     def _choices(self, modality: str) -> tuple[str, ...]:
         if modality == 'rgb':
-            return ('RGB',)
+            return (RGB_FOLDER,)
         wanted = self.options['depth_folder']
         return tuple(DEPTH_FOLDERS.values()) if wanted == 'auto' else (DEPTH_FOLDERS[wanted],)
 
@@ -57,12 +66,12 @@ class Nyuv2Dataset(FolderDataset):
             raise ConfigError(f'no list of the split: {path}; NYUv2 has none for val. Score on '
                               "'test' (in a recipe data.score_split), or list frames of "
                               'train.txt there')
-        for name in read_list(path):
+        for name in read_list(path, name_of_image(RGB_FOLDER, *DEPTH_FOLDERS.values())):
             yield Entry(name, name)
 
     def _read_image(self, modality: str, entry: Entry) -> Image:
         stem = self.root / self._folders[modality] / entry.stem
-        return read_color(first_file(stem, ('.jpg', '.png')))
+        return read_color(first_file(stem, IMAGE_SUFFIXES))
 
     def _read_labels(self, entry: Entry, size_hw: tuple[int, int]) -> UInt8:
         return read_labels(self.root / LABEL_FOLDER / f'{entry.stem}.png', LABELS)

@@ -178,6 +178,43 @@ def test_mfnet_thermal_is_the_fourth_channel(root_of):
         source[0]
 
 
+@pytest.mark.parametrize(('folder', 'suffix'), [('rgb', 'jpg'), ('img', 'png')])
+@pytest.mark.parametrize('entry', ['{name}', '{folder}/{name}.{suffix}', '{name}.{suffix}'])
+def test_mfnet_may_be_split_into_sensors(root_of, folder, suffix, entry):
+    """Uniform images, which even a JPEG keeps; thermal of one channel or of three."""
+    root = root_of('mfnet')
+    (root / 'images').rename(root / 'packed')
+    for folder_of, values in ((folder, (10, 20, 200)), ('ther', 90)):
+        (root / folder_of).mkdir()
+        for name in ('00001D', '00002N'):
+            shape = (16, 16, 3) if folder_of == folder or name == '00002N' else (16, 16)
+            write(root / folder_of / f'{name}.{suffix}', np.full(shape, values, np.uint8))
+            write(root / 'labels' / f'{name}.png', np.zeros((16, 16), np.uint8))
+    (root / 'train.txt').write_text(''.join(
+        entry.format(name=name, folder=folder, suffix=suffix) + '\n'
+        for name in ('00001D', '00002N', '00002N_flip')))
+    source = DATASETS['mfnet'](root, 'train')
+    assert [(source[i].id, source[i].condition) for i in range(len(source))] == [
+        ('00001D', 'day'), ('00002N', 'night')]
+    for frame in (source[0], source[1]):
+        np.testing.assert_allclose(frame.images['rgb'][8, 8], (200, 20, 10), atol=3)
+        np.testing.assert_allclose(frame.images['thermal'], 90, atol=3)
+    assert len(DATASETS['mfnet'](root, 'train', ['thermal'])) == 2
+
+
+@pytest.mark.parametrize('lines', ['RGB/0.jpg Label/0.png\nRGB/1.jpg Label/1.png\n',
+                                   'RGB/0.jpg\tLabel/0.png\n1\nRGB/1.png\n0.jpg\n'])
+def test_nyuv2_lists_may_name_files(root_of, lines):
+    root = root_of('nyuv2')
+    whole = DATASETS['nyuv2'](root, 'train')
+    (root / 'train.txt').write_text(lines)
+    source = DATASETS['nyuv2'](root, 'train')
+    assert [source[i].id for i in range(len(source))] == ['0', '1']
+    for i in range(2):
+        for name in ('rgb', 'depth'):
+            np.testing.assert_array_equal(source[i].images[name], whole[i].images[name])
+
+
 def test_nyuv2_labels_start_at_one_and_val_is_not_test(root_of):
     root = root_of('nyuv2')
     write(root / 'Label/0.png', np.resize([0, 1, 40, 255], (8, 12)).astype(np.uint8))
