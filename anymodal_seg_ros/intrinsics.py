@@ -25,6 +25,8 @@ NO_CAMERA_INFO = 'no_camera_info'
 CAMERAS = ('rgb', 'depth', 'event')
 UNCALIBRATED_FOV_DEG = 90.0
 """What an uncalibrated rgb camera is taken to see; nothing is projected on it."""
+LARGEST_SHARE_OUTSIDE = 0.01
+"""So many of a batch of events may lie outside the camera: a few are transmission errors."""
 Size = tuple[int, int]
 _log = logging.getLogger(__name__)
 
@@ -44,6 +46,15 @@ def image_size(modality: str, data: npt.NDArray[Any]) -> Size | None:
     return size
 
 
+def overflows(camera: CameraModel, events: npt.NDArray[Any]) -> bool:
+    """Whether events [N] of ``EVENT_DTYPE`` come from a larger sensor than ``camera``."""
+    x, y = events['x'], events['y']
+    if not x.size or (x.max() < camera.width_px and y.max() < camera.height_px):
+        return False
+    outside = (x >= camera.width_px) | (y >= camera.height_px)
+    return bool(outside.mean() > LARGEST_SHARE_OUTSIDE)
+
+
 def fit_rig(rig: Rig, sizes: Mapping[str, Size]) -> tuple[Rig, dict[str, str]]:
     """``rig`` for a set with images of these sizes, and who cannot be placed by it, and why.
 
@@ -59,8 +70,14 @@ def fit_rig(rig: Rig, sizes: Mapping[str, Size]) -> tuple[Rig, dict[str, str]]:
             return replace(rig, camera=camera), dict.fromkeys(others, NO_CAMERA_INFO)
         if camera is not rig.camera:
             rig = replace(rig, camera=camera)
-    return rig, {name: MISMATCH for name, size in sizes.items()
+    return rig, {name: misfit_reason(rig, name) for name, size in sizes.items()
                  if name != 'rgb' and fit_to_image(rig.camera_of(name), *size) is None}
+
+
+def misfit_reason(rig: Rig, modality: str) -> str:
+    """Why a sensor does not fit: its own calibration, or that it has none and must look as the
+    reference camera does."""
+    return MISMATCH if modality in rig.cameras else NO_CAMERA_INFO
 
 
 class Intrinsics:

@@ -20,7 +20,7 @@ from anymodal_seg_ros.geometry import Rig
 from anymodal_seg_ros.health import DEFAULTS as HEALTH_DEFAULTS
 from anymodal_seg_ros.health import HealthConfig, HealthMonitor
 from anymodal_seg_ros.inference import Segmenter
-from anymodal_seg_ros.intrinsics import fit_rig, image_size
+from anymodal_seg_ros.intrinsics import fit_rig, image_size, misfit_reason, overflows
 from anymodal_seg_ros.modalities import MODALITIES, Encoder, EventWindow, network_size
 from anymodal_seg_ros.modalities.base import LastBuilt
 from anymodal_seg_ros.samples import Prediction, Sample, SampleSet
@@ -178,12 +178,15 @@ class Pipeline:
             sample_set = replace(sample_set, samples=kept, absent=absent)
         return sample_set, fitted_rig
 
-    def misfit(self, sample: Sample) -> str:
+    def misfit(self, sample: Sample, rig: Rig | None = None) -> str:
         """Why the rig's calibration does not place this sample, as a reason code, or ''."""
-        size = image_size(sample.modality, sample.data)
-        if size is None or sample.modality == 'rgb':
+        rig, name, data = rig or self.rig, sample.modality, sample.data
+        if data.dtype.names is not None:
+            return misfit_reason(rig, name) if overflows(rig.camera_of(name), data) else ''
+        size = image_size(name, data)
+        if size is None or name == 'rgb':
             return ''
-        return fit_rig(self.rig, {sample.modality: size})[1].get(sample.modality, '')
+        return fit_rig(rig, {name: size})[1].get(name, '')
 
     def encode(self, sample_set: SampleSet, rig: Rig | None = None) -> Images:
         """Camera-plane images at network size, uint8 [h, w, 3], of the sensors in the set.

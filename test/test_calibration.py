@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cameras out of CameraInfo, against OpenCV's calib3d and fisheye and image_geometry's rules."""
 
+import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
@@ -15,6 +17,7 @@ from anymodal_seg_ros.errors import BadMessageError
 from anymodal_seg_ros.geometry import CameraModel, Rig, optical_T_body
 from anymodal_seg_ros.modalities import MODALITIES
 
+ROOT = Path(__file__).resolve().parents[1]
 K = np.array([[300.0, 0.0, 318.0], [0.0, 310.0, 243.0], [0.0, 0.0, 1.0]])
 P = np.array([[250.0, 0.0, 330.0, 0.0], [0.0, 255.0, 236.0, 0.0], [0.0, 0.0, 1.0, 0.0]])
 POINTS = np.array([[0.0, 0.0, 1.0], [0.4, -0.3, 1.0], [-1.2, 0.9, 2.0], [0.6, 0.5, 1.5]])
@@ -222,6 +225,13 @@ def test_a_calibration_fits_images_of_its_aspect(calibrated, image, fits):
         rays = np.c_[(edges - camera.K[:2, 2]) / np.diag(camera.K)[:2], np.ones(2)]
         expected = [[-0.5, -0.5], [image[0] - 0.5, image[1] - 0.5]]
         np.testing.assert_allclose(project(fitted, rays), expected, atol=1e-9)
+
+
+def test_the_page_names_every_model():
+    page = (ROOT / 'docs' / 'cameras.md').read_text(encoding='utf-8')
+    first = re.findall(r'^\| (.*?) \|', page, re.MULTILINE)
+    named = {name for cell in first for name in re.findall(r'`(\w+)`', cell)}
+    assert (set(MODEL_NAMES) | set(SUBSTITUTES)) - {'', 'fisheyepolynomial'} <= named
 
 
 extreme = st.floats(allow_nan=True, allow_infinity=True) | st.sampled_from(

@@ -69,3 +69,20 @@ def test_a_depth_image_that_its_calibration_does_not_fit_costs_depth_alone():
     assert pipeline.segment(sample_set).used == ('event', 'lidar', 'rgb')
     assert pipeline.fitted(sample_set)[0].absent == {'depth': 'calibration_mismatch'}
     assert not pipeline.fitted(set_of(depth=DATA['depth']))[0].samples
+
+
+@pytest.mark.parametrize(('num_outside', 'fits'), [(0, True), (1, True), (2, False), (100, False)])
+@pytest.mark.parametrize('axis', ['x', 'y'])
+@pytest.mark.parametrize(('cameras', 'reason'), [
+    ({'event': CAMERA}, 'calibration_mismatch'), ({}, 'no_camera_info')])
+def test_events_of_a_larger_sensor_than_was_calibrated_are_refused(
+        num_outside, fits, axis, cameras, reason):
+    pipeline = Pipeline(Segmenter(), rig_of(CAMERA, **cameras))
+    events = np.zeros(100, EVENT_DTYPE)
+    events['x'], events['y'] = 63, 47
+    events[axis][:num_outside] += 1
+    sample = set_of(event=events).samples['event']
+    assert pipeline.misfit(sample) == ('' if fits else reason)
+    larger = rig_of(CAMERA, event=CameraModel.from_fov(65, 48 if axis == 'x' else 49, 70.0))
+    assert pipeline.misfit(sample, larger) == ''
+    assert pipeline.misfit(set_of(event=events[:0]).samples['event']) == ''

@@ -177,7 +177,8 @@ class SegmentationNode(OwningNode):
         # Health refuses a sample of another frame or size below; nothing is learnt from it.
         if not self._pipeline.health.mismatch(sample):
             self._rig.on_sample(modality, sample.frame_id, sample.data)
-            problem = self._rig.problem(modality)
+            problem = (self._rig.problem(modality)
+                       or self._pipeline.misfit(sample, self._rig.rig))
         if problem:
             self._report_bad(modality, problem, f'frame {sample.frame_id!r}: {problem}')
             self._forward(self._pipeline.reject(modality, problem, now_ns, problem), now_ns)
