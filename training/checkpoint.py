@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from anymodal_seg_ros.bundle import CONFIG_FILE
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.models.weights import READ_ERRORS
 from anymodal_seg_ros.unfinished import whole_file
-from training.config import SCRATCH, TEACHER
+from training.config import SCRATCH, TEACHER, DataConfig
 
 KEYS = ('model', 'average', 'optimizer', 'method', 'teacher', 'progress', 'recipe', 'world_size',
         'precision')
@@ -90,7 +91,8 @@ def _compared(recipe: Mapping[str, Any], origins: Mapping[str, str]) -> dict[str
     kept = {key: value for key, value in recipe.items()
             if key not in ('output', 'device', *CADENCE)}
     if isinstance(kept.get('data'), Mapping):
-        kept['data'] = {key: value for key, value in kept['data'].items()
+        # A key that is younger than the checkpoint had its default.
+        kept['data'] = {key: value for key, value in (asdict(DataConfig()) | kept['data']).items()
                         if key not in ('root', 'workers', 'cache', 'score_split')}
     if isinstance(kept.get('method'), Mapping):
         kept['method'] = {key: value for key, value in kept['method'].items()

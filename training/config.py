@@ -25,6 +25,8 @@ DEVICES = ('auto', 'cpu', 'cuda')
 STATISTICS = ('default', 'dataset')
 OF_THE_DATA = ('mean', 'std')
 """Settings of a model that can be judged only beside the data set's modalities."""
+NO_SPLIT, HELD_OUT = 'none', 'held_out'
+"""For ``score_split``; and what the scores of held-out frames are called."""
 SCRATCH, TEACHER = 'scratch', 'teacher'
 
 
@@ -39,7 +41,10 @@ class DataConfig:
     """Which sensors; empty takes all of the data set."""
     conditions: tuple[str, ...] = ()
     score_split: str = 'val'
-    """The split that is scored during and after training."""
+    """The split that is scored during and after training; 'none' scores nothing."""
+    hold_out: float = 0.0
+    """Share of the training frames, the last ones, that is not trained on and scored instead of
+    ``score_split``: for a single recording."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Settings of that data set alone, such as DELIVER's depth_folder."""
     label_space: str = ''
@@ -61,7 +66,12 @@ class DataConfig:
         limits.one_of('data.name', self.name, tuple(DATASETS))
         for name in ('root', 'label_space', 'label_map'):
             limits.text(f'data.{name}', getattr(self, name))
-        limits.one_of('data.score_split', self.score_split, DATASETS[self.name].SPLITS)
+        limits.one_of('data.score_split', self.score_split,
+                      (*DATASETS[self.name].SPLITS, NO_SPLIT))
+        limits.number('data.hold_out', self.hold_out, 0, 0.9)
+        if self.hold_out and self.score_split != DataConfig.score_split:
+            raise ConfigError(f'data.hold_out {self.hold_out:g} is scored instead of '
+                              f'data.score_split {self.score_split!r}; give one of them')
         limits.table('data.options', self.options)
         limits.whole('data.short_side_px', self.short_side_px, 32, 4096)
         if self.short_side_px % 32:
@@ -70,6 +80,12 @@ class DataConfig:
         limits.whole('data.workers', self.workers, 1, 256)
         limits.one_of('data.unreadable', self.unreadable, UNREADABLE_POLICIES)
         limits.one_of('data.statistics', self.statistics, STATISTICS)
+
+
+    @property
+    def scored_as(self) -> str:
+        """What the scores are of: a split, 'held_out' or 'none'."""
+        return HELD_OUT if self.hold_out else self.score_split
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,11 +14,12 @@ from anymodal_seg_ros.bundle import FROM_DATASET
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.labels import LabelSpace, load_label_space
 from anymodal_seg_ros.modalities import MODALITIES
-from training.config import DataConfig, TrainConfig
+from training.config import HELD_OUT, NO_SPLIT, DataConfig, TrainConfig
 from training.datasets import (
     DATASETS,
     FrameSource,
     RemappedFrames,
+    hold_out,
     load_label_map,
     own_label_space,
     with_policy,
@@ -41,8 +42,8 @@ class RunData:
     """Settings of each modality's encoder, for the bundle."""
     statistics: Mapping[str, Any]
     """'mean' and 'std' of each modality; empty for the defaults."""
-    scored: FrameSource
-    """The frames of ``data.score_split``."""
+    scored: FrameSource | None
+    """The frames to score on; None for none."""
 
 
 def open_data(config: TrainConfig, log: Callable[[str], None]) -> RunData:
@@ -54,20 +55,32 @@ def open_data(config: TrainConfig, log: Callable[[str], None]) -> RunData:
     data = config.data
     modalities = _modalities(config)
     opened = _open(data, 'train', modalities)
-    # What is wrong with the validation frames should not show at the end of the run alone.
-    try:
-        scored = _open(data, data.score_split, modalities)
-    except ConfigError as error:
-        raise ConfigError(f'data.score_split {data.score_split!r}: {error}') from None
-    validation = with_policy(scored, data.unreadable, log)
-    for index in spread(len(validation), CHECKED_FRAMES):
-        validation[index]
+    scored: FrameSource | None = None
+    if data.hold_out:
+        opened, scored = hold_out(opened, data.hold_out, HELD_OUT)
+    elif data.score_split != NO_SPLIT:
+        scored = _open_scored(data, modalities)
+    if scored is not None:
+        # What is wrong with the validation frames should not show at the end of the run alone.
+        validation = with_policy(scored, data.unreadable, log)
+        for index in spread(len(validation), CHECKED_FRAMES):
+            validation[index]
     label_space = label_space_of(data, opened)
     train = with_policy(opened, data.unreadable, log)
     return RunData(
         train=train, label_space=label_space, modalities=modalities,
         encoders=encoder_settings(train.describe(), modalities),
         statistics=_statistics(data, train, modalities), scored=scored)
+
+
+def _open_scored(data: DataConfig, modalities: tuple[str, ...]) -> FrameSource:
+    try:
+        return _open(data, data.score_split, modalities)
+    except ConfigError as error:
+        raise ConfigError(
+            f'data.score_split {data.score_split!r}: {error}. To do without: data.hold_out=0.2 '
+            'keeps the last fifth of the training frames from training and scores it, '
+            f'data.score_split={NO_SPLIT} scores nothing') from None
 
 
 def label_space_of(data: DataConfig, frames: FrameSource) -> LabelSpace:

@@ -28,6 +28,7 @@ from anymodal_seg_ros.errors import AnymodalError, ConfigError
 from anymodal_seg_ros.labels import LabelSpace
 from training import evaluate
 from training.checkpoint import read_checkpoint
+from training.config import NO_SPLIT
 
 CHECKPOINT, BUNDLE = 'checkpoint.pt', 'bundle'
 AVERAGE, LAST = 'average', 'last'
@@ -124,6 +125,8 @@ def _update_scores(args: argparse.Namespace, recipe: Mapping[str, Any]) -> int:
     if not root:
         raise ConfigError('the recipe names no data set; name its folder with --data')
     split = args.split or data.get('score_split', 'val')
+    if not args.split and (data.get('hold_out') or split == NO_SPLIT):
+        raise ConfigError('the run scored no split of its data set; name one with --split')
     return evaluate.main([str(args.output), '--data', str(root), '--split', split,
                           *_selection(data), '--update-bundle'])
 

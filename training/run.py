@@ -58,7 +58,7 @@ def train(
     config: TrainConfig, *, resume: bool = False, should_stop: StopRequest = lambda: False,
     log: Log = lambda line: None,
 ) -> bool:
-    """Train by a recipe into the folder ``config.output``, score on ``data.score_split``.
+    """Train by a recipe into the folder ``config.output``, and score as its ``data`` says.
 
     Returns:
         False when stopped early; ``resume`` then continues.
@@ -161,7 +161,8 @@ def _validation(
     config: TrainConfig, data: RunData, model: MSegFormer, device: torch.device, log: Log
 ) -> Callable[[int, dict[str, Tensor]], Mapping[str, float]] | None:
     """Scores of the averaged weights with all sensors and with each alone, every few epochs."""
-    if not config.val_epochs:
+    frames = data.scored
+    if not config.val_epochs or frames is None:
         return None
     averaged = build_model(config.model, model.config.to_dict()).eval().to(device)
     subsets = [*((name,) for name in data.modalities), data.modalities]
@@ -170,9 +171,9 @@ def _validation(
         if epoch % config.val_epochs:
             return {}
         averaged.load_state_dict(state)
-        scores = score_frames(predict_with(averaged), data.scored, subsets, data.label_space,
+        scores = score_frames(predict_with(averaged), frames, subsets, data.label_space,
                               config.data.short_side_px,
-                              indices=spread(len(data.scored), config.val_frames),
+                              indices=spread(len(frames), config.val_frames),
                               on_unreadable=log if config.data.unreadable == 'skip' else None)
         log(f'epoch {epoch}\n{score_table(scores)}')
         return {'+'.join(subset): scores.miou(subset) for subset in scores.scored()}
@@ -194,9 +195,10 @@ def _finish(config: TrainConfig, data: RunData, bundle: Bundle, result: RunResul
         report = _save(folder, bundle, result.state, data, config, log)
         if report:
             write_whole(run / SCORES_FILE, json.dumps(report, indent=2) + '\n')
-        frames = with_policy(data.scored, config.data.unreadable, lambda line: None)
-        write_samples(run / SAMPLES_FOLDER, predict_with(build_segmenter(folder)), frames,
-                      data.label_space, config.data.short_side_px)
+        if data.scored is not None:
+            shown = with_policy(data.scored, config.data.unreadable, lambda line: None)
+            write_samples(run / SAMPLES_FOLDER, predict_with(build_segmenter(folder)), shown,
+                          data.label_space, config.data.short_side_px)
     log(f'wrote {run / BUNDLE_FOLDER}')
     log(f'report: {write_report(run)}')
 
@@ -205,9 +207,12 @@ def _save(path: Path, bundle: Bundle, state: Mapping[str, Tensor], data: RunData
           config: TrainConfig, log: Log) -> dict[str, Any]:
     """A bundle with the scores that its stored weights have; returns those, empty for none."""
     save_bundle(path, bundle, state)
-    split = config.data.score_split
+    split = config.data.scored_as
+    if data.scored is None:
+        log(f'data.score_split is {split}: nothing is scored')
+        return {}
     log(f'scoring on split {split}')
-    scores, description, network = _scored(path, data, config, log)
+    scores, description, network = _scored(path, data, data.scored, config, log)
     if not scores.scored():
         log(f'split {split} has no labels, so nothing was scored')
         return {}
@@ -218,11 +223,11 @@ def _save(path: Path, bundle: Bundle, state: Mapping[str, Tensor], data: RunData
     return report
 
 
-def _scored(path: Path, data: RunData, config: TrainConfig, log: Log
+def _scored(path: Path, data: RunData, frames: FrameSource, config: TrainConfig, log: Log
             ) -> tuple[SubsetScores, dict[str, Any], str]:
     """Scores of a bundle as the node would run it, of what frames, and the network in words."""
     segmenter = build_segmenter(path)
-    indices = spread(len(data.scored), config.score_frames)
+    indices = spread(len(frames), config.score_frames)
     skipped: list[str] = []
 
     def skip(problem: str) -> None:
@@ -231,11 +236,11 @@ def _scored(path: Path, data: RunData, config: TrainConfig, log: Log
 
     with tqdm(total=len(indices), unit='frame', desc='scoring') as bar:
         scores = score_frames(
-            predict_with(segmenter), data.scored, modality_subsets(data.modalities),
+            predict_with(segmenter), frames, modality_subsets(data.modalities),
             data.label_space, config.data.short_side_px, indices=indices,
             on_frame=lambda: bar.update(1),
             on_unreadable=skip if config.data.unreadable == 'skip' else None)
-    description = {**data.scored.describe(), 'scored_frames': len(indices) - len(skipped),
+    description = {**frames.describe(), 'scored_frames': len(indices) - len(skipped),
                    **({'skipped': skipped} if skipped else {})}
     return scores, description, segmenter.description
 

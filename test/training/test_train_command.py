@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The whole command: what a run folder holds, interruption, wrong input in one line each."""
 
+import errno
 import json
 import re
 import shutil
@@ -215,11 +216,78 @@ def test_another_split_can_be_scored(deliver_root, tmp_path, capsys):
     data, run = tmp_path / 'data', tmp_path / 'run'
     shutil.copytree(deliver_root, data, ignore=shutil.ignore_patterns('val'))
     assert command(data, run, 'epochs=1') == 1
-    assert "data.score_split 'val': no 'val' frames in" in capsys.readouterr().err
-    shutil.rmtree(run)
+    error = capsys.readouterr().err
+    assert "data.score_split 'val': no 'val' frames in" in error
+    assert 'data.hold_out=0.2' in error and 'data.score_split=none' in error
     assert command(data, run, 'epochs=1', 'val_epochs=1', 'data.score_split=train') == 0
     [(split, scores)] = load_bundle(run / 'bundle')[0].provenance['scores'].items()
     assert split == scores['data']['split'] == 'train'
+
+
+def test_the_last_frames_of_a_training_split_can_be_held_out(deliver_root, tmp_path):
+    data, run = tmp_path / 'data', tmp_path / 'run'
+    shutil.copytree(deliver_root, data, ignore=shutil.ignore_patterns('val'))
+    assert command(data, run, 'epochs=1', 'val_epochs=1', 'data.hold_out=0.3') == 0
+    provenance = load_bundle(run / 'bundle')[0].provenance
+    assert provenance['data']['frames'] == provenance['samples'] == 4
+    assert provenance['data']['part'] == {'of': 'train', 'frames': 6, 'first': 0, 'last': 3}
+    [(split, scores)] = provenance['scores'].items()
+    assert split == scores['data']['split'] == 'held_out'
+    assert scores['data']['scored_frames'] == 2
+    assert scores['data']['part'] == {'of': 'train', 'frames': 6, 'first': 4, 'last': 5}
+    assert len(list((run / 'samples').iterdir())) == 2
+
+
+def test_nothing_need_be_scored(deliver_root, tmp_path, capsys):
+    data, run = tmp_path / 'data', tmp_path / 'run'
+    shutil.copytree(deliver_root, data, ignore=shutil.ignore_patterns('val'))
+    assert command(data, run, 'epochs=1', 'val_epochs=1', 'data.score_split=none') == 0
+    assert 'data.score_split is none: nothing is scored' in ''.join(capsys.readouterr())
+    assert 'scores' not in load_bundle(run / 'bundle')[0].provenance
+    assert not (run / 'scores.json').exists() and not (run / 'samples').exists()
+    assert 'Not scored' in (run / 'report.html').read_text(encoding='utf-8')
+
+
+@pytest.mark.parametrize(('settings', 'match'), [
+    (['data.hold_out=0.05'], r'0\.05 of 6 training frames is 0; needed: at least one'),
+    (['data.hold_out=0.2', 'data.score_split=train'],
+     r"instead of data\.score_split 'train'; give one"),
+    (['data.hold_out=1.0'], r'data\.hold_out'),
+])
+def test_wrong_frames_to_hold_out_are_refused(deliver_root, tmp_path, capsys, settings, match):
+    assert command(deliver_root, tmp_path / 'run', *settings) == 1
+    assert re.search(match, capsys.readouterr().err)
+
+
+def test_a_run_that_was_killed_before_its_first_checkpoint_is_begun_anew(deliver_root, tmp_path):
+    run = tmp_path / 'run'
+    run.mkdir()
+    for name in ('recipe.yaml', 'recipe.yaml.unfinished', 'checkpoint.pt.unfinished'):
+        (run / name).write_bytes(b'half a')
+    assert command(deliver_root, run, 'epochs=0.5') == 0
+    assert (run / 'bundle').is_dir()
+    assert not list(run.glob('*.unfinished'))
+
+
+def test_a_run_that_was_ended_while_it_was_scored_has_no_bundle_yet(
+        deliver_root, tmp_path, monkeypatch, capsys):
+    run = tmp_path / 'run'
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    with monkeypatch.context() as patch:
+        patch.setattr('training.run.score_frames', full)
+        assert command(deliver_root, run, 'epochs=0.5') == 1
+    printed = capsys.readouterr()
+    assert printed.err.splitlines()[-1] == (
+        f'error: cannot write {run / "bundle"}: No space left on device')
+    assert f'{run / "checkpoint.pt"} holds the trained network: --resume' in printed.out
+    assert not (run / 'bundle').exists() and not (run / 'bundle.unfinished').exists()
+    assert command(deliver_root, run, 'epochs=0.5') == 1
+    assert 'holds an unfinished run' in capsys.readouterr().err
+    assert command(deliver_root, run, 'epochs=0.5', '--resume') == 0
+    assert load_bundle(run / 'bundle')[0].provenance['scores']
 
 
 def test_frames_that_do_not_fit_into_memory_are_not_kept(

@@ -110,6 +110,18 @@ def test_how_often_a_run_is_scored_and_saved_may_change(frames, tmp_path):
         make_trainer(frames, tmp_path / 'a', {'log_steps': 5}).resume()
 
 
+def test_a_checkpoint_from_before_a_setting_of_the_data_was_known(frames, tmp_path):
+    make_trainer(frames, tmp_path / 'a').save(None)
+    path = tmp_path / 'a' / 'checkpoint.pt'
+    state = read_checkpoint(path)
+    del state['recipe']['data']['hold_out']
+    save_checkpoint(path, state)
+    make_trainer(frames, tmp_path / 'a').resume()
+    with pytest.raises(ConfigError, match='hold_out'):
+        make_trainer(frames, tmp_path / 'a', {'data': {'short_side_px': 64, 'hold_out': 0.5}}
+                     ).resume()
+
+
 def test_a_moved_start_is_accepted_and_a_replaced_one_refused(frames, tmp_path):
     for name, digest in (('old', 'a'), ('moved', 'a'), ('replaced', 'b')):
         (tmp_path / name).mkdir()
