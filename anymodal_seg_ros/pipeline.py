@@ -21,7 +21,15 @@ from anymodal_seg_ros.health import DEFAULTS as HEALTH_DEFAULTS
 from anymodal_seg_ros.health import HealthConfig, HealthMonitor
 from anymodal_seg_ros.inference import Segmenter
 from anymodal_seg_ros.intrinsics import fit_rig, image_size, misfit_reason, overflows
-from anymodal_seg_ros.modalities import MODALITIES, Encoder, EventWindow, network_size
+from anymodal_seg_ros.modalities import (
+    MODALITIES,
+    Decoding,
+    Encoder,
+    EventWindow,
+    build_decoders,
+    decoding_for,
+    network_size,
+)
 from anymodal_seg_ros.modalities.base import LastBuilt
 from anymodal_seg_ros.samples import Prediction, Sample, SampleSet
 from anymodal_seg_ros.sync import DEFAULT_INPUTS, InputConfig, SyncConfig, Synchronizer
@@ -61,6 +69,7 @@ class Pipeline:
         segmenter: a loaded bundle; its modalities are the pipeline's inputs.
         rig: cameras and extrinsics; replaced at any time through the ``rig`` attribute.
         sync, inputs, health: settings; those not given take the components' defaults.
+        decoding: settings of the decoders, before those that the bundle has for them.
 
     Raises:
         ConfigError: a modality of the bundle that only a data set's authors can encode, or
@@ -75,12 +84,15 @@ class Pipeline:
         sync: SyncConfig | None = None,
         inputs: Mapping[str, InputConfig] | None = None,
         health: Mapping[str, HealthConfig] | None = None,
+        decoding: Decoding | None = None,
     ) -> None:
         bundle = segmenter.bundle
         self.modalities = tuple(bundle.encoders)
         self.segmenter = segmenter
         self.rig = rig
         self.encoders = build_encoders(bundle)
+        self.decoding = decoding_for(self.encoders, decoding)
+        self.decoders = build_decoders(self.decoding)
         self.health = HealthMonitor(self._filled(health, HEALTH_DEFAULTS))
         self.synchronizer = Synchronizer(
             self._filled(inputs, DEFAULT_INPUTS), sync or SyncConfig()

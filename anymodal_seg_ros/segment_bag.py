@@ -45,8 +45,8 @@ from anymodal_seg_ros.errors import AnymodalError, BadMessageError, BagError, Co
 from anymodal_seg_ros.inference import build_segmenter
 from anymodal_seg_ros.intrinsics import image_size
 from anymodal_seg_ros.labels import LabelSpace
-from anymodal_seg_ros.modalities import Decoder, Decoding, build_decoders
-from anymodal_seg_ros.modalities.depth import MILLIMETRE_M
+from anymodal_seg_ros.modalities import Decoder, Decoding
+from anymodal_seg_ros.modalities.options import add_decoding_options, decoding_from
 from anymodal_seg_ros.pipeline import Pipeline
 from anymodal_seg_ros.resources import resource_path
 from anymodal_seg_ros.samples import Prediction, Sample, SampleSet
@@ -87,7 +87,6 @@ def segment_recording(
     *,
     topics: Mapping[str, str] = TOPICS,
     schedule: FaultSchedule | None = None,
-    decoding: Decoding | None = None,
     start_s: float = 0.0,
     max_seconds: float = math.inf,
 ) -> Iterator[tuple[SampleSet, Prediction]]:
@@ -98,14 +97,13 @@ def segment_recording(
         topics: modality to topic; other keys, and modalities the bundle does not know, are
             passed over.
         schedule: sensor faults to apply on the way, as the injector node would.
-        decoding: settings of the decoders.
         start_s, max_seconds: which part of the recording to use.
 
     Raises:
         BagError: the recording is damaged, or holds none of the topics.
     """
     for sample_set in recorded_sets(path, pipeline, topics=topics, schedule=schedule,
-                                    decoding=decoding, start_s=start_s, max_seconds=max_seconds):
+                                    start_s=start_s, max_seconds=max_seconds):
         yield sample_set, pipeline.segment(sample_set)
 
 
@@ -115,12 +113,11 @@ def recorded_sets(
     *,
     topics: Mapping[str, str] = TOPICS,
     schedule: FaultSchedule | None = None,
-    decoding: Decoding | None = None,
     start_s: float = 0.0,
     max_seconds: float = math.inf,
 ) -> Iterator[SampleSet]:
     """The sets alone, unlabelled; arguments and errors as for ``segment_recording``."""
-    for formed in _formed_sets(path, pipeline, topics, schedule, decoding, start_s, max_seconds):
+    for formed in _formed_sets(path, pipeline, topics, schedule, start_s, max_seconds):
         sample_set, _ = pipeline.fitted(formed)
         if sample_set.samples:
             yield sample_set
@@ -128,16 +125,14 @@ def recorded_sets(
 
 def _formed_sets(
     path: Path | str, pipeline: Pipeline, topics: Mapping[str, str],
-    schedule: FaultSchedule | None, decoding: Decoding | None, start_s: float,
-    max_seconds: float,
+    schedule: FaultSchedule | None, start_s: float, max_seconds: float,
 ) -> Iterator[SampleSet]:
     modality_of = {topics[name]: name for name in pipeline.modalities if name in topics}
     info = bag_info(path)
     if not any(info.counts.get(topic) for topic in modality_of):
         raise BagError(f'{path}: nothing on {", ".join(modality_of) or "no topic"}; '
                        f'recorded are {", ".join(info.topics) or "no topics"}')
-    messages = _arrivals(path, modality_of, schedule, decoding, start_s)
-    decoders = build_decoders(decoding)
+    messages = _arrivals(path, modality_of, schedule, pipeline.decoding, start_s)
     start_ns = info.start_ns + round(start_s * NS_PER_S)
     last_ns = now_ns = start_ns
     for modality, recorded in messages:
@@ -147,7 +142,7 @@ def _formed_sets(
         yield from _let_time_pass(pipeline, last_ns, now_ns)
         last_ns = now_ns
         try:
-            sample = decode_recorded(modality, recorded, decoders[modality])
+            sample = decode_recorded(modality, recorded, pipeline.decoders[modality])
         except BadMessageError as error:
             yield from pipeline.reject(modality, f'bad_{error.field}', now_ns)
             continue
@@ -172,7 +167,7 @@ def _let_time_pass(pipeline: Pipeline, last_ns: int, now_ns: int) -> Iterator[Sa
 
 
 def _arrivals(path: Path | str, modality_of: Mapping[str, str], schedule: FaultSchedule | None,
-              decoding: Decoding | None, start_s: float) -> Iterator[tuple[str, BagMessage]]:
+              decoding: Decoding, start_s: float) -> Iterator[tuple[str, BagMessage]]:
     """Modality and message in the order of arrival, under the schedule's faults."""
     source = read_bag(path, tuple(modality_of), start_s)
     if schedule is None:
@@ -248,8 +243,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--topics', nargs='+', default=[], metavar='NAME=TOPIC',
                         help='topics with other names than: '
                              + ', '.join(f'{name}={topic}' for name, topic in TOPICS.items()))
-    parser.add_argument('--depth-unit-m', type=float, default=MILLIMETRE_M, metavar='M',
-                        help='metres to one step of raw integer depth (default %(default)s)')
+    add_decoding_options(parser)
     parser.add_argument('--storage', choices=('mcap', 'sqlite3'), default='mcap',
                         help='file format of the output (default %(default)s)')
     parser.add_argument('--start-s', type=float, default=0.0, help='seconds to skip')
@@ -287,14 +281,13 @@ def _run(options: argparse.Namespace) -> str:
     topics = _topics(options.topics)
     schedule = None if options.faults is None else FaultSchedule.from_yaml(options.faults)
     info = bag_info(options.bag)
-    decoding = {'depth': {'unit_m': options.depth_unit_m}}
-    build_decoders(decoding)
+    decoding = decoding_from(options)
     _check_part(options.start_s, options.max_seconds, info.duration_s)
     rig = read_rig(options.bag, topics)
     bundle = options.bundle or resource_path('bundles') / 'default'
     segmenter = build_segmenter(bundle, device=options.device, precision=options.precision,
                                 num_threads=options.num_threads)
-    pipeline = Pipeline(segmenter, rig)
+    pipeline = Pipeline(segmenter, rig, decoding=decoding)
     palette = segmenter.bundle.label_space if options.color else None
     seconds = min(max(info.duration_s - options.start_s, 0.0), options.max_seconds)
     used: Counter[str] = Counter()
@@ -304,7 +297,7 @@ def _run(options: argparse.Namespace) -> str:
         progress = stack.enter_context(tqdm(total=round(seconds, 1), unit='s', desc='labelling'))
         for sample_set, prediction in segment_recording(
                 options.bag, pipeline, topics=topics, schedule=schedule,
-                decoding=decoding, start_s=options.start_s, max_seconds=options.max_seconds):
+                start_s=options.start_s, max_seconds=options.max_seconds):
             write_prediction(writer, pipeline, sample_set, prediction, palette=palette)
             used['+'.join(prediction.used)] += 1
             done_s = (prediction.stamp_ns - info.start_ns) / NS_PER_S - options.start_s

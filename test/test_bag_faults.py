@@ -12,6 +12,7 @@ from anymodal_seg_ros.corruption import FaultSchedule, ScheduledFault
 from anymodal_seg_ros.errors import BadMessageError
 from anymodal_seg_ros.geometry import CameraModel
 from anymodal_seg_ros.modalities import MODALITIES
+from anymodal_seg_ros.modalities.clouds import cloud_points
 from anymodal_seg_ros.samples import EVENT_DTYPE
 
 IMAGE, CLOUD = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/PointCloud2'
@@ -53,6 +54,27 @@ def relay_with(modality, fault, severity=1.0, start_s=1.0, end_s=2.0):
 
 def decoded(modality, cdr):
     return MODALITIES[modality].decode(bags.from_cdr(cdr, TYPES[modality]))
+
+
+@pytest.mark.parametrize('largest', [1.0, 255.0, 3300.0])
+def test_a_faulty_scan_counts_intensities_as_the_sensor_does(largest):
+    """Who listens has learnt the sensor's scale from the scans before."""
+    relay = relay_with('lidar', 'sector_blockage', severity=0.5)
+    rng = np.random.default_rng(1)
+    scan = np.column_stack([rng.normal(0, 9, (3000, 3)), rng.random(3000) * largest])
+    scan = scan.astype(np.float32)
+    received = []
+    for stamp_ns in range(5 * S, 8 * S, S // 10):
+        cdr = bags.to_cdr(bags.cloud_message(stamp_ns, 'frame', scan))
+        [out] = relay.relay('lidar', TYPES['lidar'], cdr)
+        cloud = cloud_points(bags.from_cdr(out.cdr, TYPES['lidar']))
+        received.append(np.sort(cloud['intensity'].ravel()))
+    assert {len(one) for one in received[:10]} == {3000}
+    assert all(len(one) < 3000 for one in received[10:20])
+    for one in received:
+        nearest = np.searchsorted(received[0], one).clip(0, 2999)
+        below = np.abs(one - received[0][nearest - 1])
+        assert (np.minimum(np.abs(one - received[0][nearest]), below) <= 1e-6 * largest).all()
 
 
 @pytest.mark.parametrize('modality', TYPES)

@@ -192,12 +192,14 @@ def quarter_millimetres(tmp_path_factory):
 
 
 @pytest.mark.parametrize('faulty', [False, True])
-def test_raw_depth_in_another_unit(quarter_millimetres, pipeline, faulty):
+def test_raw_depth_in_another_unit(quarter_millimetres, recording, faulty):
     """A fault that ends sight at 10 m measures in the same unit."""
     schedule = FaultSchedule(faults=(ScheduledFault(
         name='haze', modality='depth', fault='black', start_s=0.0, end_s=9.0, severity=0.9),))
-    sets = list(recorded_sets(quarter_millimetres, pipeline, decoding={'depth': {
-        'unit_m': 0.00025}}, schedule=schedule if faulty else None))
+    pipeline = Pipeline(FakeSegmenter(), bags.read_rig(recording),
+                        decoding={'depth': {'unit_m': 0.00025}})
+    sets = list(recorded_sets(quarter_millimetres, pipeline,
+                              schedule=schedule if faulty else None))
     depth_m = sets[-1].samples['depth'].data
     assert np.allclose(depth_m[:, :20], 2.0)
     assert np.isnan(depth_m[:, 20:40]).all()

@@ -35,7 +35,7 @@ from anymodal_seg_ros.errors import AnymodalError, ConfigError
 from anymodal_seg_ros.inference import build_segmenter
 from anymodal_seg_ros.inference.precision import AUTO, PRECISIONS
 from anymodal_seg_ros.inference.torch_backend import TorchSegmenter
-from anymodal_seg_ros.modalities.depth import MILLIMETRE_M
+from anymodal_seg_ros.modalities.options import add_decoding_options, decoding_from
 from anymodal_seg_ros.unfinished import write_errors, write_whole
 from training.datasets import DATASETS
 from training.reading import LABEL_SIZES
@@ -126,8 +126,8 @@ def _score_bag(args: argparse.Namespace) -> dict[str, Any]:
     segmenter = build_segmenter(args.bundle, device=args.device, num_threads=args.threads,
                                 precision=args.precision)
     schedule = FaultSchedule.from_yaml(args.faults) if args.faults else None
-    decoding = {'depth': {'unit_m': args.depth_unit_m}}
-    scores = score_recording(args.bag, segmenter, schedule=schedule, decoding=decoding)
+    scores = score_recording(args.bag, segmenter, schedule=schedule,
+                             decoding=decoding_from(args))
     sys.stdout.write(f'{score_table(scores)}\n\nnetwork: {segmenter.description}\n')
     source = {'recording': args.bag.name, 'faults': schedule.to_dict() if schedule else None}
     return {**scores.to_dict(), 'network': segmenter.description, 'data': source}
@@ -210,9 +210,7 @@ def _parser() -> argparse.ArgumentParser:
     source.add_argument('--data', type=Path, help='folder of a data set')
     source.add_argument('--bag', type=Path, help='recording with ground truth')
     parser.add_argument('--faults', type=Path, help='fault schedule (YAML) for the recording')
-    parser.add_argument('--depth-unit-m', type=float, default=MILLIMETRE_M, metavar='M',
-                        help='metres to one step of raw integer depth in the recording '
-                             '(default %(default)s)')
+    add_decoding_options(parser)
     data = parser.add_argument_group('data set')
     data.add_argument('--dataset', default='deliver', metavar='NAME',
                       help=f'{", ".join(DATASETS)} (default %(default)s)')

@@ -31,8 +31,8 @@ from anymodal_seg_ros.bags import TOPICS
 from anymodal_seg_ros.corruption import FaultSchedule
 from anymodal_seg_ros.errors import AnymodalError, ConfigError
 from anymodal_seg_ros.labels import load_label_space
-from anymodal_seg_ros.modalities import MODALITIES, Decoding, build_decoders
-from anymodal_seg_ros.modalities.depth import MILLIMETRE_M
+from anymodal_seg_ros.modalities import MODALITIES
+from anymodal_seg_ros.modalities.options import add_decoding_options, decoding_from
 from training.extraction.dataset import ExtractedDataset
 from training.extraction.encoding import EncodingOnly
 from training.extraction.job import Job, Recording, extract, is_there, plan, splits_from_yaml
@@ -106,11 +106,14 @@ def _summary(recording: Recording, report: Report) -> str:
         if reasons:
             detail = ', '.join(f'{reason} {count}' for reason, count in reasons.items())
             lines.append(f'{sum(reasons.values()):8d}  {what}: {detail}')
+    lines += [f'{name:>8}  {key}: {value}'
+              for name, known in report.known.items() for key, value in known.items()]
     return '\n'.join(lines)
 
 
 def _job(args: argparse.Namespace) -> Job:
-    encoding = _encoding(args)
+    decoding = decoding_from(args)
+    encoding = _encoding(args).with_decoding(decoding)
     space = encoding.bundle.label_space
     topics = dict(TOPICS)
     given = []
@@ -143,13 +146,7 @@ def _job(args: argparse.Namespace) -> Job:
                             max_dt_s=args.max_dt_s, require=tuple(args.require),
                             keep_unlabelled=args.keep_unlabelled),
         schedule=FaultSchedule.from_yaml(args.faults) if args.faults else None,
-        decoding=_decoding(args), sensors=args.sensors)
-
-
-def _decoding(args: argparse.Namespace) -> Decoding:
-    decoding = {'depth': {'unit_m': args.depth_unit_m}}
-    build_decoders(decoding)
-    return decoding
+        decoding=decoding, sensors=args.sensors)
 
 
 def _encoding(args: argparse.Namespace) -> EncodingOnly:
@@ -191,8 +188,7 @@ def _parser() -> argparse.ArgumentParser:
              + ', '.join(f'{k}={t}' for k, t in TOPICS.items() if k != 'label'))
     add('--sensors', type=Path, metavar='FILE',
         help='calibration like config/sensors/sim.yaml instead of CameraInfo and /tf_static')
-    add('--depth-unit-m', type=float, default=MILLIMETRE_M, metavar='M',
-        help='metres to one step of raw integer depth (default %(default)s)')
+    add_decoding_options(group)
     add('--faults', type=Path, help='YAML schedule of sensor faults to apply')
 
     group = parser.add_argument_group('ground truth')

@@ -50,9 +50,8 @@ def score_recording(
     order = segmenter.bundle.modalities
     scores = SubsetScores(label_space=segmenter.bundle.label_space, same_frames=False,
                           missing_mode=segmenter.bundle.missing_mode)
-    pipeline = Pipeline(segmenter, read_rig(path, topics))
-    for _, prediction in segment_recording(path, pipeline, topics=topics, schedule=schedule,
-                                           decoding=decoding):
+    pipeline = Pipeline(segmenter, read_rig(path, topics), decoding=decoding)
+    for _, prediction in segment_recording(path, pipeline, topics=topics, schedule=schedule):
         nearest = int(stamps[np.abs(stamps - prediction.stamp_ns).argmin()])
         if abs(nearest - prediction.stamp_ns) <= MAX_TRUTH_OFFSET_NS:
             subset = tuple(name for name in order if name in prediction.used)

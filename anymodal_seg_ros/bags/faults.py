@@ -7,7 +7,7 @@ from __future__ import annotations
 import logging
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -180,13 +180,23 @@ class FaultRelay:
                 data = self._decoders[modality].decode(message)
                 sample = Sample(modality=modality, stamp_ns=stamp_ns, received_ns=stamp_ns,
                                 frame_id=message.header.frame_id, data=data)
-                cdr = encode_sample(corrupt(sample, active, self.schedule.seed), msgtype)
+                changed = corrupt(sample, active, self.schedule.seed)
+                cdr = encode_sample(self._in_own_scale(changed), msgtype)
             for fault in active:
                 if fault.kind == 'bytes':
                     cdr = self._with_garbage(fault, msgtype, cdr)
         except (BadMessageError, ConfigError) as error:
             logger.warning('%s passed on without its content faults: %s', modality, error)
         return cdr
+
+    def _in_own_scale(self, sample: Sample) -> Sample:
+        """Intensities as the sensor counts them: who listens may have learnt its scale."""
+        scale = self._decoders[sample.modality].known().get('intensity_scale') or 1.0
+        if scale == 1.0:
+            return sample
+        data = sample.data.copy()
+        data[:, 3] *= np.float32(scale)
+        return replace(sample, data=data)
 
     def _with_garbage(self, fault: ScheduledFault, msgtype: str, cdr: bytes) -> bytes:
         """The message with another ``data`` field, which fits its other fields no more."""

@@ -13,7 +13,6 @@ import numpy.typing as npt
 
 from anymodal_seg_ros.bags import TOPICS, bag_info, read_bag, read_rig
 from anymodal_seg_ros.inference import Segmenter
-from anymodal_seg_ros.modalities import build_decoders
 from anymodal_seg_ros.pipeline import Images, Pipeline
 from anymodal_seg_ros.samples import SampleSet
 from anymodal_seg_ros.segment_bag import decode_recorded
@@ -52,7 +51,7 @@ def label_offline(bag: Path, segmenter: Segmenter,
     start_ns = bag_info(bag).start_ns
     pipelines = [Pipeline(segmenter, rig) for _ in spans]
     modality_of = {TOPICS[name]: name for name in segmenter.bundle.encoders}
-    decoders = build_decoders()
+    decoders = pipelines[0].decoders if pipelines else {}
     for recorded in read_bag(bag, tuple(modality_of)):
         modality = modality_of[recorded.topic]
         at_s = (recorded.recorded_ns - start_ns) / 1e9

@@ -55,5 +55,5 @@ class Losses:
         if self.active:
             self.active = self._share > EXIT_SHARE
         else:
-            self.active = num_lost > 0 and is_overdue or (
+            self.active = (num_lost > 0 and is_overdue) or (
                 num_lost >= ENTER_COUNT and self._share > ENTER_SHARE)

@@ -24,6 +24,18 @@ Decoding = Mapping[str, Settings]
 """Modality to the settings of its decoder; what is left out has its default."""
 
 
+def decoding_for(
+    encoders: Mapping[str, Encoder], given: Decoding | None = None
+) -> dict[str, Settings]:
+    """The decoders' settings to go with these encoders: those given, else those they share."""
+    decoding = {name: dict(settings) for name, settings in (given or {}).items()}
+    for name, encoder in encoders.items():
+        for key in MODALITIES[name].shared_settings:
+            settings = decoding.setdefault(name, {})
+            settings[key] = settings.get(key) or encoder.settings()[key]
+    return decoding
+
+
 def build_decoders(decoding: Decoding | None = None) -> dict[str, Decoder]:
     """A decoder for each modality, for one input each. Raises ConfigError for a wrong setting."""
     settings = decoding or {}
@@ -34,5 +46,5 @@ def build_decoders(decoding: Decoding | None = None) -> dict[str, Decoder]:
 __all__ = [
     'MODALITIES', 'Decoder', 'Decoding', 'DepthEncoder', 'Encoder', 'EventEncoder',
     'EventWindow', 'LidarEncoder', 'Modality', 'RgbEncoder', 'Settings', 'build_decoders',
-    'network_size',
+    'decoding_for', 'network_size',
 ]

@@ -31,6 +31,9 @@ class Decoder(Protocol):
         form; raises ``BadMessageError``. The result may share the message's memory: do not
         write to it."""
 
+    def known(self) -> Mapping[str, Any]:
+        """What the sensor's data are taken for, by name, for diagnostics and reports."""
+
 
 class Encoder(Protocol):
     """Turns one sensor's data into the network's input on the reference camera's plane.
@@ -62,6 +65,8 @@ class Modality:
     message_types: tuple[str, ...]
     decoder_type: Callable[..., Decoder]
     encoder_type: Callable[..., Encoder]
+    shared_settings: tuple[str, ...] = ()
+    """Settings of the encoder, and so of a bundle, that the decoder takes too; 0 = not given."""
 
     def decode(self, msg: Any) -> npt.NDArray[Any]:  # noqa: ANN401 - one of many message classes
         """A lone message, of a sensor of which nothing is known. See ``Decoder.decode``."""

@@ -88,6 +88,10 @@ class DepthDecoder:
         """As :func:`decode_depth`; a compressed image of an unlikely size costs nothing."""
         return decode_depth(msg, self._unit_m, self._sizes)
 
+    def known(self) -> dict[str, Any]:
+        """Metres to one step of raw integers."""
+        return {'unit_m': f'{self._unit_m:g}'}
+
 
 @dataclass(frozen=True, kw_only=True)
 class DepthEncoder:

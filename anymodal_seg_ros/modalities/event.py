@@ -81,6 +81,10 @@ class EventDecoder:
         """As :func:`decode_events`; a compressed frame of an unlikely size costs nothing."""
         return decode_events(msg) if hasattr(msg, 'fields') else self._frames.decode(msg)
 
+    def known(self) -> dict[str, Any]:
+        """Nothing."""
+        return {}
+
 
 class EventWindow:
     """The events of the last ``window_ns``, fed batch by batch.

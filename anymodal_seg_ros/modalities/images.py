@@ -111,3 +111,7 @@ class ColorDecoder:
     def decode(self, msg: Any) -> Uint8Array:  # noqa: ANN401 - Image or CompressedImage
         """As :func:`decode_color`; a compressed image of an unlikely size costs nothing."""
         return decode_color(msg, self._sizes)
+
+    def known(self) -> dict[str, Any]:
+        """Nothing."""
+        return {}

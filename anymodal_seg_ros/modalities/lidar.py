@@ -29,20 +29,19 @@ from anymodal_seg_ros.modalities.clouds import (
     first_field,
     required_field,
 )
+from anymodal_seg_ros.modalities.intensity import LEARN, SCALE_RANGE, IntensityScale
 from anymodal_seg_ros.modalities.plane import nearest_neighbour
 
 INTENSITY_FIELDS = ('intensity', 'reflectivity', 'intensities')
 _MIN_Z_M = 0.1
-# A float intensity above this cannot be a fraction with rounding errors: the sensor counts to 255.
-_LARGEST_FRACTION = 1.5
 
 
-def decode_lidar(msg: PointCloudMessage) -> Float32Array:
+def decode_lidar(msg: PointCloudMessage, scale: IntensityScale | None = None) -> Float32Array:
     """float32 [N, 4]: x y z in metres in the sensor's frame and intensity in 0..1.
 
     Points that are not finite or at range 0 are left out, so N may be 0. Intensity is a field
-    ``intensity`` or ``reflectivity``: integers are divided by their type's maximum, floats by
-    255 where any exceeds 1.5; 0 without such a field.
+    ``intensity`` or ``reflectivity`` as a fraction of the sensor's full ``scale``, of which this
+    scan teaches it more; without one the scan stands alone. 0 without such a field.
 
     Raises:
         BadMessageError: the message contradicts itself, or x, y, z are not all there as floats.
@@ -58,16 +57,33 @@ def decode_lidar(msg: PointCloudMessage) -> Float32Array:
         square_m2 = x * x + y * y + z * z
         kept = np.isfinite(square_m2) & (square_m2 > 0.0)
     name_or_none = first_field(points, INTENSITY_FIELDS)
-    cloud[:, 3] = 0.0 if name_or_none is None else _fraction(points[name_or_none])
+    if name_or_none is None:
+        cloud[:, 3] = 0.0
+    else:
+        cloud[:, 3] = (scale or IntensityScale()).fractions(points[name_or_none])
     return cloud if kept.all() else cloud[kept]
 
 
 class LidarDecoder:
-    """The scans of one LiDAR."""
+    """The scans of one LiDAR, whose intensities are fractions of ``intensity_scale``; 0 learns it.
+
+    Raises:
+        ConfigError: the scale is none.
+    """
+
+    def __init__(self, intensity_scale: float = LEARN) -> None:
+        self._scale = IntensityScale(intensity_scale)
 
     def decode(self, msg: PointCloudMessage) -> Float32Array:
-        """As :func:`decode_lidar`."""
-        return decode_lidar(msg)
+        """As :func:`decode_lidar`, with what all scans before have taught."""
+        return decode_lidar(msg, self._scale)
+
+    def known(self) -> dict[str, Any]:
+        """The intensity's full scale (0 while unknown), where it is from, how often it changed."""
+        scale = self._scale
+        return {'intensity_scale': scale.full_scale,
+                'intensity_scale_source': 'given' if scale.is_given else 'learnt',
+                'intensity_scale_changes': scale.num_changes}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +93,7 @@ class LidarEncoder:
     Range is logarithmic, clipped to ``min_range_m``..``max_range_m``; height is clipped to
     ``min_height_m``..``max_height_m``. Returns grow to ``dilation_px`` x ``dilation_px`` pixels
     (odd; 1 = not), the nearest winning. All three channels are 0 where there is no return.
+    ``intensity_scale`` is what the decoder takes for a full intensity; 0 learns it.
     """
 
     min_range_m: float = 1.0
@@ -84,6 +101,7 @@ class LidarEncoder:
     min_height_m: float = -1.0
     max_height_m: float = 7.0
     dilation_px: int = 3
+    intensity_scale: float = LEARN
     channel_names: ClassVar[tuple[str, str, str]] = ('range', 'height', 'intensity')
 
     def __post_init__(self) -> None:
@@ -92,6 +110,7 @@ class LidarEncoder:
         check_range('min_height_m', self.min_height_m, 'max_height_m', self.max_height_m,
                     -1000.0, 1000.0)
         check_number('dilation_px', self.dilation_px, 1, 15)
+        check_number('intensity_scale', self.intensity_scale, *SCALE_RANGE)
         if self.dilation_px not in range(1, 16, 2):
             raise ConfigError(f'dilation_px is {self.dilation_px!r}; allowed is an odd number '
                               'from 1 to 15')
@@ -130,7 +149,7 @@ class LidarEncoder:
         return image.reshape(-1, 3)[source]
 
     def settings(self) -> Settings:
-        """min_range_m, max_range_m, min_height_m, max_height_m and dilation_px."""
+        """min_range_m, max_range_m, min_height_m, max_height_m, dilation_px, intensity_scale."""
         return settings_of(self)
 
 
@@ -139,16 +158,6 @@ LIDAR = Modality(
     is_camera_plane=False,
     message_types=('sensor_msgs/msg/PointCloud2',),
     decoder_type=LidarDecoder,
+    shared_settings=('intensity_scale',),
     encoder_type=LidarEncoder,
 )
-
-
-def _fraction(values: npt.NDArray[Any]) -> Float32Array:
-    if values.dtype.kind in 'iu':
-        fraction = values.astype(np.float32) / np.float32(np.iinfo(values.dtype).max)
-    else:
-        fraction = np.nan_to_num(values.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
-        if fraction.max(initial=0.0) > _LARGEST_FRACTION:
-            fraction /= np.float32(255.0)
-    clipped: Float32Array = np.clip(fraction, 0.0, 1.0)
-    return clipped

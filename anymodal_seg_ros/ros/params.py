@@ -19,6 +19,7 @@ from anymodal_seg_ros.health import HealthConfig
 from anymodal_seg_ros.inference import BACKENDS
 from anymodal_seg_ros.modalities import Decoding
 from anymodal_seg_ros.modalities.depth import MILLIMETRE_M, UNIT_RANGE_M
+from anymodal_seg_ros.modalities.intensity import LEARN, SCALE_RANGE
 from anymodal_seg_ros.resources import resource_path
 from anymodal_seg_ros.ros.declaration import Spec
 from anymodal_seg_ros.ros.extrinsics import BASE
@@ -91,6 +92,10 @@ def _input_specs(modality: str) -> Iterable[Spec]:
         yield Spec(name=f'{prefix}.unit_m', default=MILLIMETRE_M,
                    low=UNIT_RANGE_M[0], high=UNIT_RANGE_M[1],
                    text='Metres to one step of raw integer depth (16UC1)')
+    if modality == 'lidar':
+        yield Spec(name=f'{prefix}.intensity_scale', default=LEARN,
+                   low=SCALE_RANGE[0], high=SCALE_RANGE[1],
+                   text='Intensity of a full return; 0 = the bundle\'s, else learn it')
     yield Spec(name=f'{prefix}.qos', default='BEST_AVAILABLE', choices=QOS_NAMES,
                text='Quality of service; BEST_AVAILABLE is reliable unless a publisher is not')
     yield Spec(name=f'{prefix}.qos_depth', default=_DEFAULT_DEPTH.get(modality, 2),
@@ -192,7 +197,8 @@ def settings_from_values(values: Mapping[str, Any]) -> Settings:
         health={m: _health(m, values) for m in TOPICS},
         enabled={m: values[f'inputs.{m}.enabled'] for m in TOPICS},
         forms={m: _form(m, values) for m in TOPICS},
-        decoding={'depth': {'unit_m': values['inputs.depth.unit_m']}},
+        decoding={'depth': {'unit_m': values['inputs.depth.unit_m']},
+                  'lidar': {'intensity_scale': values['inputs.lidar.intensity_scale']}},
         qos={
             m: InputQos(name=values[f'inputs.{m}.qos'], depth=values[f'inputs.{m}.qos_depth'])
             for m in TOPICS

@@ -32,7 +32,6 @@ from rclpy.parameter import Parameter
 from anymodal_seg_ros.bags import read_rig
 from anymodal_seg_ros.errors import BadMessageError, ConfigError
 from anymodal_seg_ros.inference import build_segmenter
-from anymodal_seg_ros.modalities import build_decoders
 from anymodal_seg_ros.pipeline import Pipeline
 from anymodal_seg_ros.ros.conversions import NS_PER_S, RosMessage, decode_sample, header
 from anymodal_seg_ros.ros.declaration import declare
@@ -76,7 +75,6 @@ class SegmentationNode(OwningNode):
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._rig = self._build_rig()
         self._pipeline = self._build_pipeline()
-        self._decoders = build_decoders(self._settings.decoding)
         self._stats = InferenceStats()
         self._arrivals: OrderedDict[tuple[str, int], int] = OrderedDict()
         self._reported: set[tuple[str, str]] = set()
@@ -117,7 +115,8 @@ class SegmentationNode(OwningNode):
         settings = self._settings
         pipeline = Pipeline(
             self._segmenter, self._rig.rig, sync=settings.sync,
-            inputs=self._of_bundle(settings.inputs), health=self._of_bundle(settings.health))
+            inputs=self._of_bundle(settings.inputs), health=self._of_bundle(settings.health),
+            decoding=settings.decoding)
         for name in pipeline.modalities:
             if not settings.enabled[name]:
                 pipeline.set_enabled(name, False, self._now_ns())
@@ -166,7 +165,7 @@ class SegmentationNode(OwningNode):
             self._stats.count('before_clock')
             return
         try:
-            sample = decode_sample(modality, msg, now_ns, self._decoders[modality])
+            sample = decode_sample(modality, msg, now_ns, self._pipeline.decoders[modality])
         except BadMessageError as error:
             self._reject(modality, f'bad_{error.field}', str(error), now_ns)
             return
@@ -301,7 +300,8 @@ class SegmentationNode(OwningNode):
         statuses = [
             modality_status(
                 self.get_name(), self._hardware_id, report,
-                input_values(self._inputs[name], self._rig, self._bad_camera_infos[name]),
+                {**input_values(self._inputs[name], self._rig, self._bad_camera_infos[name]),
+                 **self._pipeline.decoders[name].known()},
                 self._rig.calibration_error(name))
             for name, report in self._pipeline.health.reports(now_ns).items()
         ]

@@ -348,6 +348,34 @@ def test_raw_depth_counts_in_the_unit_that_was_set(bench):
     assert np.allclose(received[0].data, 2.0)
 
 
+@pytest.mark.parametrize(('params', 'expected'), [
+    ({}, ('255.000', 'learnt', 1 / 255)),
+    ({'inputs.lidar.intensity_scale': 100.0}, ('100.000', 'given', 1 / 100))])
+def test_the_scale_of_intensities_is_stated(bench, monkeypatch, params, expected):
+    """The bench's scans have 0.5 everywhere; here they count to 255."""
+    bench = bench(**{'camera.width_px': SIZE_PX, 'camera.height_px': SIZE_PX,
+                     'camera.horizontal_fov_deg': 90.0, 'extrinsics.lidar': LIDAR_POSE, **params})
+    whole = SCENE.lidar
+
+    def counting(step):
+        points = whole(step)
+        points['intensity'] = np.arange(len(points)) % 256
+        return points
+
+    monkeypatch.setattr(SCENE, 'lidar', counting)
+    seen = []
+    push = bench.node._pipeline.push
+    monkeypatch.setattr(bench.node._pipeline, 'push', lambda sample, now_ns: (
+        seen.append(sample), push(sample, now_ns))[1])
+
+    def known():
+        values = bench.parts.get('lidar', (None, {}))[1]
+        return values.get('intensity_scale'), values.get('intensity_scale_source')
+
+    bench.send_until('lidar', lambda: known() == expected[:2] and len(seen) >= 2)
+    assert seen[1].data[1, 3] == pytest.approx(expected[2])
+
+
 def labelled(*modalities):
     samples = {name: decode_sample(name, SCENE.message(name, 0, 10**9), 10**9,
                                    MODALITIES[name])

@@ -14,8 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from anymodal_seg_ros.bundle import Bundle
+from anymodal_seg_ros.bundle import FROM_DATASET, Bundle
 from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.unfinished import SUFFIX, whole_folder, write_whole
 from training.datasets.recorded import (
     DATASET_FILE,
@@ -56,7 +57,7 @@ class ExtractedDataset:
             for key in ('label_space', 'short_side_px', 'modalities', 'encoders'):
                 # Through JSON, in which lists and tuples are one.
                 wanted = json.loads(json.dumps(fresh[key]))
-                if self._data.get(key) != wanted:
+                if _complete(key, self._data.get(key)) != _complete(key, wanted):
                     raise ConfigError(
                         f'{root} was extracted with {key} {_short(self._data.get(key))}, not '
                         f'{_short(wanted)}; name a new folder')
@@ -117,6 +118,15 @@ def check_split(split: object, recording: str) -> str:
 
 def _text(data: Mapping[str, Any]) -> str:
     return json.dumps(data, indent=2) + '\n'
+
+
+def _complete(key: str, value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+    """Encoders with the settings that an earlier version did not know; all else as it is."""
+    if key != 'encoders' or not isinstance(value, dict):
+        return value
+    return {name: {**MODALITIES[name].default_settings(), **settings}
+            if name in MODALITIES and settings != FROM_DATASET else settings
+            for name, settings in value.items()}
 
 
 def _short(value: object) -> str:

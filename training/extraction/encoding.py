@@ -5,17 +5,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from anymodal_seg_ros.bundle import Bundle, load_bundle
+from anymodal_seg_ros.bundle import FROM_DATASET, Bundle, load_bundle
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.labels import LabelSpace
-from anymodal_seg_ros.modalities import MODALITIES
+from anymodal_seg_ros.modalities import MODALITIES, Decoding
 
 SIZE_MULTIPLE = 32
 
@@ -57,6 +57,17 @@ class EncodingOnly:
         return cls(bundle=Bundle(
             model_name='m_segformer', model_config=config, encoders=settings,
             label_space=label_space, short_side_px=short_side_px))
+
+    def with_decoding(self, decoding: Decoding) -> EncodingOnly:
+        """The same with what these settings of decoders say about the encoders' input, so that a
+        bundle trained on it takes it for the same on the vehicle."""
+        encoders = dict(self.bundle.encoders)
+        for name, settings in decoding.items():
+            given = {key: settings[key] for key in MODALITIES[name].shared_settings
+                     if settings.get(key)}
+            if given and encoders.get(name, FROM_DATASET) != FROM_DATASET:
+                encoders[name] = {**encoders[name], **given}
+        return replace(self, bundle=replace(self.bundle, encoders=encoders))
 
     @property
     def description(self) -> str:

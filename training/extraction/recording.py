@@ -72,12 +72,15 @@ class Report:
     dropped_samples: dict[str, dict[str, int]] = field(default_factory=dict)
     """Samples in no set, by sensor and the synchronizer's or the health monitor's reason."""
     rejected_labels: dict[str, int] = field(default_factory=dict)
+    known: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """By sensor, what its data were taken for; see ``Decoder.known``."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
         return {'frames': self.frames, 'labelled_frames': self.labelled_frames,
                 'sensors': dict(self.sensors), 'dropped_frames': dict(self.dropped_frames),
-                'dropped_samples': self.dropped_samples, 'rejected_labels': self.rejected_labels}
+                'dropped_samples': self.dropped_samples, 'rejected_labels': self.rejected_labels,
+                'known': self.known}
 
 
 class _Chooser:
@@ -141,7 +144,7 @@ def extract_recording(
         BagError: the recording is damaged, or holds none of the topics or no label image.
         ConfigError: labels of another size or with unknown values, or not one frame was left.
     """
-    pipeline = Pipeline(encoding, rig)
+    pipeline = Pipeline(encoding, rig, decoding=decoding)
     folder.mkdir(parents=True)
     truth = None
     if labels is not None:
@@ -150,8 +153,7 @@ def extract_recording(
     calibration_sha256 = sha256_of(calibration_dict(rig))
     report = Report()
     with (folder / FRAMES_FILE).open('w', encoding='utf-8') as lines:
-        for sample_set in recorded_sets(path, pipeline, topics=topics, schedule=schedule,
-                                        decoding=decoding):
+        for sample_set in recorded_sets(path, pipeline, topics=topics, schedule=schedule):
             on_set(sample_set.stamp_ns)
             refusal = chooser.refusal(sample_set)
             if refusal:
@@ -177,6 +179,8 @@ def extract_recording(
         shutil.rmtree(folder / _POOL)
         report.rejected_labels = dict(truth.rejected)
     report.dropped_samples = _dropped_samples(pipeline)
+    report.known = {name: known for name in pipeline.modalities
+                    if (known := dict(pipeline.decoders[name].known()))}
     if not report.frames:
         raise ConfigError(f'{path}: not one frame was left; dropped: '
                           f'{dict(report.dropped_frames) or "no set was formed"}')

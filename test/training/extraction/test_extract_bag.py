@@ -304,6 +304,32 @@ def test_image_size_must_survive_a_second_resizing(labelled, extract):
     assert line == 'error: short side 100 px; allowed: multiples of 32'
 
 
+def test_the_scale_of_intensities_is_stored_for_the_vehicle(labelled, data, extract, tmp_path):
+    """What was given is in the encoders that a bundle takes over; what was learnt is reported."""
+    learnt = json.loads((data / 'noise' / 'recording.json').read_text())
+    assert learnt['report']['known']['lidar'] == {
+        'intensity_scale': 1.0, 'intensity_scale_source': 'learnt', 'intensity_scale_changes': 0}
+    assert learnt['encoders']['lidar']['intensity_scale'] == 0.0
+    given = extract(labelled, '--lidar-intensity-scale', '100', output=tmp_path / 'given')
+    details = json.loads((given / 'noise' / 'recording.json').read_text())
+    assert details['encoders']['lidar']['intensity_scale'] == 100.0
+    assert details['report']['known']['lidar']['intensity_scale_source'] == 'given'
+    assert 'intensity_scale: 100.0' in extract.out
+    line = extract(labelled, '--lidar-intensity-scale', '100', fails=True)
+    assert f'{data} was extracted with encoders' in line
+    line = extract(labelled, '--lidar-intensity-scale', '-1', fails=True)
+    assert 'intensity_scale is -1.0; allowed is 0 to' in line
+
+
+def test_a_data_set_from_before_a_setting_of_the_encoders_is_added_to(data, other, extract):
+    file = data / 'dataset.json'
+    content = json.loads(file.read_text())
+    del content['encoders']['lidar']['intensity_scale']
+    file.write_text(json.dumps(content))
+    extract(other)
+    assert set(json.loads(file.read_text())['recordings']) == {'noise', 'other'}
+
+
 def test_data_set_of_other_settings_or_of_another_kind(data, labelled, extract, tmp_path):
     line = extract(labelled, size=('--short-side-px', '64'), fails=True)
     assert f'{data} was extracted with short_side_px 32, not 64; name a new folder' in line
