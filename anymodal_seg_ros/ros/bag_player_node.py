@@ -54,7 +54,7 @@ PARAMETERS = (
     Spec(name='start_offset_s', default=0.0, low=0.0, high=1e9,
          text='Seconds of the recording to skip; latched topics are played all the same'),
     Spec(name='finish_delay_s', default=0.0, low=0.0, high=3600.0,
-         text='Recorded seconds for which /clock runs on after the last message'),
+         text='Recorded seconds for which /clock runs on after the last message; none in a loop'),
     Spec(name='wait_for_subscribers_s', default=0.0, low=0.0, high=3600.0,
          text='How long to wait, before starting, until wait_for_topics have a subscriber'),
     Spec(name='wait_for_node', default='',
@@ -231,6 +231,9 @@ class BagPlayer(OwningNode):
                 self._num_published += 1
         finally:
             ahead.stop()
+        if self._settings['loop']:
+            # Silence under a running clock would be that of every sensor.
+            return
         delay_ns = round(self._settings['finish_delay_s'] * NS_PER_S)
         self._run_clock_until(timeline, max(self._clock_ns, start_ns) + delay_ns)
 

@@ -31,10 +31,6 @@ LEVELS: Mapping[HealthState, bytes] = {
     HealthState.PROBATION: DiagnosticStatus.WARN,
     HealthState.DISABLED: DiagnosticStatus.OK,
 }
-_MESSAGES: Mapping[HealthState, str] = {
-    HealthState.WAITING: 'nothing received yet',
-    HealthState.DISABLED: 'disabled by the user',
-}
 STALLED_SETS = 30
 """So many sets that nobody took since the network last answered mean that it hangs."""
 NON_INCREASING = ('stamp_backwards', 'stamp_frozen')
@@ -65,11 +61,12 @@ def status(
 
 def modality_status(
     node_name: str, hardware_id: str, report: HealthReport, extra: Mapping[str, object],
-    error: str = '',
+    error: str = '', silence: str = '',
 ) -> DiagnosticStatus:
     """One sensor's health. ``extra`` follows the report's own values.
 
-    ``error`` is what only the user can put right, whatever the sensor's state.
+    ``error`` is what only the user can put right, whatever the sensor's state; ``silence`` says
+    where nothing is received, and why.
     """
     rejected = report.rejected
     non_increasing = sum(rejected.get(reason, 0) for reason in NON_INCREASING)
@@ -89,7 +86,9 @@ def modality_status(
         **extra,
     }
     default = f'{report.state.value}: {report.reason}' if report.reason else report.state.value
-    message = _MESSAGES.get(report.state, default)
+    if report.state is HealthState.WAITING and not report.num_received:
+        default = f'nothing received {silence}' if silence else 'nothing received yet'
+    message = 'disabled by the user' if report.state is HealthState.DISABLED else default
     name = f'{node_name}: {report.modality}'
     if error:
         return status(DiagnosticStatus.ERROR, name, f'{message}; {error}', values, hardware_id)
@@ -103,6 +102,7 @@ def input_values(source: Input, rig: RigKeeper, num_bad_infos: int) -> dict[str,
         'publishers': source.num_publishers(),
         'qos': source.qos_in_use,
         'messages_lost': source.events['messages_lost'],
+        'messages_late': source.events['messages_late'],
         'incompatible_qos': source.events['incompatible_qos'],
     }
     if source.modality != 'rgb':

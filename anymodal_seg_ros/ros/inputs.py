@@ -16,11 +16,14 @@ from rclpy.qos_overriding_options import QoSOverridingOptions, QoSPolicyKind
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
+from anymodal_seg_ros.health.statistics import RollingMedian
 from anymodal_seg_ros.ros.conversions import RosMessage
 from anymodal_seg_ros.ros.declaration import overrides
 from anymodal_seg_ros.ros.qos import fallback_qos, has_best_effort_publisher, input_qos
 
 OnMessage = Callable[[str, RosMessage], None]
+OnLost = Callable[[str, int], None]
+"""(modality, how many messages were lost, or late for having been sent again)"""
 TOPICS: Mapping[str, str] = {
     'rgb': 'camera/image',
     'depth': 'depth/image',
@@ -39,6 +42,11 @@ TRANSPORTS: Mapping[str, Mapping[str, tuple[type[Any], str]]] = {
     'event': {'cloud': (PointCloud2, ''), 'frame': (Image, '')},
 }
 """By modality: the forms it may come in, with message type and topic suffix."""
+FORM_NAMES: Mapping[str, str] = {'rgb': 'transport', 'depth': 'transport', 'event': 'type'}
+"""Which parameter ``inputs.<modality>.<name>`` chooses among several forms."""
+LATE_NS = 200_000_000
+"""On the way for so much longer than usual means that a message was lost and sent again."""
+RECENT_DELAYS = 51
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,16 +72,20 @@ class Input:
         message_type: type[Any],
         qos: InputQos,
         on_message: OnMessage,
+        on_lost: OnLost | None = None,
     ) -> None:
         self.modality = modality
         self.topic = topic
+        self.message_type = message_type
+        self.num_received = 0
         self.events: Counter[str] = Counter()
-        """Transport events: ``messages_lost`` and ``incompatible_qos``."""
+        """Transport events: ``messages_lost``, ``messages_late`` and ``incompatible_qos``."""
         self.qos_in_use = qos.name
         self._node = node
-        self._type = message_type
         self._qos = qos
         self._on_message = on_message
+        self._on_lost = on_lost
+        self._delays = RollingMedian(RECENT_DELAYS)
         self._subscription: Subscription | None = None
         self._declared = False
         self._wants_fallback = False
@@ -98,6 +110,11 @@ class Input:
             self.set_active(False)
             self.set_active(True)
 
+    @property
+    def profile(self) -> QoSProfile | None:
+        """What is asked for now; None while it is switched off."""
+        return None if self._subscription is None else self._subscription.qos_profile
+
     def num_publishers(self) -> int:
         return int(self._node.count_publishers(self.topic))
 
@@ -120,7 +137,7 @@ class Input:
         self._declared = True
         options = QoSOverridingOptions(kinds)
         callbacks = SubscriptionEventCallbacks(
-            incompatible_qos=self._on_incompatible, message_lost=self._on_lost
+            incompatible_qos=self._on_incompatible, message_lost=self._on_message_lost
         )
         try:
             self._subscription = self._create(callbacks, options)
@@ -131,7 +148,7 @@ class Input:
         self, callbacks: SubscriptionEventCallbacks | None, options: QoSOverridingOptions
     ) -> Subscription:
         return self._node.create_subscription(
-            self._type,
+            self.message_type,
             self.topic,
             self._receive,
             self._profile(),
@@ -139,11 +156,29 @@ class Input:
             qos_overriding_options=options,
         )
 
-    def _receive(self, msg: RosMessage) -> None:
+    def _receive(self, msg: RosMessage, info: Mapping[str, Any]) -> None:
+        self.num_received += 1
+        self._judge_delay(info)
         self._on_message(self.modality, msg)
 
-    def _on_lost(self, info: Any) -> None:  # noqa: ANN401 - not the same type in all releases
-        self.events['messages_lost'] += info.total_count_change
+    def _judge_delay(self, info: Mapping[str, Any]) -> None:
+        """Compared with the usual, for the clocks of two machines differ."""
+        sent_ns, received_ns = info['source_timestamp'], info['received_timestamp']
+        # Not every middleware says both.
+        if sent_ns <= 0 or received_ns <= 0:
+            return
+        usual_ns = self._delays.median
+        if usual_ns is not None and received_ns - sent_ns > usual_ns + LATE_NS:
+            self._note_lost('messages_late', 1)
+        self._delays.add(received_ns - sent_ns)
+
+    def _on_message_lost(self, info: Any) -> None:  # noqa: ANN401 - not the same type in all releases
+        self._note_lost('messages_lost', info.total_count_change)
+
+    def _note_lost(self, event: str, number: int) -> None:
+        self.events[event] += number
+        if self._on_lost is not None:
+            self._on_lost(self.modality, number)
 
     def _on_incompatible(self, info: Any) -> None:  # noqa: ANN401
         self.events['incompatible_qos'] += 1
@@ -160,23 +195,25 @@ def build_inputs(
     forms: Mapping[str, str],
     qos: Mapping[str, InputQos],
     on_message: OnMessage,
+    on_lost: OnLost,
 ) -> dict[str, Input]:
     """One input for each modality of ``forms`` (modality to a key of ``TRANSPORTS``)."""
     inputs = {}
     for modality, form in forms.items():
         message_type, suffix = TRANSPORTS[modality][form]
         topic = node.resolve_topic_name(TOPICS[modality]) + suffix
-        inputs[modality] = Input(node, modality, topic, message_type, qos[modality], on_message)
+        inputs[modality] = Input(
+            node, modality, topic, message_type, qos[modality], on_message, on_lost)
     return inputs
 
 
 def build_camera_info_inputs(
     node: Node, modalities: tuple[str, ...], on_message: OnMessage
-) -> list[Input]:
+) -> dict[str, Input]:
     """One camera info input for each camera-like modality."""
     qos = InputQos(name='BEST_AVAILABLE', depth=2)
-    return [
-        Input(node, name, node.resolve_topic_name(topic), CameraInfo, qos, on_message)
+    return {
+        name: Input(node, name, node.resolve_topic_name(topic), CameraInfo, qos, on_message)
         for name, topic in CAMERA_INFO_TOPICS.items()
         if name in modalities
-    ]
+    }

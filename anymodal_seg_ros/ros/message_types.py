@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Message classes by their type's name. Layer: ros."""
+"""Message classes and their types' names. Layer: ros."""
 
 from __future__ import annotations
 
@@ -16,3 +16,8 @@ def message_class(msgtype: str) -> type[Any] | None:
     except ImportError:
         return None
     return found if isinstance(found, type) else None
+
+
+def type_name(message_class: type[Any]) -> str:
+    """``'sensor_msgs/msg/Image'`` and so on."""
+    return f'{message_class.__module__.partition(".")[0]}/msg/{message_class.__name__}'

@@ -23,7 +23,13 @@ from anymodal_seg_ros.modalities.intensity import LEARN, SCALE_RANGE
 from anymodal_seg_ros.resources import resource_path
 from anymodal_seg_ros.ros.declaration import Spec
 from anymodal_seg_ros.ros.extrinsics import BASE
-from anymodal_seg_ros.ros.inputs import CAMERA_INFO_TOPICS, TOPICS, TRANSPORTS, InputQos
+from anymodal_seg_ros.ros.inputs import (
+    CAMERA_INFO_TOPICS,
+    FORM_NAMES,
+    TOPICS,
+    TRANSPORTS,
+    InputQos,
+)
 from anymodal_seg_ros.ros.qos import QOS_NAMES
 from anymodal_seg_ros.sync import DEFAULT_INPUTS, InputConfig, SyncConfig
 
@@ -85,8 +91,7 @@ def _input_specs(modality: str) -> Iterable[Spec]:
                text=f'Whether {modality} is used; may change at run time')
     forms = tuple(TRANSPORTS[modality])
     if len(forms) > 1:
-        name = 'type' if modality == 'event' else 'transport'
-        yield Spec(name=f'{prefix}.{name}', default=forms[0], choices=forms,
+        yield Spec(name=f'{prefix}.{FORM_NAMES[modality]}', default=forms[0], choices=forms,
                    text=f'Form of the messages on {TOPICS[modality]}')
     if modality == 'depth':
         yield Spec(name=f'{prefix}.unit_m', default=MILLIMETRE_M,
@@ -230,8 +235,7 @@ def _health(modality: str, values: Mapping[str, Any]) -> HealthConfig:
 
 
 def _form(modality: str, values: Mapping[str, Any]) -> str:
-    name = 'type' if modality == 'event' else 'transport'
-    form: str = values.get(f'inputs.{modality}.{name}', 'raw')
+    form: str = values.get(f'inputs.{modality}.{FORM_NAMES.get(modality)}', 'raw')
     return form
 
 

@@ -33,6 +33,7 @@ from anymodal_seg_ros.bags import read_rig
 from anymodal_seg_ros.errors import BadMessageError, ConfigError
 from anymodal_seg_ros.inference import build_segmenter
 from anymodal_seg_ros.pipeline import Pipeline
+from anymodal_seg_ros.ros.advice import Advisor
 from anymodal_seg_ros.ros.conversions import NS_PER_S, RosMessage, decode_sample, header
 from anymodal_seg_ros.ros.declaration import declare
 from anymodal_seg_ros.ros.diagnostics import (
@@ -47,6 +48,7 @@ from anymodal_seg_ros.ros.labelling import Labelling, Work
 from anymodal_seg_ros.ros.lifetime import OwningNode, run_node
 from anymodal_seg_ros.ros.outputs import OutputPublishers
 from anymodal_seg_ros.ros.params import AREAS, parameter_specs, settings_from_values
+from anymodal_seg_ros.ros.state_log import StateLog
 from anymodal_seg_ros.ros.transforms import tf_lookup
 from anymodal_seg_ros.samples import SampleSet
 
@@ -130,8 +132,11 @@ class SegmentationNode(OwningNode):
         modalities = self._pipeline.modalities
         forms = {name: self._settings.forms[name] for name in modalities}
         self._camera_infos = build_camera_info_inputs(self, modalities, self._on_camera_info)
-        self._inputs = build_inputs(self, forms, self._settings.qos, self._on_message)
-        for camera_info in self._camera_infos:
+        self._inputs = build_inputs(
+            self, forms, self._settings.qos, self._on_message, self._on_lost)
+        self._advisor = Advisor(self, self._inputs, self._camera_infos)
+        self._state_log = StateLog(self.get_logger())
+        for camera_info in self._camera_infos.values():
             camera_info.set_active(True)
         for name, source in self._inputs.items():
             source.set_active(self._settings.enabled[name])
@@ -186,6 +191,10 @@ class SegmentationNode(OwningNode):
         if len(self._arrivals) > REMEMBERED_ARRIVALS:
             self._arrivals.popitem(last=False)
         self._forward(self._pipeline.push(sample, now_ns), now_ns)
+
+    def _on_lost(self, modality: str, number: int) -> None:
+        if now_ns := self._now_ns():
+            self._pipeline.health.note_lost(modality, number, now_ns)
 
     def _reject(self, modality: str, reason: str, text: str, now_ns: int) -> None:
         self._report_bad(modality, reason, text)
@@ -244,11 +253,7 @@ class SegmentationNode(OwningNode):
         if now_ns:
             self._forward(self._pipeline.poll(now_ns, steady_ns), now_ns)
         transitions = self._pipeline.health.drain_transitions()
-        for change in transitions:
-            self.get_logger().info(
-                f'{change.modality}: {change.old.value} -> {change.new.value}'
-                f'{f" ({change.reason})" if change.reason else ""}'
-            )
+        self._state_log.write(transitions, steady_ns)
         if not transitions:
             period_ns = NS_PER_S / self._values['diagnostics.rate_hz']
             if steady_ns - self._last_diagnostics_ns < period_ns:
@@ -258,15 +263,20 @@ class SegmentationNode(OwningNode):
         self._publish_diagnostics(now_ns, steady_ns)
 
     def _once_in_a_while(self) -> None:
-        for source in (*self._inputs.values(), *self._camera_infos):
+        for source in (*self._inputs.values(), *self._camera_infos.values()):
             source.adapt()
         self._rig.refresh()
 
     def _on_clock_jump(self, jump: TimeJump) -> None:
+        now_ns = self._now_ns()
+        if now_ns == jump.delta.nanoseconds:
+            # Simulated time begins: nothing was taken in before, but its grace times begin too.
+            self._pipeline.health.reset(now_ns)
+            return
         self._restart(f'the clock jumped by {jump.delta.nanoseconds / NS_PER_S:.3f} s')
 
     def _restart(self, reason: str) -> None:
-        self.get_logger().info(f'restart: {reason}')
+        self._state_log.restart(reason)
         self._arrivals.clear()
         self._labelling.abandon()
         self._pipeline.reset(self._now_ns(), reason)
@@ -297,13 +307,17 @@ class SegmentationNode(OwningNode):
         return SetParametersResult(successful=True)
 
     def _publish_diagnostics(self, now_ns: int, steady_ns: int) -> None:
+        reports = self._pipeline.health.reports(now_ns)
+        causes = self._advisor.look(reports)
+        if now_ns == 0:
+            self._advisor.miss_clock()
         statuses = [
             modality_status(
                 self.get_name(), self._hardware_id, report,
                 {**input_values(self._inputs[name], self._rig, self._bad_camera_infos[name]),
                  **self._pipeline.decoders[name].known()},
-                self._rig.calibration_error(name))
-            for name, report in self._pipeline.health.reports(now_ns).items()
+                self._rig.calibration_error(name), causes.get(name, ''))
+            for name, report in reports.items()
         ]
         statuses.append(synchronization_status(
             self.get_name(), self._hardware_id, self._pipeline.synchronizer.stats(),

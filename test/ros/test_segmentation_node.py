@@ -160,6 +160,9 @@ def test_a_paused_simulation_is_no_dead_sensor_and_a_restart_is_survived(running
                         simulated_ns=1000_000_000_000)
     assert run.wait_until_all_ok(START_S), node.output
     assert run.parts['synchronization']['clock'] == 'running'
+    # That simulated time begins is no news.
+    assert 'restart' not in node.output
+    assert run.parts['synchronization']['resets'] == '0'
     num_changes = len(run.changes)
     run.clock_rate = 0.0
     assert run.run_until(lambda: run.parts['synchronization']['clock'] == 'paused', 5.0)
@@ -176,6 +179,9 @@ def test_a_paused_simulation_is_no_dead_sensor_and_a_restart_is_survived(running
     after = [ns for _, ns in run.labels[num_labels:] if ns < 600_000_000_000]
     assert all(a < b for a, b in pairwise(after))
     assert int(run.parts['synchronization']['resets']) >= 1
+    assert node.output.count('restart: ') == 1
+    assert 'reset' not in node.output
+    assert 'lost' not in node.output
 
 
 @pytest.mark.parametrize(('params', 'message'), [

@@ -1,0 +1,125 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What to do about an input that does not come as it should, said once. Layer: ros."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from rclpy.node import Node
+from rclpy.qos import ReliabilityPolicy
+from rclpy.utilities import get_rmw_implementation_identifier
+
+from anymodal_seg_ros.resources import resource_path
+from anymodal_seg_ros.ros.inputs import FORM_NAMES, TOPICS, TRANSPORTS, Input
+from anymodal_seg_ros.ros.message_types import type_name
+from anymodal_seg_ros.ros.silence import why_silent
+from anymodal_seg_ros.samples import HealthReport
+
+CLOCK_TYPE = 'rosgraph_msgs/msg/Clock'
+LASTING_NS = 2_000_000_000
+
+
+class Advisor:
+    """Warns in the node's log; each sensor's each trouble once, and again if its cause changes.
+
+    Args:
+        inputs, camera_infos: by modality.
+    """
+
+    def __init__(
+        self, node: Node, inputs: Mapping[str, Input], camera_infos: Mapping[str, Input]
+    ) -> None:
+        self._node = node
+        self._inputs = inputs
+        self._camera_infos = camera_infos
+        self._said: set[str] = set()
+        self._causes: dict[str, tuple[str, int]] = {}
+        """By topic: why it is silent, and since when that is so."""
+        self._has_told_remedy = False
+
+    def look(self, reports: Mapping[str, HealthReport]) -> dict[str, str]:
+        """Warn of what is new; returns, by modality, why nothing is received."""
+        causes = {}
+        for modality, report in reports.items():
+            if report.reason == 'never_received':
+                source = self._inputs[modality]
+                causes[modality] = f'on {source.topic}: {self._why_silent(source)}'
+                self._say_if_lasting(source.topic, f'{modality}: nothing received '
+                                                   f'{causes[modality]}')
+            elif report.reason == 'no_camera_info' and modality in self._camera_infos:
+                self._look_for_camera_info(self._camera_infos[modality])
+            elif report.reason == 'transport_loss':
+                self._tell_of_loss(self._inputs[modality])
+        return causes
+
+    def miss_clock(self) -> None:
+        """Simulated time has not begun."""
+        why = why_silent(self._node, '/clock', CLOCK_TYPE, None)
+        self._say_if_lasting('/clock', f'use_sim_time is true, but no time has come on /clock: '
+                                       f'{why}')
+
+    def _say(self, text: str) -> None:
+        if text not in self._said:
+            self._said.add(text)
+            self._node.get_logger().warning(text)
+
+    def _say_if_lasting(self, topic: str, text: str) -> None:
+        """While nodes come and go the cause changes: it must be the same for a while."""
+        steady_ns = time.monotonic_ns()
+        known, since_ns = self._causes.get(topic, ('', 0))
+        if text != known:
+            self._causes[topic] = text, steady_ns
+        elif steady_ns - since_ns >= LASTING_NS:
+            self._say(text)
+
+    def _why_silent(self, source: Input) -> str:
+        taken = {one.topic for one in self._inputs.values()}
+        why = why_silent(self._node, source.topic, type_name(source.message_type), source.profile,
+                         taken)
+        return why + self._other_form(source)
+
+    def _other_form(self, source: Input) -> str:
+        """The sensor may speak in a form that the parameters do not name."""
+        modality = source.modality
+        base = self._node.resolve_topic_name(TOPICS[modality])
+        for form, (message_type, suffix) in TRANSPORTS[modality].items():
+            if message_type is not source.message_type and any(
+                    info.topic_type == type_name(message_type)
+                    for info in self._node.get_publishers_info_by_topic(base + suffix)):
+                return (f'; for {base}{suffix} set inputs.{modality}.{FORM_NAMES[modality]} '
+                        f'to {form}')
+        return ''
+
+    def _look_for_camera_info(self, source: Input) -> None:
+        if not source.num_received:
+            why = why_silent(
+                self._node, source.topic, type_name(source.message_type), source.profile)
+            self._say_if_lasting(
+                source.topic, f'{source.modality}: no CameraInfo on {source.topic}: {why}')
+
+    def _tell_of_loss(self, source: Input) -> None:
+        text = (f'{source.modality}: messages on {source.topic} are lost on their way, or sent '
+                'again and late; the sensor itself speaks')
+        if text not in self._said and not self._has_told_remedy:
+            self._has_told_remedy = True
+            self._said.add(text)
+            text += f'. {self._remedy(source)}'
+        self._say(text)
+
+    def _remedy(self, source: Input) -> str:
+        remedy = 'Enlarge the network buffers or send compressed images'
+        if 'fastrtps' in get_rmw_implementation_identifier():
+            profile = resource_path('config') / 'fastdds_shm.xml'
+            remedy = ('On one machine, start what publishes it with '
+                      f'FASTDDS_DEFAULT_PROFILES_FILE={profile} '
+                      '(FASTRTPS_DEFAULT_PROFILES_FILE before Fast DDS 3); between machines, '
+                      'enlarge the network buffers or send compressed images')
+        offered = [info.qos_profile.reliability
+                   for info in self._node.get_publishers_info_by_topic(source.topic)]
+        profile_in_use = source.profile
+        if (profile_in_use is not None and ReliabilityPolicy.RELIABLE in offered
+                and profile_in_use.reliability is not ReliabilityPolicy.RELIABLE):
+            remedy += f'; with inputs.{source.modality}.qos RELIABLE lost ones are sent again'
+        return f'{remedy}. docs/node.md has more'

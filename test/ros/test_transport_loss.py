@@ -1,0 +1,104 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Images that Fast DDS loses on their way are not taken for a dying camera."""
+
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray
+from ros_streams.fault_run import values_of
+from sensor_msgs.msg import Image
+
+from anymodal_seg_ros.resources import resource_path
+from anymodal_seg_ros.ros.inputs import Input, InputQos
+
+# 768 KiB each, more than the built-in shared-memory segment of Fast DDS holds.
+CAMERA = '''
+import array, sys
+import rclpy
+from rclpy.node import Node
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import Image
+from anymodal_seg_ros.ros.lifetime import run_node
+
+
+class Camera(Node):
+    def __init__(self):
+        super().__init__('camera')
+        self.publisher = self.create_publisher(Image, 'camera/image', qos_profile_sensor_data)
+        self.image = Image(height=512, width=512, encoding='rgb8', step=1536,
+                           data=array.array('B', bytes(range(256)) * 3072))
+        self.image.header.frame_id = 'lens'
+        self.create_timer(0.1, self.send)
+
+    def send(self):
+        self.image.header.stamp = self.get_clock().now().to_msg()
+        self.image.data[:8] = array.array('B', self.image.header.stamp.nanosec.to_bytes(8, 'big'))
+        self.publisher.publish(self.image)
+
+
+sys.exit(run_node(Camera))
+'''
+
+
+def test_images_lost_by_the_transport_are_named_as_such(
+        start_node, probe, tiny_bundle, tmp_path, monkeypatch):
+    (tmp_path / 'examples').mkdir()
+    (tmp_path / 'examples' / 'camera.py').write_text(CAMERA)
+    states = []
+
+    def note(message):
+        for status in message.status:
+            if status.name == 'anymodal_seg: rgb':
+                values = values_of(status)
+                states.append((values['state'], values['reason'], int(values['messages_lost'])))
+
+    probe.node.create_subscription(DiagnosticArray, '/diagnostics', note, 10)
+    node = start_node('segmentation_node', {
+        'bundle': str(tiny_bundle), 'model.num_threads': 1, 'diagnostics.rate_hz': 10.0,
+        'health.rgb.skip_checks': ['image_frozen', 'image_covered'],
+        **{f'inputs.{name}.enabled': False for name in ('depth', 'lidar', 'event')}})
+    probe.spin_until(lambda: states, 60.0)
+    with monkeypatch.context() as patch:
+        patch.delenv('FASTDDS_DEFAULT_PROFILES_FILE')
+        start_node('examples.camera')
+    probe.spin_until(lambda: states[-1][1] == 'transport_loss', 30.0, node.output)
+    num_states = len(states)
+    probe.spin_until(lambda: len(states) > num_states + 30 and states[-1][2] > 20, 30.0)
+    reasons = {reason for _, reason, _ in states[num_states:]}
+    assert reasons == {'transport_loss'}, node.output
+    advice = str(resource_path('config') / 'fastdds_shm.xml')
+    assert node.output.count(advice) == 1
+    assert node.output.count('rgb: messages on /camera/image are lost on their way') == 1
+    # Not in and out of it: at most lost, once nothing has come through for long.
+    assert sum('rgb: ' in line and '->' in line for line in node.output.splitlines()) <= 2
+
+
+@pytest.fixture()
+def losses(probe):
+    told = []
+    source = Input(probe.node, 'rgb', '/image', Image, InputQos(name='RELIABLE', depth=2),
+                   lambda modality, msg: None, lambda modality, number: told.append(number))
+
+    def receive(delay_ms, sent_ns=10**18):
+        source._receive(Image(), {
+            'source_timestamp': sent_ns,
+            'received_timestamp': sent_ns and sent_ns + round(delay_ms * 1e6)})
+        return len(told)
+
+    return receive
+
+
+def test_what_was_on_its_way_for_much_longer_than_usual_was_sent_again(losses):
+    assert [losses(delay_ms) for delay_ms in (2, 1, 2, 3)] == [0] * 4
+    assert losses(201) == 0
+    assert losses(203) == 1
+    assert losses(1000) == 2
+    assert losses(2) == 2
+
+
+def test_clocks_of_two_machines_need_not_agree(losses):
+    assert [losses(delay_ms) for delay_ms in (-7200_000, -7199_900, -7200_100)] == [0] * 3
+    assert losses(-7199_700) == 1
+
+
+def test_a_middleware_that_gives_no_times_tells_of_no_delay(losses):
+    assert [losses(delay_ms, sent_ns=0) for delay_ms in (1, 500, 1)] == [0] * 3
