@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from anymodal_seg_ros.health import CHECKS
+
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / 'README.md').read_text(encoding='utf-8')
 PAGES = {path.relative_to(ROOT).as_posix(): path.read_text(encoding='utf-8')
@@ -99,3 +101,8 @@ def test_every_page_is_reached_from_the_readme():
     pages = {name.removeprefix('docs/') for name in PAGES if name.startswith('docs/')}
     linked = set(re.findall(r'\((?:docs/)?([\w-]+\.md)\)', ' '.join(PAGES.values())))
     assert pages <= linked
+
+
+def test_every_content_check_is_explained():
+    told = set(re.findall(r'`([a-z_]+)`', PAGES['docs/node.md']))
+    assert {check.reason for row in CHECKS.values() for check in row.checks} <= told

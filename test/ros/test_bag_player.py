@@ -98,7 +98,8 @@ def test_topics_start_and_remapping(start_node, probe, bag_path):
 
 def test_loop_restarts_the_clock_until_a_signal(start_node, probe, bag_path):
     images, _, _, clock = subscribe_all(probe)
-    player = start_node('bag_player_node', settings(bag_path, loop=True, rate=20.0, finish_delay_s=9.0))
+    player = start_node('bag_player_node', settings(
+        bag_path, loop=True, rate=20.0, finish_delay_s=9.0))
     probe.spin_until(lambda: len(images) > 2 * NUM_FRAMES)
     player.stop()
     times = [stamp_ns(message) for message in clock]
