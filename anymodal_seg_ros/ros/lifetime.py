@@ -20,6 +20,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from anymodal_seg_ros.errors import AnymodalError
+from anymodal_seg_ros.ros.node_log import NodeLog
 
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs
@@ -42,12 +43,14 @@ class OwningNode(Node):
     """A node that gives back what it holds, however far its construction came.
 
     What the constructor acquires goes onto ``closing`` at once: rclpy also destroys a node whose
-    constructor was interrupted or failed, and that lacks the attributes that come later.
+    constructor was interrupted or failed, and that lacks the attributes that come later. What the
+    package logs meanwhile is in the node's log.
     """
 
     def __init__(self, name: str, **node_options: object) -> None:
         self.closing = ExitStack()
         super().__init__(name, **node_options)
+        self.closing.callback(NodeLog(self).close)
 
     def destroy_node(self) -> None:
         """Close what is on ``closing``, last first, then the node."""

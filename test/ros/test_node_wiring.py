@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The node inside the test's process, around a network that answers as the test wants."""
 
+import logging
 import threading
 import time
 from dataclasses import replace
@@ -9,6 +10,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rcl_interfaces.msg import Log
+from rclpy.logging import LoggingSeverity
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from ros_streams.fault_run import values_of
@@ -204,6 +207,23 @@ def test_labels_have_the_images_size_whatever_the_camera_info_says(bench):
     assert {(label.height, label.width) for label in bench.labels} == {(SIZE_PX, SIZE_PX)}
 
 
+def test_what_the_package_logs_is_in_the_nodes_log_once(bench):
+    bench = bench()
+    logged = bench.probe.subscribe(Log, '/rosout', LATCHED)
+    for _ in range(3):
+        bench.publishers['rgb_info'].publish(info_of(2 * SIZE_PX, 2 * SIZE_PX))
+        num_labels = len(bench.labels)
+        bench.send_until('rgb', lambda n=num_labels: len(bench.labels) > n)
+    text = 'rgb: the camera info of 128x128 is rescaled to the images of 64x64'
+    bench.probe.spin_until(lambda: [entry for entry in logged if entry.msg == text])
+    assert [(entry.name, entry.level) for entry in logged if entry.msg == text] == [
+        ('anymodal_seg', LoggingSeverity.WARN)]
+    package = logging.getLogger('anymodal_seg_ros')
+    assert len(package.handlers) == 1
+    bench.node.destroy_node()
+    assert not package.handlers
+
+
 def test_a_depth_calibration_that_does_not_fit_costs_depth_alone(bench):
     bench = bench()
     bench.publishers['rgb_info'].publish(camera_info(time.time_ns()))
@@ -224,13 +244,13 @@ def test_a_calibration_or_an_image_that_cannot_be_ends_nothing(bench):
     absurd = camera_info(0)
     absurd.k, absurd.binning_y = [32.0, 0.0, 31.5, 0.0, 5e-324, 31.5, 0.0, 0.0, 1.0], 2
     bench.publishers['rgb_info'].publish(absurd)
+    bench.probe.spin_until(lambda: bench.parts.get('rgb', (None, {}))[1].get(
+        'calibration') == 'bad_k')
     strip = image_message(time.time_ns(), np.zeros((8, 256, 3), np.uint8), 'rgb8')
     bench.publishers['rgb'].publish(strip)
-    bench.send_until('rgb', lambda: bench.parts.get('rgb', (None, {}))[1].get(
-        'calibration') == 'bad_k' and len(bench.labels) >= 2)
-    values = bench.parts['rgb'][1]
-    assert values['num_rejected_camera_info'] == '1'
-    assert values['rejected.bad_height'] == '1'
+    bench.probe.spin_until(lambda: 'rejected.bad_height' in bench.parts['rgb'][1])
+    assert bench.parts['rgb'][1]['num_rejected_camera_info'] == '1'
+    bench.send_until('rgb', lambda: len(bench.labels) >= 2)
     assert {(label.height, label.width) for label in bench.labels} == {(SIZE_PX, SIZE_PX)}
 
 
