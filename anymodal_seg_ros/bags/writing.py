@@ -130,8 +130,8 @@ class BagWriter:
             raise BagError(str(error)) from None
         except (WriterError, SerdeError, TypesysError, OSError, LookupError, ValueError, TypeError,
                 AttributeError, OverflowError, sqlite3.Error) as error:
-            text = ' '.join(str(error).split()) or type(error).__name__
-            failure = BagError(f'{self.path}: cannot be written: {text}')
+            text = ' '.join(str(getattr(error, 'strerror', None) or error).split())
+            failure = BagError(f'{self.path}: cannot be written: {text or type(error).__name__}')
             if isinstance(error, (OSError, sqlite3.Error)):
                 if self._keep:
                     failure = BagError(f'{failure}; what was written is in '

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import threading
 from collections import deque
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -48,10 +50,12 @@ def worker_processes(
 ) -> Generator[ProcessPoolExecutor, None, None]:
     """``count`` processes that each called ``start(*arguments)``.
 
-    They hear no signal, and are ended in the midst of their work when the block is left early.
+    They hear no signal, and are ended in the midst of their work when the block is left early or
+    this process is killed.
     """
     others = set(multiprocessing.active_children())
-    pool = ProcessPoolExecutor(count, multiprocessing.get_context('spawn'), start, arguments)
+    pool = ProcessPoolExecutor(count, multiprocessing.get_context('spawn'), _begin,
+                               (start, *arguments))
     # A pool starts a process for each job until it has enough.
     with shielded_children():
         for _ in range(count):
@@ -64,6 +68,20 @@ def worker_processes(
         raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _begin(start: Callable[..., object] | None, *arguments: Any) -> None:  # noqa: ANN401
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    if start is not None:
+        start(*arguments)
+
+
+def _end_with_parent() -> None:
+    """What waits in the queue would go on being written, into the next try's folder."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _nothing() -> None:
