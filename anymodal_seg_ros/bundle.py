@@ -22,6 +22,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
+from anymodal_seg_ros.documents import parse_json
 from anymodal_seg_ros.errors import BundleError, ConfigError
 from anymodal_seg_ros.labels import LabelSpace
 from anymodal_seg_ros.models import CONFIGS, MISSING_MODES, build_model
@@ -269,19 +270,10 @@ def _load_config(folder: Path) -> tuple[Bundle, str]:
 
 
 def _parse_json(file: Path, data: bytes) -> Any:  # noqa: ANN401  # whatever JSON holds
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        table = dict(pairs)
-        if len(table) != len(pairs):
-            raise ValueError(f'a key occurs twice among {[key for key, _ in pairs]}')
-        return table
-
-    def refuse(constant: str) -> None:
-        raise ValueError(f'{constant} is not a JSON value')
-
     try:
-        return json.loads(data, object_pairs_hook=unique, parse_constant=refuse)
-    except (ValueError, RecursionError) as error:
-        raise BundleError(f'{file} is not valid JSON: {error}') from None
+        return parse_json(data, str(file), refuse_constants=True)
+    except ConfigError as error:
+        raise BundleError(str(error)) from None
 
 
 def _check_keys(file: Path, what: str, table: object, allowed: set[str]) -> None:

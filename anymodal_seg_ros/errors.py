@@ -2,9 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """The errors this package raises on purpose; everything else is a defect."""
 
+MAX_MESSAGE = 2000
+"""Characters; an error may quote what was read, and that may be anything."""
+
 
 class AnymodalError(Exception):
     """Base of every error a user can cause. The message names the value and what is allowed."""
+
+    def __init__(self, message: str = '') -> None:
+        if len(message) > MAX_MESSAGE:
+            message = f'{message[:MAX_MESSAGE // 2]} ... {message[-MAX_MESSAGE // 2:]}'
+        super().__init__(message)
 
 
 class ConfigError(AnymodalError):

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from anymodal_seg_ros.documents import is_file, read_yaml
 from anymodal_seg_ros.errors import ConfigError
-from anymodal_seg_ros.resources import read_yaml, resource_path
+from anymodal_seg_ros.resources import resource_path
 
 UNLABELLED = 255
 
@@ -77,7 +78,7 @@ class LabelSpace:
             names = tuple(str(entry['name']) for entry in classes)
             colors = tuple(tuple(int(v) for v in entry['color']) for entry in classes)
             name = str(data['name'])
-        except (AssertionError, KeyError, TypeError, ValueError) as error:
+        except (AssertionError, LookupError, TypeError, ValueError, OverflowError) as error:
             raise ConfigError(
                 'a label space is {name, classes: [{id, name, color: [r, g, b]}]}; '
                 f'problem: {error!r}'
@@ -97,6 +98,6 @@ def load_label_space(name_or_path: str | Path) -> LabelSpace:
     path = Path(name_or_path)
     if path.suffix not in ('.yaml', '.yml'):
         path = resource_path('config') / 'labels' / f'{name_or_path}.yaml'
-    if not path.is_file():
+    if not is_file(path):
         raise ConfigError(f'no label space at {path}')
     return LabelSpace.from_dict(read_yaml(path))

@@ -1,14 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where installed data lies (config, launch files, the default bundle), and reading YAML."""
+"""Where installed data lies: config, launch files, the default bundle."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from anymodal_seg_ros.errors import ConfigError
 
@@ -35,13 +32,3 @@ def resource_path(folder: str) -> Path:
             return candidate
     raise ConfigError(f'{folder!r} of {PACKAGE} is not installed; looked in {candidates[0]} '
                       f'and in share/{PACKAGE} of {sys.prefix}')
-
-
-def read_yaml(path: str | Path) -> Any:  # noqa: ANN401  # whatever YAML holds
-    """The content of a YAML file, unchecked; raises ConfigError where it cannot be read."""
-    try:
-        return yaml.safe_load(Path(path).read_text(encoding='utf-8'))
-    except OSError as error:
-        raise ConfigError(f'cannot read {path}: {error.strerror}') from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(f'{path} is not YAML: {" ".join(str(error).split())}') from None

@@ -26,11 +26,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import yaml
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from anymodal_seg_ros.bundle import load_bundle, save_bundle
 from anymodal_seg_ros.corruption import FaultSchedule
+from anymodal_seg_ros.documents import parse_yaml
 from anymodal_seg_ros.errors import AnymodalError, ConfigError
 from anymodal_seg_ros.inference import build_segmenter
 from anymodal_seg_ros.inference.precision import AUTO, PRECISIONS
@@ -193,10 +193,7 @@ def _options(pairs: Sequence[str]) -> dict[str, Any]:
         key, equals, value = pair.partition('=')
         if not key or not equals:
             raise ConfigError(f'--option {pair!r}; write KEY=VALUE')
-        try:
-            options[key] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise ConfigError(f'--option {pair!r}: the value is not YAML') from None
+        options[key] = parse_yaml(value, f'the value of --option {pair!r}')
     return options
 
 

@@ -18,13 +18,13 @@ if __name__ == '__main__':
     sys.exit(run_main('training.ladder', COMMAND_STOPPED))
 
 import argparse
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
 from tqdm import tqdm  # type: ignore[import-untyped]
 
+from anymodal_seg_ros.documents import read_json
 from anymodal_seg_ros.errors import AnymodalError, ConfigError
 from anymodal_seg_ros.resources import resource_path
 from training.config import TrainConfig
@@ -33,6 +33,7 @@ from training.run import BUNDLE_FOLDER, SCORES_FILE, StopRequest, train
 from training.trainer import CHECKPOINT_FILE
 
 INTERRUPTED = 130
+MAX_SCORES_BYTES = 64 << 20
 CAMERA, TEACHER = 'camera', 'teacher'
 WEAK = 'lidar+event'
 
@@ -151,12 +152,12 @@ def _scores(run: Path) -> tuple[float, float, float] | None:
     if not path.is_file():
         return None
     try:
-        report = json.loads(path.read_text(encoding='utf-8'))
+        report = read_json(path, MAX_SCORES_BYTES)
         subsets = report['subsets']
         full = max(subsets, key=lambda name: name.count('+'))
         return (float(report['emm_average_skip']), float(subsets[full]['miou']),
                 float(subsets[WEAK]['miou']))
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
         raise ConfigError(f'{path} holds no scores: {error!r}') from None
 
 

@@ -8,10 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from anymodal_seg_ros.documents import parse_yaml, read_yaml
 from anymodal_seg_ros.errors import ConfigError
-from anymodal_seg_ros.resources import read_yaml
 
 BASE = 'base'
 MAX_DEPTH = 8
@@ -72,10 +70,7 @@ def _apply(data: dict[str, Any], override: str) -> None:
     key, equals, raw = override.partition('=')
     if not equals or not all(key.split('.')):
         raise ConfigError(f'{override!r} is no override; write key=value or section.key=value')
-    try:
-        value = yaml.safe_load(raw)
-    except yaml.YAMLError:
-        raise ConfigError(f'{override!r}: the value is not YAML') from None
+    value = parse_yaml(raw, f'the value of {override!r}')
     *sections, last = key.split('.')
     table = data
     for section in sections:

@@ -15,8 +15,8 @@ import numpy as np
 
 from anymodal_seg_ros.corruption.fault import ALL_MODALITIES, Fault, check_severity
 from anymodal_seg_ros.corruption.table import FAULTS
+from anymodal_seg_ros.documents import read_yaml
 from anymodal_seg_ros.errors import ConfigError
-from anymodal_seg_ros.resources import read_yaml
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,7 @@ class ScheduledFault:
         if self.modality not in ALL_MODALITIES:
             raise ConfigError(f'{self.name}: modality {self.modality!r} is none of '
                               f'{", ".join(ALL_MODALITIES)}')
-        if self.fault not in FAULTS:
+        if not isinstance(self.fault, str) or self.fault not in FAULTS:
             raise ConfigError(f'{self.name}: fault {self.fault!r} is none of {", ".join(FAULTS)}')
         if self.modality not in FAULTS[self.fault].modalities:
             raise ConfigError(f'{self.name}: fault {self.fault!r} is for '

@@ -95,11 +95,11 @@ def _planes(msg: ImageMessage, *layouts: tuple[int, int, int]) -> list[Uint8Arra
     """A view [rows, row bytes] of each plane; a layout is rows, bytes and step of a row."""
     check_image_size(msg.height, msg.width)
     buffer = message_bytes(msg.data)
+    if msg.step < layouts[0][1]:
+        raise BadMessageError('step', f'{msg.step}; {msg.width} pixels of {msg.encoding} '
+                                      f'need {layouts[0][1]} or more')
     begin, planes = 0, []
     for rows, row_bytes, step in layouts:
-        if step < row_bytes:
-            raise BadMessageError('step', f'{msg.step}; {msg.width} pixels of {msg.encoding} '
-                                          f'need {row_bytes * msg.step // step} or more')
         needed = begin + (rows - 1) * step + row_bytes
         if buffer.size < needed:
             raise BadMessageError('data', f'{buffer.size} bytes; {msg.width}x{msg.height} of '

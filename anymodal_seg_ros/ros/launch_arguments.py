@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from rclpy.exceptions import NameValidationException
 from rclpy.validate_namespace import validate_namespace
 from rclpy.validate_topic_name import validate_topic_name
 
 from anymodal_seg_ros.corruption import FaultSchedule
+from anymodal_seg_ros.documents import read_yaml
 from anymodal_seg_ros.errors import AnymodalError, ConfigError
 
 Parse = Callable[[str], Any]
@@ -134,13 +134,7 @@ def parameters(text: str) -> list[dict[str, Any]]:
     """The tables ``ros__parameters`` of a file, of nodes in any namespace; nothing gives none."""
     if not text:
         return []
-    try:
-        table = yaml.safe_load(Path(text).read_text(encoding='utf-8'))
-    except OSError as error:
-        raise ConfigError(str(error.strerror)) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f'not YAML: {error}') from None
-    found = list(_tables_of_parameters(table))
+    found = list(_tables_of_parameters(read_yaml(text)))
     if not found:
         raise ConfigError('not a file of parameters; allowed: a table ros__parameters under the '
                           'name of a node, such as anymodal_seg or /**')

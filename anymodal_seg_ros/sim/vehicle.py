@@ -13,6 +13,7 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
+from anymodal_seg_ros.documents import read_yaml
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.geometry import (
     CameraModel,
@@ -21,7 +22,7 @@ from anymodal_seg_ros.geometry import (
     optical_T_body,
     rotation_from_rpy,
 )
-from anymodal_seg_ros.resources import read_yaml, resource_path
+from anymodal_seg_ros.resources import resource_path
 
 SENSOR_NAMES = ('rgb', 'depth', 'lidar', 'event')
 _CAMERA_KEYS = {'horizontal_fov_deg': 90.0}

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = 'anymodal_seg_ros'
 
-GROUND = {'stopping', 'errors', 'samples', 'resources', 'labels', 'lens', 'geometry',
+GROUND = {'stopping', 'errors', 'documents', 'samples', 'resources', 'labels', 'lens', 'geometry',
           'calibration', 'intrinsics', 'metrics', 'unfinished', '__init__'}
 BELOW_HEALTH = GROUND | {'modalities', 'corruption'}
 BELOW_BUNDLE = BELOW_HEALTH | {'sync', 'health', 'models'}

@@ -238,7 +238,7 @@ def test_rvl_is_measured_by_the_same_rule():
 
     def rvl(height, width):
         zeros = height * width
-        pieces = [zeros >> 3 * place & 7 | 8 for place in range(10)] + [0, 0] + [0] * 4
+        pieces = [zeros >> 3 * place & 7 | 8 for place in range(9)] + [0, 0] + [0] * 5
         words = [int(''.join(f'{piece:x}' for piece in pieces[at:at + 8]), 16) for at in (0, 8)]
         data = struct.pack('<iffIIII', 0, 0.0, 0.0, width, height, *words)
         return compressed(data, '16UC1; compressedDepth rvl')

@@ -126,6 +126,7 @@ def test_nv24_of_odd_size(image_message):
     ('i420', 'step', {'step': 9}),
     ('i420', 'step', {'step': 6}),
     ('nv12', 'step', {'step': 7}),
+    ('nv12', 'step', {'step': 0}),
     ('nv24', 'step', {'step': 4}),
     ('yuyv', 'step', {'step': 14}),
     ('nv12', 'height', {'height': 0}),

@@ -13,11 +13,11 @@ class 0 to 24.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+from anymodal_seg_ros.documents import read_json
 from anymodal_seg_ros.errors import ConfigError
 from training.datasets.files import LabelTable, UnreadableFrameError, read_color, read_labels
 from training.datasets.folder import Entry, FolderDataset, check_names, require_folder
@@ -35,6 +35,7 @@ FOLDERS = {
 LABEL_FOLDER = ('semantic', 'semantic')
 LABELS = LabelTable.from_one(25)
 MANIFEST = 'dataset.json'
+MAX_MANIFEST_BYTES = 16 << 20
 
 
 class DeliverDataset(FolderDataset):
@@ -151,10 +152,7 @@ def read_manifest(root: Path) -> dict[str, Any]:
     path = root / MANIFEST
     if not path.is_file():
         return {}
-    try:
-        manifest = json.loads(path.read_text(encoding='utf-8'))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f'{path} is not JSON: {error}') from None
+    manifest = read_json(path, MAX_MANIFEST_BYTES)
     if not isinstance(manifest, dict):
         raise ConfigError(f'{path} must hold a table, not {type(manifest).__name__}')
     return manifest

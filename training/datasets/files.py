@@ -6,6 +6,7 @@ the data set's folder, and errors that name the file."""
 from __future__ import annotations
 
 import logging
+import math
 import struct
 import tokenize
 import zipfile
@@ -19,9 +20,12 @@ import numpy as np
 import numpy.typing as npt
 
 from anymodal_seg_ros.errors import BadMessageError, ConfigError
-from anymodal_seg_ros.geometry import MAX_IMAGE_PIXELS
 from anymodal_seg_ros.labels import UNLABELLED
-from anymodal_seg_ros.modalities.compressed import decode_compressed
+from anymodal_seg_ros.modalities.compressed import (
+    BYTES_PER_BYTE,
+    FREE_BYTES,
+    decode_compressed,
+)
 from training.datasets.frames import Image, UInt8
 
 IMAGE_SUFFIXES = ('.jpg', '.png')
@@ -29,7 +33,6 @@ logger = logging.getLogger(__name__)
 _PNG_MAGIC = b'\x89PNG\r\n\x1a\n'
 _PNG_HEADER_BYTES = 33
 _PALETTE_TYPE, _GREY_TYPE = 3, 0
-_MAX_CHANNELS = 16
 # The header of an array is Python text, which numpy repairs and parses.
 _ARRAY_ERRORS = (ValueError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error,
                  SyntaxError, TypeError, tokenize.TokenError)
@@ -130,13 +133,14 @@ def read_array(path: Path) -> npt.NDArray[Any]:
     try:
         if path.suffix == '.npz':
             with zipfile.ZipFile(path) as archive:
-                names = archive.namelist()
-                if len(names) != 1:
-                    raise ValueError(f'{len(names)} arrays, not one')
-                with archive.open(names[0]) as stream:
-                    return _read_npy(stream)
+                members = archive.infolist()
+                if len(members) != 1:
+                    raise ValueError(f'{len(members)} arrays, not one')
+                _check_packing(members[0])
+                with archive.open(members[0]) as stream:
+                    return _read_npy(stream, members[0].file_size)
         with path.open('rb') as stream:
-            return _read_npy(stream)
+            return _read_npy(stream, path.stat().st_size)
     except _ARRAY_ERRORS as error:
         raise UnreadableFrameError(f'{path} is not a readable array: {error}') from None
 
@@ -250,15 +254,23 @@ def _indices_as_grey(path: Path, data: UInt8) -> UInt8:
     return np.frombuffer(b''.join(chunks), np.uint8)
 
 
-def _read_npy(stream: IO[bytes]) -> npt.NDArray[Any]:
+def _check_packing(member: zipfile.ZipInfo) -> None:
+    allowed = FREE_BYTES + BYTES_PER_BYTE * member.compress_size
+    if member.file_size > allowed:
+        raise ValueError(f'{member.compress_size} bytes unpack to {member.file_size}; allowed '
+                         f'are {allowed}')
+
+
+def _read_npy(stream: IO[bytes], num_bytes: int) -> npt.NDArray[Any]:
     version = np.lib.format.read_magic(stream)
     read_header = (np.lib.format.read_array_header_1_0 if version == (1, 0)
                    else np.lib.format.read_array_header_2_0)
     shape, _, dtype = read_header(stream)
     if dtype.hasobject:
         raise ValueError('it holds Python objects')
-    if np.prod(shape, dtype=np.float64) > MAX_IMAGE_PIXELS * _MAX_CHANNELS:
-        raise ValueError(f'its shape is {shape}')
+    wanted = math.prod(shape) * dtype.itemsize
+    if not 0 <= wanted <= num_bytes:
+        raise ValueError(f'its shape is {shape} of {dtype}, but it has {num_bytes} bytes')
     stream.seek(0)
     array: npt.NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)
     return array

@@ -19,6 +19,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from anymodal_seg_ros.documents import parse_json, read_json
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.labels import UNLABELLED, LabelSpace
 from training.datasets.files import (
@@ -32,6 +33,7 @@ from training.datasets.folder import check_names
 from training.datasets.frames import NORMAL, Frame, UInt8
 
 DATASET_FILE = 'dataset.json'
+MAX_DATASET_BYTES = 64 << 20
 FRAMES_FILE = 'frames.jsonl'
 LABEL_FOLDER = 'label'
 LAYOUT = 'recorded'
@@ -176,10 +178,7 @@ def read_dataset(root: Path) -> dict[str, Any]:
     path = root / DATASET_FILE
     if not path.is_file():
         raise ConfigError(f'no extracted recordings at {root}: {DATASET_FILE} is missing')
-    try:
-        data = json.loads(path.read_text(encoding='utf-8'))
-    except (ValueError, UnicodeDecodeError) as error:
-        raise ConfigError(f'{path} is not JSON: {error}') from None
+    data = read_json(path, MAX_DATASET_BYTES)
     keys = ('layout', 'format_version', 'label_space', 'modalities', 'recordings')
     if not isinstance(data, dict) or any(key not in data for key in keys):
         raise ConfigError(f'{path} does not describe recordings; needed: {", ".join(keys)}')
@@ -220,10 +219,10 @@ def read_frames(root: Path, recording: str) -> list[dict[str, Any]]:
     frames = []
     for number, text in enumerate(lines, 1):
         try:
-            line = json.loads(text)
+            line = parse_json(text, f'{path}, line {number}')
             known = (line['id'].startswith(f'{recording}/') and is_inside(line['id'])
                      and 'label' in line and isinstance(line['members'], dict))
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except (ConfigError, TypeError, LookupError, AttributeError):
             known = False
         if not known:
             raise ConfigError(f'{path}, line {number}, is no frame: {text[:80]!r}')

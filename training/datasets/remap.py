@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
+from anymodal_seg_ros.documents import is_file, read_yaml
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.labels import UNLABELLED, LabelSpace, load_label_space
 from anymodal_seg_ros.resources import resource_path
@@ -68,13 +68,13 @@ def load_label_map(name_or_path: str | Path) -> LabelMap:
     path = Path(name_or_path)
     if path.suffix not in ('.yaml', '.yml'):
         path = resource_path('config') / 'label_maps' / f'{name_or_path}.yaml'
-    if not path.is_file():
+    if not is_file(path):
         raise ConfigError(f'no label map at {path}')
     try:
-        data = yaml.safe_load(path.read_text(encoding='utf-8'))
+        data = read_yaml(path)
         names = {str(k): None if v is None else str(v) for k, v in data['classes'].items()}
         source, target = str(data['from']), str(data['to'])
-    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
+    except (ConfigError, LookupError, TypeError, AttributeError) as error:
         raise ConfigError(f'{path} is no label map {{from, to, classes: {{name: name}}}}; '
                           f'problem: {error!r}') from None
     return LabelMap.from_names(path.stem, load_label_space(source), load_label_space(target),

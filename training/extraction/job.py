@@ -12,9 +12,9 @@ from typing import Any
 
 from anymodal_seg_ros.bags import TOPICS, BagInfo, bag_info
 from anymodal_seg_ros.corruption import FaultSchedule
+from anymodal_seg_ros.documents import is_file, read_yaml
 from anymodal_seg_ros.errors import BagError, ConfigError
 from anymodal_seg_ros.modalities import Decoding
-from anymodal_seg_ros.resources import read_yaml
 from training.extraction.calibration import calibration_dict, read_calibration, sha256_of
 from training.extraction.dataset import ExtractedDataset, check_split
 from training.extraction.encoding import EncodingOnly
@@ -90,7 +90,7 @@ def plan(
 
 def splits_from_yaml(path: Path) -> Callable[[str], str]:
     """Name of a recording to its split, from a file of ``name: split``; raises ConfigError."""
-    if not path.is_file():
+    if not is_file(path):
         raise ConfigError(f'no file of splits at {path}')
     data = read_yaml(path)
     if not isinstance(data, dict):

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 import numpy.typing as npt
-import yaml
 
+from anymodal_seg_ros.documents import is_file, read_yaml
 from anymodal_seg_ros.errors import BadMessageError, ConfigError
 from anymodal_seg_ros.labels import UNLABELLED, LabelSpace, load_label_space
 from anymodal_seg_ros.modalities.compressed import decode_compressed
@@ -135,18 +135,19 @@ def load_label_codes(name_or_path: str | Path) -> LabelCodes:
     if path.suffix not in ('.yaml', '.yml'):
         folder = resource_path('config') / 'label_maps'
         path = folder / f'{_carla_table(str(name_or_path))}.yaml'
-        if not path.is_file():
+        if not is_file(path):
             allowed = ', '.join(sorted(file.stem for file in folder.glob('carla-*.yaml')))
             raise ConfigError(f'no label map {str(name_or_path)!r}; allowed: {allowed}, or a '
                               'YAML file')
-    if not path.is_file():
+    if not is_file(path):
         raise ConfigError(f'no label map at {path}')
     try:
-        data = yaml.safe_load(path.read_text(encoding='utf-8'))
+        data = read_yaml(path)
         space = load_label_space(data['label_space'])
         codes = tuple(_code(entry, space) for entry in data['tags'])
         return LabelCodes(name=str(data['name']), label_space=space, codes=codes)
-    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
+    except (ConfigError, LookupError, TypeError, ValueError, OverflowError,
+            AttributeError) as error:
         problem = ' '.join(str(error).split())
         raise ConfigError(f'{path} is no label map, {{name, label_space, tags: [{{tag, name, '
                           f'color, class}}]}}; problem: {problem}') from None

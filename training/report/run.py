@@ -4,14 +4,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
-
+from anymodal_seg_ros.documents import parse_json, parse_yaml
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.labels import LabelSpace
 from training.report.metrics import Column, read_metrics
@@ -89,21 +87,14 @@ def _recipe(path: Path) -> tuple[str, dict[str, Any]]:
     if not file.is_file():
         raise ConfigError(f'{path} is no training run: it has no {RECIPE}')
     text = _text(file)
-    try:
-        recipe = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        reason = ' '.join(str(error).split())
-        raise ConfigError(f'{file} is not YAML: {reason}') from None
+    recipe = parse_yaml(text, str(file))
     if not isinstance(recipe, dict):
         raise ConfigError(f'{file} must hold a table, not {type(recipe).__name__}')
     return text, recipe
 
 
 def _table(file: Path) -> dict[str, Any]:
-    try:
-        data = json.loads(_text(file))
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f'not JSON: {error}') from None
+    data = parse_json(_text(file), str(file))
     if not isinstance(data, dict):
         raise ConfigError(f'must hold a table, not {type(data).__name__}')
     return data
