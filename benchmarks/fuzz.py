@@ -209,14 +209,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with Fuzzer(options.seed, options.only) as fuzzer:
         gc.freeze()
         if options.case is not None:
-            return _show(fuzzer, options.case)
+            return _show(fuzzer, options.case, shown)
         return _run(fuzzer, options, shown)
 
 
-def _show(fuzzer: Fuzzer, case: int) -> int:
+def _show(fuzzer: Fuzzer, case: int, shown: TextIO) -> int:
     target, cost = fuzzer.attempt(case)
     if cost.error is not None:
-        traceback.print_exception(cost.error)
+        traceback.print_exception(cost.error, file=shown)
     sys.stdout.write(f'{target.name}: {cost.seconds:.3f} s, {cost.megabytes:.1f} MB, '
                      f'{problem(cost) or "as it should be"}\n')
     return 1 if problem(cost) else 0

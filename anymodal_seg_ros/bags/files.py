@@ -9,15 +9,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import apsw
-import yaml
 
 from anymodal_seg_ros.bags import mcap_file, sqlite_file
 from anymodal_seg_ros.bags.compression import ZSTD_MAGIC, decompressed_pieces
 from anymodal_seg_ros.bags.storage import Say, Storage
-from anymodal_seg_ros.errors import BagError
+from anymodal_seg_ros.documents import read_yaml
+from anymodal_seg_ros.errors import BagError, ConfigError
 
 METADATA_FILE = 'metadata.yaml'
 _PATTERNS = ('*.mcap', '*.db3', '*.mcap.zstd', '*.db3.zstd')
@@ -60,17 +59,16 @@ def list_files(path: Path, say: Say) -> Listing:
 
 def _read_metadata(folder: Path, say: Say) -> tuple[tuple[str, ...], int | None]:
     """Names of the files and number of messages, as far as they are told."""
-    try:
-        content: Any = yaml.safe_load((folder / METADATA_FILE).read_bytes())
-        information = content['rosbag2_bagfile_information']
-        names = tuple(str(name) for name in information['relative_file_paths'])
-        num_messages = information.get('message_count')
-    except FileNotFoundError:
+    if not (folder / METADATA_FILE).exists():
         say(f'{METADATA_FILE} is missing: the recording was not closed (a power cut?), and its '
             'last moments may be lost')
         return (), None
-    except (OSError, ValueError, yaml.YAMLError, LookupError, TypeError, AttributeError,
-            RecursionError):
+    try:
+        content = read_yaml(folder / METADATA_FILE)
+        information = content['rosbag2_bagfile_information']
+        names = tuple(str(name) for name in information['relative_file_paths'])
+        num_messages = information.get('message_count')
+    except (ConfigError, LookupError, TypeError, AttributeError):
         say(f'{METADATA_FILE} is damaged; the files are read without it')
         return (), None
     return names, num_messages if isinstance(num_messages, int) else None

@@ -26,6 +26,7 @@ from rosbags.typesys import (
 )
 
 from anymodal_seg_ros.bags.compression import ZSTD_MAGIC, decompressed
+from anymodal_seg_ros.bags.definitions import deviation
 from anymodal_seg_ros.bags.files import METADATA_FILE, Listing, list_files, open_file
 from anymodal_seg_ros.bags.mcap_file import MAX_BLOCK_BYTES
 from anymodal_seg_ros.bags.storage import Channel, Storage
@@ -115,6 +116,7 @@ class BagReader:
         self._opened_files: ExitStack | None = None
         self._storages: list[Storage] = []
         self._typestore = default_typestore()
+        self._deviations: dict[str, str] = {}
 
     def __enter__(self) -> BagReader:
         if not self.path.exists():
@@ -218,8 +220,14 @@ class BagReader:
             self._say(f'cannot be read further: {_one_line(error)}')
 
     def _deserialise(self, cdr: bytes, msgtype: str) -> Any:  # noqa: ANN401
-        known = msgtype in self._typestore.fielddefs
-        return from_cdr(cdr, msgtype, self._typestore if known else None)
+        if msgtype not in self._typestore.fielddefs:
+            return from_cdr(cdr, msgtype)
+        if msgtype not in self._deviations:
+            self._deviations[msgtype] = deviation(self._typestore, default_typestore(), msgtype)
+        if self._deviations[msgtype]:
+            raise BadMessageError(self._deviations[msgtype], f'the recording defines {msgtype} '
+                                                             'without this field, or otherwise')
+        return from_cdr(cdr, msgtype, self._typestore)
 
 
 def _typestore_of(channels: Sequence[Channel]) -> Typestore:

@@ -5,6 +5,7 @@ the data set's folder, and errors that name the file."""
 
 from __future__ import annotations
 
+import io
 import logging
 import math
 import struct
@@ -13,7 +14,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import Any
 
 import cv2
 import numpy as np
@@ -138,9 +139,8 @@ def read_array(path: Path) -> npt.NDArray[Any]:
                     raise ValueError(f'{len(members)} arrays, not one')
                 _check_packing(members[0])
                 with archive.open(members[0]) as stream:
-                    return _read_npy(stream, members[0].file_size)
-        with path.open('rb') as stream:
-            return _read_npy(stream, path.stat().st_size)
+                    return _read_npy(stream.read(members[0].file_size))
+        return _read_npy(path.read_bytes())
     except _ARRAY_ERRORS as error:
         raise UnreadableFrameError(f'{path} is not a readable array: {error}') from None
 
@@ -261,7 +261,8 @@ def _check_packing(member: zipfile.ZipInfo) -> None:
                          f'are {allowed}')
 
 
-def _read_npy(stream: IO[bytes], num_bytes: int) -> npt.NDArray[Any]:
+def _read_npy(data: bytes) -> npt.NDArray[Any]:
+    stream = io.BytesIO(data)
     version = np.lib.format.read_magic(stream)
     read_header = (np.lib.format.read_array_header_1_0 if version == (1, 0)
                    else np.lib.format.read_array_header_2_0)
@@ -269,8 +270,8 @@ def _read_npy(stream: IO[bytes], num_bytes: int) -> npt.NDArray[Any]:
     if dtype.hasobject:
         raise ValueError('it holds Python objects')
     wanted = math.prod(shape) * dtype.itemsize
-    if not 0 <= wanted <= num_bytes:
-        raise ValueError(f'its shape is {shape} of {dtype}, but it has {num_bytes} bytes')
+    if not 0 <= wanted <= len(data):
+        raise ValueError(f'its shape is {shape} of {dtype}, but it has {len(data)} bytes')
     stream.seek(0)
     array: npt.NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)
     return array
