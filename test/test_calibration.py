@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from anymodal_seg_ros.calibration import MODEL_NAMES, SUBSTITUTES, fit_to_image, read_camera_info
 from anymodal_seg_ros.errors import BadMessageError
 from anymodal_seg_ros.geometry import CameraModel, Rig, optical_T_body
+from anymodal_seg_ros.lens import undistort
 from anymodal_seg_ros.modalities import MODALITIES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -67,6 +68,18 @@ def test_perspective_coefficients_mean_what_they_mean_to_opencv(model, d):
     undistorted = cv2.undistortPointsIter(PIXELS[:, None], K, told, None, None, criteria)[:, 0]
     rays = [ray_through(pixel, distortion_model=model, d=d) for pixel in PIXELS]
     np.testing.assert_allclose(rays, undistorted, atol=1e-7)
+
+
+@pytest.mark.parametrize('tilt_rad', [0.0, 0.3, 0.5, 0.7])
+@pytest.mark.parametrize('d', [[-0.3, 0.1, 0.001, -0.002, *[0.0] * 8],
+                               [0.5, -0.1, 0.001, -0.002, 0.01, 0.8, 0.1, 0.01, *[0.0] * 4]])
+def test_what_opencv_distorts_is_undistorted_however_far_the_sensor_tilts(d, tilt_rad):
+    D = np.array([*d, tilt_rad, -0.7 * tilt_rad])
+    xy = np.stack(np.meshgrid(np.linspace(-0.6, 0.6, 9), np.linspace(-0.6, 0.6, 9)), -1)
+    points = np.concatenate([xy, np.ones((9, 9, 1))], axis=-1).reshape(-1, 3)
+    distorted = cv2.projectPoints(points, np.zeros(3), np.zeros(3), np.eye(3), D)[0][:, 0]
+    np.testing.assert_allclose(
+        undistort(distorted, 'rational_polynomial', D), points[:, :2], atol=1e-6)
 
 
 @pytest.mark.parametrize('model', ['equidistant', 'fisheye', 'Fisheye', 'kannala_brandt4'])
