@@ -70,6 +70,7 @@ class Pipeline:
         rig: cameras and extrinsics; replaced at any time through the ``rig`` attribute.
         sync, inputs, health: settings; those not given take the components' defaults.
         decoding: settings of the decoders, before those that the bundle has for them.
+        unplaced: modality to the reason code for which ``rig`` cannot place it; see ``misfit``.
 
     Raises:
         ConfigError: a modality of the bundle that only a data set's authors can encode, or
@@ -85,11 +86,13 @@ class Pipeline:
         inputs: Mapping[str, InputConfig] | None = None,
         health: Mapping[str, HealthConfig] | None = None,
         decoding: Decoding | None = None,
+        unplaced: Mapping[str, str] | None = None,
     ) -> None:
         bundle = segmenter.bundle
         self.modalities = tuple(bundle.encoders)
         self.segmenter = segmenter
         self.rig = rig
+        self.unplaced = dict(unplaced or {})
         self.encoders = build_encoders(bundle)
         self.decoding = decoding_for(self.encoders, decoding)
         self.decoders = build_decoders(self.decoding)
@@ -192,6 +195,8 @@ class Pipeline:
 
     def misfit(self, sample: Sample, rig: Rig | None = None) -> str:
         """Why the rig's calibration does not place this sample, as a reason code, or ''."""
+        if sample.modality in self.unplaced:
+            return self.unplaced[sample.modality]
         rig, name, data = rig or self.rig, sample.modality, sample.data
         if data.dtype.names is not None:
             return misfit_reason(rig, name) if overflows(rig.camera_of(name), data) else ''

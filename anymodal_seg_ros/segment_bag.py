@@ -26,26 +26,26 @@ from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
-import cv2
 from tqdm import tqdm  # type: ignore[import-untyped]
 
+from anymodal_seg_ros.bag_summary import summarise, summary_lines, why_nothing
 from anymodal_seg_ros.bags import (
     TOPICS,
     BagMessage,
     BagWriter,
     FaultRelay,
     bag_info,
+    decode_message,
     diagnostics_message,
     image_message,
     read_bag,
-    read_rig,
+    read_recorded_rig,
 )
 from anymodal_seg_ros.corruption import FaultSchedule
 from anymodal_seg_ros.errors import AnymodalError, BadMessageError, BagError, ConfigError
 from anymodal_seg_ros.inference import build_segmenter
-from anymodal_seg_ros.intrinsics import image_size
 from anymodal_seg_ros.labels import LabelSpace
-from anymodal_seg_ros.modalities import Decoder, Decoding
+from anymodal_seg_ros.modalities import MODALITIES, Decoder, Decoding
 from anymodal_seg_ros.modalities.options import add_decoding_options, decoding_from
 from anymodal_seg_ros.pipeline import Pipeline
 from anymodal_seg_ros.resources import resource_path
@@ -57,8 +57,6 @@ TICK_NS = 50_000_000
 """Silent sensors are looked for this often in recorded time, as the node does."""
 OUTPUT_PREFIX = '/anymodal_seg'
 _OK, _STALE = 0, 3
-# What a decoder may raise by accident for data nobody thought of.
-_DECODE_ERRORS = (ValueError, TypeError, OverflowError, MemoryError, cv2.error)
 
 logger = logging.getLogger(__name__)
 
@@ -67,14 +65,9 @@ def decode_recorded(modality: str, recorded: BagMessage, decoder: Decoder) -> Sa
     """A recorded message as a sample that arrived when it was recorded.
 
     Raises:
-        BadMessageError: it is malformed.
+        BadMessageError: it is malformed, or of a type that this sensor does not have.
     """
-    message = recorded.message()
-    try:
-        data = decoder.decode(message)
-    except _DECODE_ERRORS as error:
-        raise BadMessageError('data', repr(error)) from None
-    image_size(modality, data)
+    message, data = decode_message(modality, recorded, decoder)
     stamp = message.header.stamp
     return Sample(modality=modality, stamp_ns=stamp.sec * NS_PER_S + stamp.nanosec,
                   received_ns=recorded.recorded_ns,
@@ -181,6 +174,9 @@ def _arrivals(path: Path | str, modality_of: Mapping[str, str], schedule: FaultS
             late = heapq.heappop(held)[2]
             yield modality_of[late.topic], late
         modality = modality_of[recorded.topic]
+        if recorded.msgtype not in MODALITIES[modality].message_types:
+            yield modality, recorded
+            continue
         for out in relay.relay(modality, recorded.msgtype, recorded.cdr):
             arrival_ns = recorded.recorded_ns + out.delay_ns
             passed = replace(recorded, cdr=out.cdr, recorded_ns=arrival_ns)
@@ -283,11 +279,11 @@ def _run(options: argparse.Namespace) -> str:
     info = bag_info(options.bag)
     decoding = decoding_from(options)
     _check_part(options.start_s, options.max_seconds, info.duration_s)
-    rig = read_rig(options.bag, topics)
+    placed = read_recorded_rig(options.bag, topics)
     bundle = options.bundle or resource_path('bundles') / 'default'
     segmenter = build_segmenter(bundle, device=options.device, precision=options.precision,
                                 num_threads=options.num_threads)
-    pipeline = Pipeline(segmenter, rig, decoding=decoding)
+    pipeline = Pipeline(segmenter, placed.rig, decoding=decoding, unplaced=placed.unplaced)
     palette = segmenter.bundle.label_space if options.color else None
     seconds = min(max(info.duration_s - options.start_s, 0.0), options.max_seconds)
     used: Counter[str] = Counter()
@@ -302,11 +298,16 @@ def _run(options: argparse.Namespace) -> str:
             used['+'.join(prediction.used)] += 1
             done_s = (prediction.stamp_ns - info.start_ns) / NS_PER_S - options.start_s
             progress.update(min(max(done_s, 0.0), progress.total) - progress.n)
+        sensors = summarise(pipeline, info, topics)
+        if not used:
+            raise BagError(f'{options.bag}: not one label image: {why_nothing(sensors)}')
     elapsed_s = max(time.perf_counter() - started, 1e-9)
     sets = pipeline.synchronizer.stats().sets
     return '\n'.join([
         f'{options.out}: {used.total()} label images of {sets} sets',
         f'{used.total() / elapsed_s:.1f} sets/s, {seconds / elapsed_s:.2f} x real time; '
         f'{segmenter.description}',
-        *(f'{number:6d}  {sensors}' for sensors, number in used.most_common()),
+        *(f'{number:6d}  {combination}' for combination, number in used.most_common()),
+        *summary_lines(sensors),
+        *(f'damaged: {line}' for line in info.damage),
     ])

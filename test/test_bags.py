@@ -202,7 +202,9 @@ def test_rig_of_a_recording(tmp_path):
     # The image is 6 x 4, whatever its CameraInfo says.
     assert (rig.cameras['depth'].width_px, rig.cameras['depth'].height_px) == (6, 4)
     np.testing.assert_allclose(rig.cameras['depth'].K, CAMERA.K)
-    assert set(rig.camera_T) == {'lidar', 'depth'}
+    # The events have the camera's own frame.
+    assert set(rig.camera_T) == {'lidar', 'depth', 'event'}
+    np.testing.assert_array_equal(rig.camera_T['event'], np.eye(4))
     np.testing.assert_allclose(rig.camera_T['depth'][:3, 3], [0.1, 0, 0], atol=1e-12)
     np.testing.assert_allclose(rig.camera_T['lidar'][:3, 3], [0.0, -0.5, -0.5], atol=1e-12)
     assert rig.base_z_m == pytest.approx(1.75)
@@ -210,9 +212,10 @@ def test_rig_of_a_recording(tmp_path):
 
 
 def test_rig_without_transforms_or_camera(tmp_path, caplog):
-    rig = bags.read_rig(write_bag(tmp_path / 'a', leave_out=('/tf_static',)))
-    assert rig.camera_T == {}
-    assert 'extrinsic of lidar' in caplog.text
+    placed = bags.read_recorded_rig(write_bag(tmp_path / 'a', leave_out=('/tf_static',)))
+    assert set(placed.rig.camera_T) == {'event'}
+    assert placed.unplaced == {'lidar': 'no_extrinsic', 'depth': 'no_extrinsic'}
+    assert "lidar in frame 'lidar' is left out" in caplog.text
     with pytest.raises(BagError, match='no CameraInfo'):
         bags.read_rig(write_bag(tmp_path / 'b', leave_out=('/camera/camera_info',)))
 

@@ -71,9 +71,14 @@ class FakeSegmenter:
                 np.full(out_hw, int(first.mean()), np.uint8))
 
 
+def pipeline_of(path, topics=bags.TOPICS):
+    placed = bags.read_recorded_rig(path, topics)
+    return Pipeline(FakeSegmenter(), placed.rig, unplaced=placed.unplaced)
+
+
 @pytest.fixture()
 def pipeline(recording):
-    return Pipeline(FakeSegmenter(), bags.read_rig(recording))
+    return pipeline_of(recording)
 
 
 def stamps(results):
@@ -119,7 +124,7 @@ def frames_with_infos(path, rgb_info, depth_info):
 def test_labels_have_the_images_size_whatever_the_camera_infos_say(
         tmp_path, caplog, rgb_info, depth_info, used):
     path = frames_with_infos(tmp_path / 'bag', rgb_info, depth_info)
-    pipeline = Pipeline(FakeSegmenter(), bags.read_rig(path))
+    pipeline = pipeline_of(path)
     reports = [record.getMessage() for record in caplog.records]
     results = list(segment_recording(path, pipeline))
     assert len(results) >= 4
@@ -136,7 +141,7 @@ def test_labels_have_the_images_size_whatever_the_camera_infos_say(
 def test_two_runs_are_identical(recording):
     runs = []
     for _ in range(2):
-        pipeline = Pipeline(FakeSegmenter(), bags.read_rig(recording))
+        pipeline = pipeline_of(recording)
         runs.append([(p.stamp_ns, p.used, p.labels.tobytes(), p.confidence.tobytes())
                      for _, p in segment_recording(recording, pipeline)])
     assert runs[0] == runs[1]
@@ -207,9 +212,8 @@ def test_raw_depth_in_another_unit(quarter_millimetres, recording, faulty):
 
 
 def test_malformed_recorded_message():
-    recorded = SimpleNamespace(recorded_ns=1, message=lambda: bags.from_cdr(
-        bags.to_cdr(bags.image_message(0, 'camera', np.zeros((2, 2), np.uint8), 'mono8')),
-        'sensor_msgs/msg/Image'))
+    image = bags.image_message(0, 'camera', np.zeros((2, 2), np.uint8), 'mono8')
+    recorded = SimpleNamespace(recorded_ns=1, message_of=lambda types: image)
     with pytest.raises(BadMessageError):
         segment_bag.decode_recorded('depth', recorded, MODALITIES['depth'])
 

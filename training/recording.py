@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from anymodal_seg_ros.bags import TOPICS, read_label_images, read_rig
+from anymodal_seg_ros.bags import TOPICS, read_label_images, read_recorded_rig
 from anymodal_seg_ros.corruption import FaultSchedule
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.inference import Segmenter
@@ -50,7 +50,8 @@ def score_recording(
     order = segmenter.bundle.modalities
     scores = SubsetScores(label_space=segmenter.bundle.label_space, same_frames=False,
                           missing_mode=segmenter.bundle.missing_mode)
-    pipeline = Pipeline(segmenter, read_rig(path, topics), decoding=decoding)
+    placed = read_recorded_rig(path, topics)
+    pipeline = Pipeline(segmenter, placed.rig, decoding=decoding, unplaced=placed.unplaced)
     for _, prediction in segment_recording(path, pipeline, topics=topics, schedule=schedule):
         nearest = int(stamps[np.abs(stamps - prediction.stamp_ns).argmin()])
         if abs(nearest - prediction.stamp_ns) <= MAX_TRUTH_OFFSET_NS:

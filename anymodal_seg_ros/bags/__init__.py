@@ -7,7 +7,15 @@ CARLA bridge, ``frames`` gets transforms and the sensor rig out of a recording.
 """
 
 from anymodal_seg_ros.bags.faults import FaultRelay, FaultTransition, Relayed
-from anymodal_seg_ros.bags.frames import TOPICS, lookup_transform, read_rig, read_tf_static
+from anymodal_seg_ros.bags.frames import (
+    TOPICS,
+    RecordedRig,
+    decode_message,
+    lookup_transform,
+    read_recorded_rig,
+    read_rig,
+    read_tf_static,
+)
 from anymodal_seg_ros.bags.messages import (
     camera_info_message,
     cloud_message,
@@ -37,11 +45,13 @@ __all__ = [
     'BagWriter',
     'FaultRelay',
     'FaultTransition',
+    'RecordedRig',
     'Relayed',
     'bag_info',
     'camera_info_message',
     'cloud_message',
     'compressed_image_message',
+    'decode_message',
     'diagnostics_message',
     'events_message',
     'from_cdr',
@@ -49,6 +59,7 @@ __all__ = [
     'lookup_transform',
     'read_bag',
     'read_label_images',
+    'read_recorded_rig',
     'read_rig',
     'read_tf_static',
     'tf_static_message',

@@ -6,23 +6,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
-from anymodal_seg_ros.bags.reading import read_bag
+from anymodal_seg_ros.bags.reading import BagMessage, read_bag
 from anymodal_seg_ros.calibration import read_camera_info
 from anymodal_seg_ros.errors import BadMessageError, BagError, ConfigError
-from anymodal_seg_ros.geometry import (
-    CameraModel,
-    Rig,
-    invert_transform,
-    transform_from_quaternion,
-)
-from anymodal_seg_ros.intrinsics import Intrinsics, image_size
-from anymodal_seg_ros.modalities import build_decoders
+from anymodal_seg_ros.extrinsics import Lookup, RigKeeper, Transform
+from anymodal_seg_ros.geometry import Rig, invert_transform, transform_from_quaternion
+from anymodal_seg_ros.intrinsics import CAMERAS, image_size
+from anymodal_seg_ros.modalities import MODALITIES, Decoder, build_decoders
 
 Float64Array = npt.NDArray[np.float64]
 StaticTransforms = Mapping[str, tuple[str, Float64Array]]
@@ -41,7 +39,10 @@ TOPICS: Mapping[str, str] = {
 
 BASE_FRAME = 'base_link'
 _TF_STATIC = '/tf_static'
-_OTHER_SENSORS = ('depth', 'lidar', 'event')
+_TF_TYPE = 'tf2_msgs/msg/TFMessage'
+_INFO_TYPE = 'sensor_msgs/msg/CameraInfo'
+# What a decoder may raise by accident for data nobody thought of.
+_DECODE_ERRORS = (ValueError, TypeError, OverflowError, MemoryError, cv2.error)
 
 logger = logging.getLogger(__name__)
 
@@ -50,20 +51,28 @@ def read_tf_static(path: Path | str) -> dict[str, tuple[str, Float64Array]]:
     """All static transforms of a recording; the last one recorded for a child counts.
 
     Returns child frame to (parent frame, parent_T_child float64 [4, 4]); empty without /tf_static.
+    One that is malformed or not finite is passed over with a warning.
 
     Raises:
-        BagError: the recording is damaged or a transform in it is not finite.
+        BagError: nothing in the recording can be read.
     """
     transforms: dict[str, tuple[str, Float64Array]] = {}
     for recorded in read_bag(path, [_TF_STATIC]):
         try:
-            for stamped in recorded.message().transforms:
-                t, q = stamped.transform.translation, stamped.transform.rotation
+            stamped = recorded.message_of([_TF_TYPE]).transforms
+        except BadMessageError as error:
+            logger.warning('%s: %s: %s', path, _TF_STATIC, error)
+            continue
+        for one in stamped:
+            t, q = one.transform.translation, one.transform.rotation
+            child = one.child_frame_id.lstrip('/')
+            try:
                 parent_T_child = transform_from_quaternion((t.x, t.y, t.z), (q.x, q.y, q.z, q.w))
-                child = stamped.child_frame_id.lstrip('/')
-                transforms[child] = (stamped.header.frame_id.lstrip('/'), parent_T_child)
-        except (BadMessageError, ConfigError) as error:
-            raise BagError(f'{path}: {_TF_STATIC}: {error}') from None
+            except ConfigError as error:
+                logger.warning('%s: %s: the pose of %s is not used: %s', path, _TF_STATIC, child,
+                               error)
+                continue
+            transforms[child] = (one.header.frame_id.lstrip('/'), parent_T_child)
     return transforms
 
 
@@ -94,87 +103,113 @@ def _to_root(transforms: StaticTransforms, frame: str) -> tuple[Float64Array, st
     return root_T_frame, frame
 
 
-def _first_messages(path: Path | str, topics: list[str]) -> dict[str, Any]:
-    """The first readable message of each topic that has one."""
-    first: dict[str, Any] = {}
-    with read_bag(path, topics) as reader:
-        missing = {topic for topic, count in reader.info().counts.items()
-                   if topic in topics and count}
-        for recorded in reader if missing else ():
-            if recorded.topic in missing:
-                try:
-                    first[recorded.topic] = recorded.message()
-                    missing.discard(recorded.topic)
-                except BadMessageError as error:
-                    logger.warning('%s: skipped a message of %s: %s', path, recorded.topic, error)
-            if not missing:
-                break
-    return first
+def static_lookup(path: Path | str) -> Lookup:
+    """The static transforms of a recording, as a ``RigKeeper`` asks for them."""
+    transforms = read_tf_static(path)
+
+    def lookup(target: str, source: str) -> Transform | None:
+        try:
+            return lookup_transform(transforms, target, source)
+        except BagError:
+            return None
+
+    return lookup
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordedRig:
+    """The rig of a recording, and what of its sensors cannot be placed."""
+
+    rig: Rig
+    unplaced: Mapping[str, str]
+    """Modality to reason code, as the node's health has it: ``no_camera_info``, ..."""
+
+
+def read_recorded_rig(path: Path | str, topics: Mapping[str, str] = TOPICS, *,
+                      needs_camera: bool = False) -> RecordedRig:
+    """Where the sensors of a recording sit, by the rules by which the node places them.
+
+    ``topics`` is keyed like ``TOPICS``. What counts is the first usable message of each topic,
+    and /tf_static. Topics without one, and why, are warnings: no sensor is mandatory, but with
+    ``needs_camera`` the rgb camera's calibration is.
+
+    Raises:
+        BagError: nothing in the recording can be read, or there is no calibration that is needed.
+    """
+    first = _first_usable(path, topics)
+    keeper = RigKeeper(camera_frame='', base_frame=BASE_FRAME, lookup=static_lookup(path))
+    for modality in CAMERAS:
+        found = first.get(f'{modality}_info')
+        if found is not None:
+            keeper.on_camera_info(modality, found[0])
+    for modality in MODALITIES:
+        found = first.get(modality)
+        if found is not None:
+            message, data = found
+            keeper.on_sample(modality, message.header.frame_id.lstrip('/'), data)
+    if needs_camera and 'rgb' not in keeper.camera_sources:
+        raise BagError(f'{path}: no CameraInfo on {topics.get("rgb_info")} that can be used; the '
+                       'camera model is needed')
+    unplaced = {modality: problem for modality in MODALITIES
+                if modality in first and (problem := keeper.problem(modality))}
+    for modality, problem in unplaced.items():
+        frame = first[modality][0].header.frame_id
+        logger.warning('%s: %s in frame %r is left out, for it cannot be placed in the picture of '
+                       '%s in frame %r: %s', path, modality, frame, keeper.reference,
+                       keeper.rig.camera_frame, problem)
+    return RecordedRig(rig=keeper.rig, unplaced=unplaced)
 
 
 def read_rig(path: Path | str, topics: Mapping[str, str] = TOPICS) -> Rig:
-    """The sensors' rig, from the recording's CameraInfo messages and /tf_static.
+    """The rig of a recording whose rgb camera is calibrated; raises as ``read_recorded_rig``."""
+    return read_recorded_rig(path, topics, needs_camera=True).rig
 
-    ``topics`` is keyed like ``TOPICS``. Cameras have the size of their first images. A sensor in
-    the camera's own frame, or without header frame, needs no transform; one that /tf_static does
-    not connect to the camera is left out of ``camera_T`` with a warning. ``base_z_m`` and
-    ``up_camera`` come from ``base_link`` if present.
+
+def _first_usable(path: Path | str, topics: Mapping[str, str]) -> dict[str, tuple[Any, Any]]:
+    """The first message of each topic that can be used, and its data; keyed like ``topics``."""
+    keys = {topic: key for key, topic in topics.items() if key != 'label'}
+    found: dict[str, tuple[Any, Any]] = {}
+    problems: dict[str, str] = {}
+    decoders = build_decoders()
+    with read_bag(path, tuple(keys)) as reader:
+        missing = {keys[topic] for topic, count in reader.info().counts.items()
+                   if topic in keys and count}
+        for recorded in reader if missing else ():
+            key = keys[recorded.topic]
+            if key not in missing:
+                continue
+            try:
+                found[key] = _usable(key, recorded, decoders)
+                missing.discard(key)
+            except BadMessageError as error:
+                problems.setdefault(key, str(error))
+            if not missing:
+                break
+    for key, problem in problems.items():
+        outcome = 'the first messages are not used' if key in found else 'no message can be used'
+        logger.warning('%s: %s: %s: %s', path, key, outcome, problem)
+    return found
+
+
+def _usable(key: str, recorded: BagMessage, decoders: Mapping[str, Decoder]) -> tuple[Any, Any]:
+    if key not in MODALITIES:
+        message = recorded.message_of([_INFO_TYPE])
+        read_camera_info(message)
+        return message, None
+    return decode_message(key, recorded, decoders[key])
+
+
+def decode_message(modality: str, recorded: BagMessage,
+                   decoder: Decoder) -> tuple[Any, npt.NDArray[Any]]:
+    """A recorded message of a sensor, and its data in ``Sample.data``'s form.
 
     Raises:
-        BagError: there is no usable CameraInfo for ``rgb_info``, or the recording is damaged.
+        BadMessageError: it is malformed, or of a type that this sensor does not have.
     """
-    wanted = [topic for key, topic in topics.items() if key != 'label']
-    first = _first_messages(path, wanted)
-    reference = first.get(topics.get('rgb_info', ''))
-    if reference is None:
-        raise BagError(f'{path}: no CameraInfo on {topics.get("rgb_info")}; '
-                       'the camera model is needed')
+    message = recorded.message_of(MODALITIES[modality].message_types)
     try:
-        rig = Rig(camera=_camera('rgb', reference, first.get(topics.get('rgb', ''))),
-                  camera_frame=reference.header.frame_id.lstrip('/'))
-        for modality in _OTHER_SENSORS:
-            info = first.get(topics.get(f'{modality}_info', ''))
-            if info is not None:
-                image = first.get(topics.get(modality, ''))
-                rig = rig.with_camera(modality, _camera(modality, info, image))
-    except BadMessageError as error:
-        raise BagError(f'{path}: CameraInfo: {error}') from None
-    return _with_static_transforms(rig, path, topics, first)
-
-
-def _camera(modality: str, info: Any, image: Any) -> CameraModel:  # noqa: ANN401 - messages
-    """The camera of ``info``, at the size of the first image where it fits that."""
-    camera = read_camera_info(info)
-    intrinsics = Intrinsics(modality)
-    intrinsics.learn('camera_info', camera)
-    size = None
-    if image is not None:
-        try:
-            size = image_size(modality, build_decoders()[modality].decode(image))
-        except BadMessageError as error:
-            logger.warning('the first image of %s: %s', modality, error)
-    if size is not None:
-        intrinsics.see(size)
-    return intrinsics.camera or camera
-
-
-def _with_static_transforms(rig: Rig, path: Path | str, topics: Mapping[str, str],
-                            first: Mapping[str, Any]) -> Rig:
-    transforms = read_tf_static(path)
-    for modality in _OTHER_SENSORS:
-        message = first.get(topics.get(modality, ''))
-        frame = '' if message is None else message.header.frame_id.lstrip('/')
-        if frame in ('', rig.camera_frame):
-            continue
-        try:
-            camera_T_sensor = lookup_transform(transforms, rig.camera_frame, frame)
-            rig = rig.with_extrinsic(modality, camera_T_sensor)
-        except BagError as error:
-            logger.warning('%s: extrinsic of %s: %s', path, modality, error)
-    try:
-        base_T_camera = lookup_transform(transforms, BASE_FRAME, rig.camera_frame)
-    except BagError:
-        return rig
-    return Rig(camera=rig.camera, cameras=rig.cameras, camera_T=rig.camera_T,
-               camera_frame=rig.camera_frame, base_z_m=float(base_T_camera[2, 3]),
-               up_camera=base_T_camera[2, :3])
+        data = decoder.decode(message)
+    except _DECODE_ERRORS as error:
+        raise BadMessageError('data', repr(error)) from None
+    image_size(modality, data)
+    return message, data

@@ -8,7 +8,7 @@ import heapq
 import logging
 import struct
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -86,6 +86,17 @@ class BagMessage:
             BagError: neither the recording nor this package defines the type.
         """
         return self._deserialise(self.cdr, self.msgtype)
+
+    def message_of(self, msgtypes: Collection[str]) -> Any:  # noqa: ANN401
+        """The same of a message that must be of one of these types.
+
+        Raises:
+            BadMessageError: it is of another type, or its bytes are no message.
+        """
+        if self.msgtype not in msgtypes:
+            raise BadMessageError('type', f'{self.topic} has {self.msgtype}; allowed: '
+                                          + ', '.join(msgtypes))
+        return self.message()
 
 
 def _one_line(error: BaseException) -> str:

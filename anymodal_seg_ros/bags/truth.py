@@ -13,17 +13,20 @@ from anymodal_seg_ros.bags.frames import TOPICS
 from anymodal_seg_ros.bags.reading import NS_PER_S, read_bag
 from anymodal_seg_ros.errors import BagError
 
+IMAGE_TYPE = 'sensor_msgs/msg/Image'
+
 
 def read_label_images(path: Path | str,
                       topic: str = TOPICS['label']) -> dict[int, npt.NDArray[np.uint8]]:
     """mono8 images of a topic: header stamp in ns to uint8 [H, W] of class ids.
 
     Raises:
-        BagError: the recording is damaged, or an image is not mono8 or shorter than it says.
+        BagError: nothing can be read, or an image is not mono8 or shorter than it says.
+        BadMessageError: a message is no image.
     """
     images = {}
     for recorded in read_bag(path, [topic]):
-        message = recorded.message()
+        message = recorded.message_of([IMAGE_TYPE])
         if message.encoding != 'mono8' or len(message.data) != message.height * message.step:
             raise BagError(f'{path}: {topic} has {message.encoding!r} of {len(message.data)} '
                            f'bytes; mono8 of {message.height * message.step} is needed')

@@ -17,8 +17,8 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
+from anymodal_seg_ros.extrinsics import RigKeeper
 from anymodal_seg_ros.ros.conversions import header
-from anymodal_seg_ros.ros.extrinsics import RigKeeper
 from anymodal_seg_ros.ros.inputs import Input
 from anymodal_seg_ros.samples import HealthReport, HealthState, SampleSet
 from anymodal_seg_ros.sync import SyncStats

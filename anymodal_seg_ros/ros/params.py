@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.extrinsics import BASE
 from anymodal_seg_ros.geometry import CameraModel, transform_from_quaternion
 from anymodal_seg_ros.health import DEFAULTS as HEALTH_DEFAULTS
 from anymodal_seg_ros.health import HealthConfig
@@ -22,7 +23,6 @@ from anymodal_seg_ros.modalities.depth import MILLIMETRE_M, UNIT_RANGE_M
 from anymodal_seg_ros.modalities.intensity import LEARN, SCALE_RANGE
 from anymodal_seg_ros.resources import resource_path
 from anymodal_seg_ros.ros.declaration import Spec
-from anymodal_seg_ros.ros.extrinsics import BASE
 from anymodal_seg_ros.ros.inputs import (
     CAMERA_INFO_TOPICS,
     FORM_NAMES,

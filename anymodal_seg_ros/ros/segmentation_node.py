@@ -31,6 +31,7 @@ from rclpy.parameter import Parameter
 
 from anymodal_seg_ros.bags import read_rig
 from anymodal_seg_ros.errors import BadMessageError, ConfigError
+from anymodal_seg_ros.extrinsics import RigKeeper
 from anymodal_seg_ros.inference import build_segmenter
 from anymodal_seg_ros.pipeline import Pipeline
 from anymodal_seg_ros.ros.advice import Advisor
@@ -42,7 +43,6 @@ from anymodal_seg_ros.ros.diagnostics import (
     modality_status,
     synchronization_status,
 )
-from anymodal_seg_ros.ros.extrinsics import RigKeeper
 from anymodal_seg_ros.ros.inputs import build_camera_info_inputs, build_inputs
 from anymodal_seg_ros.ros.labelling import Labelling, Work
 from anymodal_seg_ros.ros.lifetime import OwningNode, run_node

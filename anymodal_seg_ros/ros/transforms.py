@@ -4,26 +4,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import numpy as np
-import numpy.typing as npt
 from rclpy.clock import JumpThreshold, TimeJump
 from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.time import Time
 
 from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.extrinsics import Lookup, Transform
 from anymodal_seg_ros.geometry import transform_from_quaternion
 
 try:
     import tf2_ros
 except ImportError:
     tf2_ros = None
-
-Transform = npt.NDArray[np.float64]
-Lookup = Callable[[str, str], Transform | None]
-"""(target frame, source frame) -> target_T_source, or None while unknown."""
 
 
 def tf_lookup(node: Node) -> Lookup | None:

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = 'anymodal_seg_ros'
 
 GROUND = {'stopping', 'errors', 'documents', 'samples', 'resources', 'labels', 'lens', 'geometry',
-          'calibration', 'intrinsics', 'metrics', 'unfinished', '__init__'}
+          'calibration', 'intrinsics', 'extrinsics', 'metrics', 'unfinished', '__init__'}
 BELOW_HEALTH = GROUND | {'modalities', 'corruption'}
 BELOW_BUNDLE = BELOW_HEALTH | {'sync', 'health', 'models'}
 BELOW_PIPELINE = BELOW_BUNDLE | {'bundle', 'inference'}
@@ -29,7 +29,8 @@ ALLOWED = {
     'inference': BELOW_BUNDLE | {'bundle'},
     'pipeline': BELOW_PIPELINE,
     'bags': BELOW_PIPELINE | {'pipeline'},
-    'segment_bag': BELOW_SIM,
+    'bag_summary': BELOW_SIM,
+    'segment_bag': BELOW_SIM | {'bag_summary'},
     'sim': BELOW_SIM,
     'ros': BELOW_SIM | {'segment_bag', 'sim'},
     'demo': BELOW_SIM | {'segment_bag', 'sim'},

@@ -12,12 +12,12 @@ from ros_streams.fault_run import NODE, FaultRun, node_parameters, values_of
 from ros_streams.scene import FRAME, SIZE_PX
 from sensor_msgs.msg import Image, PointCloud2
 
+from anymodal_seg_ros.extrinsics import RigKeeper
 from anymodal_seg_ros.inference import build_segmenter
 from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.modalities.clouds import cloud_points
 from anymodal_seg_ros.modalities.images import decode_color
 from anymodal_seg_ros.ros.conversions import LABEL_INFO_TYPE, stamp_to_ns
-from anymodal_seg_ros.ros.extrinsics import RigKeeper
 from anymodal_seg_ros.ros.params import parameter_specs, settings_from_values
 from anymodal_seg_ros.ros.qos import LATCHED
 

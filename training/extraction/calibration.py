@@ -10,15 +10,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from anymodal_seg_ros.bags import read_bag, read_rig
+from anymodal_seg_ros.bags import RecordedRig, read_bag, read_recorded_rig
 from anymodal_seg_ros.errors import BadMessageError, BagError
 from anymodal_seg_ros.geometry import CameraModel, Rig
 from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.sim.vehicle import build_rig, load_sensors
 
 
-def read_calibration(path: Path, topics: Mapping[str, str], sensors: Path | None = None) -> Rig:
-    """The rig of a recording.
+def read_calibration(path: Path, topics: Mapping[str, str],
+                     sensors: Path | None = None) -> RecordedRig:
+    """The rig of a recording, and which of its sensors cannot be placed.
 
     Args:
         path: the recording.
@@ -31,12 +32,12 @@ def read_calibration(path: Path, topics: Mapping[str, str], sensors: Path | None
         ConfigError: the sensor file is wrong.
     """
     if sensors is None:
-        return read_rig(path, topics)
+        return read_recorded_rig(path, topics, needs_camera=True)
     specs = load_sensors(sensors)
     width, height = _image_size(path, topics, 'rgb')
     event = topics.get('event_info')
     event_size = (width, height) if event is None else _info_size(path, event)
-    return build_rig(specs, width, height, event_size)
+    return RecordedRig(rig=build_rig(specs, width, height, event_size), unplaced={})
 
 
 def calibration_dict(rig: Rig) -> dict[str, Any]:
@@ -66,7 +67,8 @@ def _image_size(path: Path, topics: Mapping[str, str], modality: str) -> tuple[i
     """(width, height) of the first readable image."""
     for recorded in read_bag(path, [topics[modality]]):
         try:
-            height, width = MODALITIES[modality].decode(recorded.message()).shape[:2]
+            message = recorded.message_of(MODALITIES[modality].message_types)
+            height, width = MODALITIES[modality].decode(message).shape[:2]
         except BadMessageError:
             continue
         return width, height
@@ -76,6 +78,9 @@ def _image_size(path: Path, topics: Mapping[str, str], modality: str) -> tuple[i
 def _info_size(path: Path, topic: str) -> tuple[int, int]:
     """(width, height) that the first CameraInfo tells."""
     for recorded in read_bag(path, [topic]):
-        message = recorded.message()
+        try:
+            message = recorded.message_of(['sensor_msgs/msg/CameraInfo'])
+        except BadMessageError:
+            continue
         return int(message.width), int(message.height)
-    raise BagError(f'{path}: no CameraInfo on {topic}')
+    raise BagError(f'{path}: no readable CameraInfo on {topic}')

@@ -133,11 +133,11 @@ def extract(dataset: ExtractedDataset, recording: Recording, job: Job,
     Raises:
         BagError, ConfigError: see ``read_calibration`` and ``extract_recording``.
     """
-    rig = read_calibration(recording.path, job.topics, job.sensors)
-    calibration = calibration_dict(rig)
+    placed = read_calibration(recording.path, job.topics, job.sensors)
+    rig, calibration = placed.rig, calibration_dict(placed.rig)
     with dataset.adding(recording.name) as folder:
         report = extract_recording(
-            recording.path, folder, job.encoding, rig, labels=job.labels, topics=job.topics,
+            recording.path, folder, job.encoding, placed, labels=job.labels, topics=job.topics,
             selection=job.selection, schedule=job.schedule,
             decoding=job.decoding, on_set=on_set)
         summary = {'split': recording.split, 'condition': recording.condition,

@@ -13,10 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from anymodal_seg_ros.bags import TOPICS
+from anymodal_seg_ros.bags import TOPICS, RecordedRig
 from anymodal_seg_ros.corruption import FaultSchedule
 from anymodal_seg_ros.errors import ConfigError
-from anymodal_seg_ros.geometry import Rig
 from anymodal_seg_ros.modalities import Decoding
 from anymodal_seg_ros.pipeline import Pipeline
 from anymodal_seg_ros.samples import SampleSet
@@ -118,7 +117,7 @@ def extract_recording(
     path: Path,
     folder: Path,
     encoding: EncodingOnly,
-    rig: Rig,
+    placed: RecordedRig,
     *,
     labels: LabelSource | None,
     topics: Mapping[str, str] = TOPICS,
@@ -133,7 +132,7 @@ def extract_recording(
         path: the recording.
         folder: new; its name is the recording's in every frame's id.
         encoding: encoders, their settings and the size of the images.
-        rig: see ``read_calibration``.
+        placed: see ``read_calibration``.
         labels: None leaves every frame unlabelled.
         topics: keyed like ``anymodal_seg_ros.bags.TOPICS``.
         schedule: sensor faults to apply on the way, as the injector node would.
@@ -144,13 +143,13 @@ def extract_recording(
         BagError: the recording is damaged, or holds none of the topics or no label image.
         ConfigError: labels of another size or with unknown values, or not one frame was left.
     """
-    pipeline = Pipeline(encoding, rig, decoding=decoding)
+    pipeline = Pipeline(encoding, placed.rig, decoding=decoding, unplaced=placed.unplaced)
     folder.mkdir(parents=True)
     truth = None
     if labels is not None:
         truth = put_by_labels(path, labels, pipeline.output_hw(), folder / _POOL)
     chooser = _Chooser(selection or Selection(), truth)
-    calibration_sha256 = sha256_of(calibration_dict(rig))
+    calibration_sha256 = sha256_of(calibration_dict(placed.rig))
     report = Report()
     with (folder / FRAMES_FILE).open('w', encoding='utf-8') as lines:
         for sample_set in recorded_sets(path, pipeline, topics=topics, schedule=schedule):

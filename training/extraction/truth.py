@@ -19,6 +19,7 @@ from anymodal_seg_ros.errors import BadMessageError, BagError, ConfigError
 from training.extraction.label_codes import LabelCodes
 
 NS_PER_S = 1_000_000_000
+LABEL_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
 PNG_COMPRESSION = 3
 
 
@@ -75,7 +76,7 @@ def put_by_labels(
     for recorded in read_bag(path, [source.topic]):
         stamp_ns = recorded.recorded_ns
         try:
-            message = recorded.message()
+            message = recorded.message_of(LABEL_TYPES)
             stamp_ns = message.header.stamp.sec * NS_PER_S + message.header.stamp.nanosec
             ids = source.codes.decode(message, source.form)
         except BadMessageError as error:

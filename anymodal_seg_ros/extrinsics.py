@@ -1,17 +1,19 @@
 # SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where the sensors sit, gathered from camera infos, tf2, parameters and a recording."""
+"""Where the sensors sit, gathered from camera infos, transforms, parameters and a recording.
+
+Node and bag driver place their sensors by the same rules. Above intrinsics; numpy only.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sensor_msgs.msg import CameraInfo
 
 from anymodal_seg_ros.calibration import fit_to_image, read_camera_info
 from anymodal_seg_ros.errors import BadMessageError, ConfigError
@@ -23,7 +25,10 @@ from anymodal_seg_ros.intrinsics import (
     Intrinsics,
     image_size,
 )
-from anymodal_seg_ros.ros.transforms import Lookup, Transform
+
+Transform = npt.NDArray[np.float64]
+Lookup = Callable[[str, str], Transform | None]
+"""(target frame, source frame) -> target_T_source, or None while unknown."""
 
 BASE = 'base'
 """Key of the vehicle's base frame (on the ground, z up) among the extrinsics."""
@@ -49,7 +54,7 @@ class RigKeeper:
         camera_frame: the rgb camera's frame until a message names another; a recording's own
             comes before it.
         base_frame: the vehicle's frame on the ground, for heights above it.
-        lookup: tf2, or None.
+        lookup: tf2, the static transforms of a recording, or None.
         extrinsics: ``camera_T_<sensor>`` by modality (and ``BASE``), from parameters.
         cameras: camera models by modality (``rgb`` is the reference), from parameters.
         recording: a rig read from a recording, or None.
@@ -104,7 +109,7 @@ class RigKeeper:
             return own.problem or NO_CAMERA_INFO
         return '' if modality in self.sources else 'no_extrinsic'
 
-    def on_camera_info(self, modality: str, msg: CameraInfo) -> None:
+    def on_camera_info(self, modality: str, msg: Any) -> None:  # noqa: ANN401 - rclpy's or rosbags'
         """Take the intrinsics of ``msg``; raises BadMessageError when it has none."""
         try:
             camera = read_camera_info(msg)

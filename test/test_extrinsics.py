@@ -7,8 +7,8 @@ import pytest
 from ros_streams.scene import FRAME, SIZE_PX, camera_info
 
 from anymodal_seg_ros.errors import BadMessageError
+from anymodal_seg_ros.extrinsics import BASE, RigKeeper
 from anymodal_seg_ros.geometry import CameraModel, Rig, optical_T_body, transform_from_quaternion
-from anymodal_seg_ros.ros.extrinsics import BASE, RigKeeper
 
 POSE = transform_from_quaternion((1.0, 2.0, 3.0), (0.0, 0.0, 0.0, 1.0))
 OTHER = transform_from_quaternion((4.0, 5.0, 6.0), (0.0, 0.0, 0.0, 1.0))
