@@ -172,6 +172,10 @@ def _injector(values: dict[str, Any], faults_file: str) -> Node:
     for argument, key in INJECTOR_OUTPUTS.items():
         parameters[f'outputs.{key}'] = values[argument]
         parameters[f'inputs.{key}'] = _injected(values, argument)
+    for table in values['params_file']:
+        depth = table.get('inputs', {}).get('depth', {})
+        if 'unit_m' in depth:
+            parameters['depth_unit_m'] = depth['unit_m']
     return _node(values, 'fault_injector_node', INJECTOR, [parameters], [])
 
 

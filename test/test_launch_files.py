@@ -222,6 +222,13 @@ def test_faults_go_between_player_and_node(stubbed):
     assert injector['wait_for_node'] == 'anymodal_seg'
 
 
+def test_the_injector_measures_depth_in_the_node_s_unit(stubbed, tmp_path):
+    params = tmp_path / 'params.yaml'
+    params.write_text('/**: {ros__parameters: {inputs: {depth: {unit_m: 0.00025}}}}')
+    found = nodes(started('seg', faults_file=FAULTS, params_file=str(params)))
+    assert merged(found['fault_injector_node'])['depth_unit_m'] == 0.00025
+
+
 def test_a_schedule_without_faults_needs_no_injector(stubbed):
     found = nodes(started('seg', bag=BAG, faults_file=NO_FAULTS))
     assert set(found) == {'segmentation_node', 'bag_player_node'}

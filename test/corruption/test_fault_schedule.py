@@ -36,6 +36,9 @@ def test_active_includes_the_start_and_excludes_the_end():
 
 @pytest.mark.parametrize(('change', 'match'), [
     ({'fault': 'explode'}, 'explode'),
+    ({'fault': ['blur']}, 'blur'),
+    ({'fault': {'blur': 1}}, 'blur'),
+    ({'modality': ['rgb']}, 'rgb'),
     ({'modality': 'sonar'}, 'sonar'),
     ({'modality': 'lidar', 'fault': 'blur'}, 'blur'),
     ({'end_s': 1.0}, 'start_s < end_s'),

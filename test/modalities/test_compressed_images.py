@@ -120,6 +120,8 @@ def test_jpegs_of_every_making_pass(options, content, size_hw):
         assert decode_color(compressed(data)).shape == (*size_hw, 3)
         filled = data.tobytes().replace(b'\xff\xda', b'\xff\xff\xff\xda', 1) + b'\0' * 500
         assert decode_color(compressed(filled)).shape == (*size_hw, 3)
+        restarts = data.tobytes().replace(b'\xff\xd0', b'\xff\xff\xd0')
+        assert decode_color(compressed(restarts)).shape == (*size_hw, 3)
 
 
 @pytest.mark.parametrize('size_hw', [(1, 1), (33, 65), (1080, 1920)])
