@@ -1,14 +1,16 @@
 # SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Writes ``config/anymodal_seg.yaml`` from the node's own table of parameters."""
+"""Writes ``config/anymodal_seg.yaml`` and ``docs/parameters.md`` from the node's own table."""
 
 import textwrap
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from anymodal_seg_ros.ros.declaration import Spec
+from anymodal_seg_ros.ros.inputs import TOPICS
 from anymodal_seg_ros.ros.params import parameter_specs
 
 HEADER = """\
@@ -21,9 +23,42 @@ HEADER = """\
   ros__parameters:
 """
 WIDTH = 97
+PAGE = """\
+# Parameters
+
+Every parameter of `segmentation_node`. `config/anymodal_seg.yaml` holds them all with their
+defaults; give your own file with `params_file:=`, or single values with `-p`. `<sensor>` is one of
+{sensors}. Written by `python scripts/write_node_parameters.py`.
+
+## At run time
+
+`ros2 param set /anymodal_seg NAME VALUE` takes over what was set and nothing else. Whatever that
+is, these stay: the state of every sensor and the reason for it, all counters, the samples that
+wait for their set, the rates, latencies and image sizes that were learnt, what is usual in each
+sensor's data, and the rig. Stamps of label images go on increasing. Only `enabled` makes a
+sensor, and that one alone, start anew. A value out of its range, or one that contradicts
+another, is refused with the reason, and nothing has changed.
+
+| Parameter | Default | Allowed | Meaning | Set at run time |
+|---|---|---|---|---|
+{dynamic}
+
+## At the start only
+
+| Parameter | Default | Allowed | Meaning |
+|---|---|---|---|
+{fixed}
+"""
 
 
 def main() -> None:
+    root = Path(__file__).resolve().parents[1]
+    (root / 'config' / 'anymodal_seg.yaml').write_text(parameter_file(), encoding='utf-8')
+    (root / 'docs' / 'parameters.md').write_text(parameter_page(), encoding='utf-8')
+
+
+def parameter_file() -> str:
+    """The parameter file with every default."""
     tree: dict[str, Any] = {}
     for spec in parameter_specs():
         *areas, leaf = spec.name.split('.')
@@ -31,8 +66,7 @@ def main() -> None:
         for area in areas:
             branch = branch.setdefault(area, {})
         branch[leaf] = spec
-    target = Path(__file__).resolve().parents[1] / 'config' / 'anymodal_seg.yaml'
-    target.write_text(HEADER + '\n'.join(lines_of(tree, 2)) + '\n', encoding='utf-8')
+    return HEADER + '\n'.join(lines_of(tree, 2)) + '\n'
 
 
 def lines_of(tree: dict[str, Any], depth: int) -> list[str]:
@@ -63,6 +97,53 @@ def as_yaml(value: Any) -> str:  # noqa: ANN401 - a parameter is of any type
     """A value on one line."""
     return yaml.safe_dump(value, default_flow_style=True, width=10_000).removesuffix(
         '\n').removesuffix('\n...')
+
+
+def parameter_page() -> str:
+    """The page with one row for each parameter; sensors that agree share one."""
+    dynamic, fixed = [], []
+    for name, specs in shared_rows(parameter_specs()):
+        text = specs[0].text.replace('<', '&lt;')
+        row = [f'`{name}`', defaults(specs), allowed(specs[0]), text, specs[0].effect]
+        (dynamic if specs[0].dynamic else fixed).append(row)
+    return PAGE.format(
+        sensors=', '.join(f'`{sensor}`' for sensor in TOPICS),
+        dynamic='\n'.join(f'| {" | ".join(row)} |' for row in dynamic),
+        fixed='\n'.join(f'| {" | ".join(row[:-1])} |' for row in fixed))
+
+
+def shared_rows(specs: Iterable[Spec]) -> list[tuple[str, list[Spec]]]:
+    """Parameters by their name, with ``<sensor>`` where all sensors have it with one meaning."""
+    groups: dict[tuple[object, ...], list[Spec]] = {}
+    for spec in specs:
+        parts = ['<sensor>' if part in TOPICS else part for part in spec.name.split('.')]
+        key = ('.'.join(parts), spec.text, spec.low, spec.high, spec.choices)
+        groups.setdefault(key, []).append(spec)
+    rows = []
+    for (name, *_), members in groups.items():
+        if len(members) == len(TOPICS):
+            rows.append((str(name), members))
+        else:
+            rows += [(spec.name, [spec]) for spec in members]
+    return rows
+
+
+def defaults(specs: list[Spec]) -> str:
+    """The default, or the commonest one and the sensors that have another."""
+    values = [as_yaml(spec.default) for spec in specs]
+    common = max(values, key=values.count)
+    others = [f'{spec.name.split(".")[1]}: `{value}`'
+              for spec, value in zip(specs, values, strict=True) if value != common]
+    return '; '.join([f'`{common}`', *others])
+
+
+def allowed(spec: Spec) -> str:
+    """The values that are taken."""
+    if spec.choices:
+        return ', '.join(f'`{choice}`' for choice in spec.choices)
+    if spec.low is not None:
+        return f'{spec.low:g} to {spec.high:g}'
+    return {bool: '`true`, `false`', str: 'text', list: 'a list'}[type(spec.default)]
 
 
 if __name__ == '__main__':

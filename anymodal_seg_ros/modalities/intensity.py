@@ -13,7 +13,7 @@ import numpy.typing as npt
 from anymodal_seg_ros.modalities.base import Float32Array, check_number
 
 LEARN = 0.0
-SCALE_RANGE = (LEARN, float(np.iinfo(np.uint32).max))
+SCALE_RANGE = (LEARN, 1e10)
 FULL_SCALES = (1.0, 255.0, 4095.0, 65535.0)
 """Fractions, and counts of 8, 12 and 16 bits. Few and far apart: dim and bright surroundings of
 one sensor lead to the same scale, on the day of the recording and on the day of the drive."""

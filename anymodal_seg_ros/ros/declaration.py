@@ -23,7 +23,7 @@ from anymodal_seg_ros.errors import ConfigError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
-    """One parameter. Read-only unless ``dynamic``; its type is the default's."""
+    """One parameter; its type is the default's."""
 
     name: str
     default: Any
@@ -33,7 +33,13 @@ class Spec:
     choices: tuple[str, ...] = ()
     fixed_length: bool = False
     """Whether a list must have as many values as the default."""
-    dynamic: bool = False
+    effect: str = ''
+    """What setting it at run time does; empty where it is read-only."""
+
+    @property
+    def dynamic(self) -> bool:
+        """Whether it may be set at run time."""
+        return bool(self.effect)
 
     def descriptor(self) -> ParameterDescriptor:
         descriptor = ParameterDescriptor(

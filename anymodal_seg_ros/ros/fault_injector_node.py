@@ -78,12 +78,17 @@ def _topic_specs() -> Iterable[Spec]:
                         'while its camera is dropped')
 
 
+_LIVE = 'holds from the next message on'
+
+
 def _live_specs() -> Iterable[Spec]:
     for modality in TOPICS:
         allowed = [name for name, row in FAULTS.items() if modality in row.modalities]
-        yield Spec(name=f'live.{modality}.fault', default='', choices=('', *allowed), dynamic=True,
+        yield Spec(name=f'live.{modality}.fault', default='', choices=('', *allowed),
+                   effect=_LIVE,
                    text=f'Fault of {modality} from now on, empty for none')
-        yield Spec(name=f'live.{modality}.severity', default=1.0, low=0.0, high=1.0, dynamic=True,
+        yield Spec(name=f'live.{modality}.severity', default=1.0, low=0.0, high=1.0,
+                   effect=_LIVE,
                    text='Severity of that fault, above 0')
 
 

@@ -39,41 +39,72 @@ AREAS = ('inputs', 'camera', 'cameras', 'extrinsics', 'sync', 'health', 'model',
 NO_POSE = [0.0] * 7
 _DEFAULT_DEPTH = {'event': 10}
 
-SYNC_FIELDS: Mapping[str, tuple[str, float, float]] = {
-    'max_wait_s': ('A set goes out at the latest this long after its reference arrived', 1e-3, 5),
-    'max_silence_s': ('A reference silent for longer hands over to another sensor', 1e-3, 60),
-    'max_misses': ('After this many missing samples in a row none is waited for', 1, 1000),
-    'arrival_margin_s': ('A sample is overdue this long after its learnt arrival', 0, 5),
-    'max_future_s': ('A stamp farther ahead of the clock is dropped', 0, 60),
-    'max_past_s': ('A stamp farther behind the clock is dropped', 1e-3, 3600),
-    'reset_jump_s': ('Time running back by more than this is a restart', 1e-3, 3600),
+_LEARNT = 'what was learnt of each sensor is judged by it at once'
+_NEXT = 'holds from the next message on'
+_SETS = 'holds for the samples that wait and the sets to come'
+_SILENCE = 'the silence that runs is judged by it at the next tick'
+_PROBATION = 'holds for a probation that runs'
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A field of a component's configuration as a parameter: what ``Spec`` says of it."""
+
+    text: str
+    low: float
+    high: float
+    effect: str
+
+
+SYNC_FIELDS: Mapping[str, Setting] = {
+    'max_wait_s': Setting('A set goes out at the latest this long after its reference arrived',
+                          1e-3, 5, 'holds for sets that wait: those that are due go out at once'),
+    'max_silence_s': Setting('A reference silent for longer hands over to another sensor',
+                             1e-3, 60, _LEARNT),
+    'max_misses': Setting('After this many missing samples in a row none is waited for',
+                          1, 1000, _LEARNT),
+    'arrival_margin_s': Setting('A sample is overdue this long after its learnt arrival',
+                                0, 5, _LEARNT),
+    'max_future_s': Setting('A stamp farther ahead of the clock is dropped', 0, 60, _NEXT),
+    'max_past_s': Setting('A stamp farther behind the clock is dropped', 1e-3, 3600, _NEXT),
+    'reset_jump_s': Setting('Time running back by more than this is a restart',
+                            1e-3, 3600, _NEXT),
 }
-INPUT_FIELDS: Mapping[str, tuple[str, float, float]] = {
-    'tolerance_s': ('Greatest distance between its stamp and the set\'s', 0, 10),
-    'max_age_s': ('An older sample may serve while it is younger than this; 0 = never', 0, 60),
+INPUT_FIELDS: Mapping[str, Setting] = {
+    'tolerance_s': Setting("Greatest distance between its stamp and the set's", 0, 10, _SETS),
+    'max_age_s': Setting('An older sample may serve while it is younger than this; 0 = never',
+                         0, 60, _SETS),
 }
-HEALTH_FIELDS: Mapping[str, tuple[str, float, float]] = {
-    'grace_s': ('Silence after the start before it counts as never received', 0, 3600),
-    'expected_rate_hz': ('Nominal rate; 0 = learn it', 0, 10000),
-    'timeout_periods': ('Lost after this many periods without a message', 1, 1000),
-    'timeout_floor_s': ('Never lost before this long without a message', 1e-3, 3600),
-    'max_latency_s': ('Latency above the usual from which samples are withheld', 1e-3, 3600),
-    'stale_s': ('Latency from which a sample is stale, whatever is usual', 1e-3, 3600),
-    'future_s': ('How far a stamp may lie ahead of the clock', 1e-3, 3600),
-    'probation_s': ('Least time of good samples before trust returns', 0, 3600),
-    'probation_max_s': ('Longest probation of a sensor that keeps failing', 0, 3600),
-    'event_silence_s': ('Few events for this long are silence', 1e-3, 3600),
-    'scan_min_points': ('A scan with fewer points is empty', 0, 10_000_000),
+HEALTH_FIELDS: Mapping[str, Setting] = {
+    'grace_s': Setting('Silence after the start before it counts as never received',
+                       0, 3600, 'counts from the same start'),
+    'expected_rate_hz': Setting('Nominal rate; 0 = learn it', 0, 10000,
+                                'takes the place of the learnt rate at once; 0 returns to that'),
+    'timeout_periods': Setting('Lost after this many periods without a message',
+                               1, 1000, _SILENCE),
+    'timeout_floor_s': Setting('Never lost before this long without a message',
+                               1e-3, 3600, _SILENCE),
+    'max_latency_s': Setting('Latency above the usual from which samples are withheld',
+                             1e-3, 3600, _NEXT),
+    'stale_s': Setting('Latency from which a sample is stale, whatever is usual',
+                       1e-3, 3600, _NEXT),
+    'future_s': Setting('How far a stamp may lie ahead of the clock', 1e-3, 3600, _NEXT),
+    'probation_s': Setting('Least time of good samples before trust returns',
+                           0, 3600, _PROBATION),
+    'probation_max_s': Setting('Longest probation of a sensor that keeps failing',
+                               0, 3600, _PROBATION),
+    'event_silence_s': Setting('Few events for this long are silence', 1e-3, 3600,
+                               'the silence that runs is judged by it at the next message'),
+    'scan_min_points': Setting('A scan with fewer points is empty', 0, 10_000_000, _NEXT),
 }
 
 
 def _config_specs(
-    prefix: str, config: object, fields: Mapping[str, tuple[str, float, float]]
+    prefix: str, config: object, fields: Mapping[str, Setting]
 ) -> Iterable[Spec]:
-    for name, (text, low, high) in fields.items():
-        default = getattr(config, name)
-        yield Spec(name=f'{prefix}.{name}', default=default, text=text, low=low, high=high,
-                   dynamic=True)
+    for name, setting in fields.items():
+        yield Spec(name=f'{prefix}.{name}', default=getattr(config, name), text=setting.text,
+                   low=setting.low, high=setting.high, effect=setting.effect)
 
 
 def _camera_specs(prefix: str, what: str) -> Iterable[Spec]:
@@ -87,8 +118,9 @@ def _camera_specs(prefix: str, what: str) -> Iterable[Spec]:
 
 def _input_specs(modality: str) -> Iterable[Spec]:
     prefix = f'inputs.{modality}'
-    yield Spec(name=f'{prefix}.enabled', default=True, dynamic=True,
-               text=f'Whether {modality} is used; may change at run time')
+    yield Spec(name=f'{prefix}.enabled', default=True, text='Whether the sensor is used',
+               effect='off: no subscription, its health and waiting samples are forgotten; on: it '
+                      'starts at waiting; its counts stay')
     forms = tuple(TRANSPORTS[modality])
     if len(forms) > 1:
         yield Spec(name=f'{prefix}.{FORM_NAMES[modality]}', default=forms[0], choices=forms,
@@ -111,10 +143,12 @@ def _input_specs(modality: str) -> Iterable[Spec]:
 def _health_specs(modality: str) -> Iterable[Spec]:
     config = HEALTH_DEFAULTS[modality]
     yield from _config_specs(f'health.{modality}', config, HEALTH_FIELDS)
-    yield Spec(name=f'health.{modality}.frame_id', default=config.frame_id, dynamic=True,
+    yield Spec(name=f'health.{modality}.frame_id', default=config.frame_id, effect=_NEXT,
                text='Frame that every message must name; empty = not checked')
     yield Spec(name=f'health.{modality}.skip_checks', default=sorted(config.skip_checks) or [''],
-               text='Reason codes of content checks that are off', dynamic=True)
+               text='Reason codes of content checks that are off',
+               effect='a check that is switched off forgets its evidence; one that is switched on '
+                      'knows what is usual')
 
 
 def parameter_specs() -> list[Spec]:
@@ -137,8 +171,9 @@ def parameter_specs() -> list[Spec]:
              text='Recording whose /tf_static and camera infos serve where nothing else does'),
         Spec(name='base_frame', default='base_link',
              text='Frame of the vehicle on the ground, for heights above it'),
-        Spec(name='output.overlay_alpha', default=0.5, low=0.0, high=1.0, dynamic=True,
-             text='Opacity of the label colours in ~/overlay'),
+        Spec(name='output.overlay_alpha', default=0.5, low=0.0, high=1.0,
+             text='Opacity of the label colours in ~/overlay',
+             effect='holds from the next one on'),
         Spec(name='diagnostics.rate_hz', default=1.0, low=0.1, high=50.0,
              text='Least rate of /diagnostics; every change is published at once'),
         Spec(name='diagnostics.tick_hz', default=20.0, low=5.0, high=100.0,

@@ -108,6 +108,29 @@ def test_a_longer_timeout_is_heeded(drive):
     assert played.report.state is OK
 
 
+def test_a_nominal_rate_takes_the_place_of_the_learnt_one_and_gives_it_back(drive):
+    played = drive('rgb')
+    played.add_clean(0.0, 2.0)
+    played.run(2.0)
+    assert played.report.expected_rate_hz == pytest.approx(10.0)
+    reconfigure(played, expected_rate_hz=40.0)
+    assert played.report.expected_rate_hz == pytest.approx(40.0)
+    reconfigure(played)
+    assert played.report.expected_rate_hz == pytest.approx(10.0)
+
+
+def test_a_probation_that_runs_ends_by_the_new_time(drive):
+    played = drive('rgb', replace(DEFAULTS['rgb'], probation_s=2.0))
+    played.add_clean(0.0, 5.0)
+    for index in (20, 21):
+        played.messages[index].data = None
+    played.run(3.0)
+    assert played.report.state is PROBATION
+    reconfigure(played, probation_s=0.5)
+    played.deliver(played.messages[30])
+    assert played.report.state is OK
+
+
 def test_a_check_that_is_switched_off_lets_go_and_one_switched_on_knows_what_is_usual(drive):
     played = drive('lidar')
     for index in range(40):

@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The parameter table, the shipped parameter file and the settings made from the values."""
 
+import runpy
+from pathlib import Path
+
 import numpy as np
 import pytest
 import yaml
@@ -14,6 +17,7 @@ from anymodal_seg_ros.ros.declaration import Spec
 from anymodal_seg_ros.ros.params import AREAS, parameter_specs, settings_from_values
 from anymodal_seg_ros.sync import DEFAULT_INPUTS, SyncConfig
 
+ROOT = Path(__file__).resolve().parents[2]
 SPECS = {spec.name: spec for spec in parameter_specs()}
 
 
@@ -38,6 +42,34 @@ def test_the_shipped_file_holds_every_parameter_with_its_default():
     # rcl refuses an integer where a float is declared.
     for name, value in shipped.items():
         assert type(value) is type(SPECS[name].default), name
+
+
+def test_the_file_and_the_page_are_what_the_table_says():
+    script = runpy.run_path(str(ROOT / 'scripts' / 'write_node_parameters.py'))
+    for file, written in (('config/anymodal_seg.yaml', 'parameter_file'),
+                          ('docs/parameters.md', 'parameter_page')):
+        assert (ROOT / file).read_text(encoding='utf-8') == script[written](), (
+            f'{file}: run python scripts/write_node_parameters.py')
+
+
+def test_the_page_has_every_parameter_once_and_says_what_setting_it_does():
+    page = (ROOT / 'docs' / 'parameters.md').read_text(encoding='utf-8')
+    dynamic, fixed = page.split('## At the start only')
+    rows = {True: {}, False: {}}
+    for part, is_dynamic in ((dynamic, True), (fixed, False)):
+        for line in part.splitlines():
+            if line.startswith('| `'):
+                name, *cells = (cell.strip() for cell in line.strip('|').split(' | '))
+                for sensor in ('rgb', 'depth', 'lidar', 'event'):
+                    full = name.strip(' `').replace('<sensor>', sensor)
+                    assert rows[is_dynamic].setdefault(full, cells) == cells, full
+    assert set(rows[True]) == {name for name, spec in SPECS.items() if spec.dynamic}
+    assert set(rows[False]) == {name for name, spec in SPECS.items() if not spec.dynamic}
+    for name, (_, allowed, text, effect) in rows[True].items():
+        assert text == SPECS[name].text
+        assert effect == SPECS[name].effect
+        if SPECS[name].low is not None:
+            assert allowed == f'{SPECS[name].low:g} to {SPECS[name].high:g}'
 
 
 @pytest.mark.parametrize('spec', SPECS.values(), ids=SPECS)
