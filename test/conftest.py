@@ -30,12 +30,13 @@ def tiny_bundle(tmp_path_factory):
 @pytest.fixture()
 def caplog(caplog, monkeypatch):
     """pytest's, also where ``launch`` was imported: its class for all loggers made afterwards
-    keeps their records from the root logger, on which pytest listens."""
+    keeps their records from the root logger, on which pytest listens and whose level it lowers."""
     standard, replaced = logging.Logger, logging.getLoggerClass()
     for name, logger in logging.Logger.manager.loggerDict.items():
-        if name.startswith('anymodal_seg_ros') and isinstance(logger, standard):
+        if name.startswith(('anymodal_seg_ros', 'training')) and isinstance(logger, standard):
             monkeypatch.setattr(logger, 'propagate', True)
     logging.setLoggerClass(standard)
+    caplog.set_level(logging.WARNING)
     yield caplog
     logging.setLoggerClass(replaced)
 
