@@ -17,6 +17,7 @@ from anymodal_seg_ros.bags.compression import ZSTD_MAGIC, decompressed_pieces
 from anymodal_seg_ros.bags.storage import Say, Storage
 from anymodal_seg_ros.documents import read_yaml
 from anymodal_seg_ros.errors import BagError, ConfigError
+from anymodal_seg_ros.unfinished import write_errors
 
 METADATA_FILE = 'metadata.yaml'
 _PATTERNS = ('*.mcap', '*.db3', '*.mcap.zstd', '*.db3.zstd')
@@ -113,5 +114,7 @@ def _unpacked(file: Path, stack: ExitStack) -> Path:
     copy = folder / file.stem
     with file.open('rb') as packed, copy.open('wb') as unpacked:
         for piece in decompressed_pieces('zstd', iter(partial(packed.read, _READ_BYTES), b'')):
-            unpacked.write(piece)
+            with write_errors(copy):
+                unpacked.write(piece)
+                unpacked.flush()
     return copy

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
 
 import cv2
@@ -86,16 +87,21 @@ def write_video(path: Path, frames: Iterable[Picture], rate_hz: float) -> None:
                     stack.callback(writer.release)
                 writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
                 num_frames += 1
-        # It says nothing of a full disk, but only a whole file tells its length.
+        # It says nothing of a full disk.
+        found = _num_frames(unfinished)
+        if found < num_frames:
+            raise WriteError(f'cannot write {path}: {found} of {num_frames} frames were stored; '
+                             'is the disk full?')
         if num_frames:
-            found = cv2.VideoCapture(str(unfinished)).get(cv2.CAP_PROP_FRAME_COUNT)
-            if round(found) != num_frames:
-                raise WriteError(f'cannot write {path}: {max(found, 0):.0f} of {num_frames} '
-                                 'frames were stored; is the disk full?')
             with write_errors(path):
                 unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def _num_frames(path: Path) -> int:
+    video = cv2.VideoCapture(str(path))
+    return next(number for number in count() if not video.grab())
 
 
 def _open_video(path: Path, picture: Picture, rate_hz: float) -> cv2.VideoWriter:

@@ -40,7 +40,7 @@ CLOCK_POLL_S = 0.01
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Entry point; 0 after SIGINT or SIGTERM, which complete the recording."""
+    """Entry point; 0 after SIGINT or SIGTERM, which complete the recording, 1 on a full disk."""
     return run_node(BagRecorder, args)
 
 

@@ -116,8 +116,8 @@ def run_node(factory: Callable[[], Node], args: Sequence[str] | None = None) -> 
     - 0 after SIGINT, SIGTERM, a shutdown from outside, or ``Finished()``;
     - 2 when ``factory`` raises one of this package's errors or a parameter is refused, with one
       line on standard error;
-    - 1 when a callback raises one of this package's errors; other exceptions are defects and
-      propagate after the clean-up.
+    - 1 when a callback or the clean-up raises one of this package's errors, with one line; other
+      exceptions are defects and propagate after the clean-up.
 
     Must be called on the main thread. A signal interrupts ``factory`` wherever it is, so threads
     should be started by what it returns or be daemons, and are to be ended in ``destroy_node``:
@@ -127,10 +127,16 @@ def run_node(factory: Callable[[], Node], args: Sequence[str] | None = None) -> 
     with stop.installed():
         node: Node | None = None
         try:
-            with stop.interrupting():
-                _initialise(args)
-                node = factory()
-            return _spin(node, stop)
+            try:
+                with stop.interrupting():
+                    _initialise(args)
+                    node = factory()
+                return _spin(node, stop)
+            finally:
+                # A shutdown from outside may have destroyed the handles already.
+                if node is not None:
+                    with suppress(InvalidHandle, RuntimeError):
+                        node.destroy_node()
         except (KeyboardInterrupt, ExternalShutdownException):
             return 0
         except (AnymodalError, ParameterException, NameValidationException) as error:
@@ -142,10 +148,6 @@ def run_node(factory: Callable[[], Node], args: Sequence[str] | None = None) -> 
                 return 0
             raise
         finally:
-            # A shutdown from outside may have destroyed the handles already.
-            if node is not None:
-                with suppress(InvalidHandle, RuntimeError):
-                    node.destroy_node()
             with suppress(RuntimeError):
                 rclpy.try_shutdown()
 

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The recorder writes what arrives and completes its file when told to stop."""
 
+import resource
+
 import pytest
 from rclpy.parameter import Parameter
 from rosgraph_msgs.msg import Clock
@@ -88,6 +90,31 @@ def test_without_a_clock_nothing_is_lost(recorder, probe, tmp_path):
     probe.spin_until(lambda: recorder._held)
     recorder.destroy_node()
     assert recorded_notes(tmp_path / 'bag') == [(0, 'lonely')]
+
+
+def test_a_full_disk_ends_the_recorder_with_one_line(start_node, probe, tmp_path):
+    """No file of the process may grow beyond 2 MB: EFBIG stands for ENOSPC."""
+    bag = tmp_path / 'recordings' / 'bag'
+    recorder = start_node('bag_recorder_node', params={
+        'bag': str(bag), 'topics': ['/label sensor_msgs/msg/Image']})
+    images = probe.publisher(Image, '/label')
+    probe.spin_until(images.get_subscription_count)
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.prlimit(recorder.process.pid, resource.RLIMIT_FSIZE, (2_000_000, hard))
+    image = Image(height=1000, width=1000, step=1000, encoding='mono8', data=bytes(10**6))
+
+    def has_ended():
+        images.publish(image)
+        return not recorder.is_running
+
+    probe.spin_until(has_ended)
+    assert recorder.wait() == 1
+    assert 'Traceback' not in recorder.output, recorder.output
+    [line] = [text for text in recorder.output.splitlines()
+              if text.startswith('bag_recorder_node: ')]
+    assert line == (f'bag_recorder_node: {bag}: cannot be written: File too large; what was '
+                    f'written is in {bag}.unfinished')
+    assert [path.name for path in bag.parent.iterdir()] == ['bag.unfinished']
 
 
 def test_a_killed_recorder_s_messages_outlive_the_next_one(start_node, probe, tmp_path):
