@@ -19,7 +19,7 @@ from anymodal_seg_ros.modalities.checked_image import CheckedImage
 from anymodal_seg_ros.modalities.pixels import check_image_size
 
 JPEG_MAGIC = b'\xff\xd8\xff'
-MAX_SCANS = 32
+MAX_SCANS = 20
 """Encoders write one to four scans, or about ten in progressive files."""
 _BASELINE, _EXTENDED, _PROGRESSIVE = 0xC0, 0xC1, 0xC2
 # C4, C8 and CC in the midst of the frame headers are tables and a reserved marker.
