@@ -24,7 +24,8 @@ STRAY_POINTS = 1000
 NEEDED = 10
 """So many scans must reach beyond the scale before a larger one is taken."""
 WINDOW = 3000
-"""A smaller scale is taken when in so many scans fewer than ``NEEDED`` reached the present one."""
+"""A smaller scale is taken when of so many scans fewer than ``KEPT_BY`` need the present one."""
+KEPT_BY = NEEDED // 2
 
 
 class IntensityScale:
@@ -33,10 +34,10 @@ class IntensityScale:
     Args:
         given: the full scale, or 0 to learn it.
 
-    Learning, each scan votes for the smallest full scale that holds its values. The first scans'
-    median counts until ``2 * NEEDED`` have voted; from then on the scale rises when ``NEEDED``
-    scans of the last ``WINDOW`` voted higher, and falls only when hardly one of them did not vote
-    lower. A scan without any intensity does not vote.
+    Learning, each scan votes for the smallest full scale that holds its values. The median of the
+    first scans counts; later the scale rises when ``NEEDED`` of the last ``WINDOW`` voted higher,
+    and falls only when fewer than ``KEPT_BY`` did not vote lower. A scan without any intensity
+    does not vote.
 
     Raises:
         ConfigError: ``given`` is no scale.
@@ -85,15 +86,15 @@ class IntensityScale:
         vote = _smallest(_full_scales(dtype), peak / OVERSHOOT)
         self._votes.append(vote)
         self._counts[vote] += 1
-        reached = self._reached()
-        is_free = len(self._votes) < 2 * NEEDED or len(self._votes) == WINDOW
-        if reached > self._full_scale or (reached < self._full_scale and is_free):
+        reached = self._reached(NEEDED)
+        kept = self._reached(KEPT_BY) if len(self._votes) == WINDOW else reached
+        if reached > self._full_scale or kept < self._full_scale:
             self.num_changes += self._full_scale != LEARN
             self._full_scale = reached
 
-    def _reached(self) -> float:
-        """The scale that ``NEEDED`` votes reach, of few votes the median."""
-        left = min(NEEDED, len(self._votes) // 2 + 1)
+    def _reached(self, needed: int) -> float:
+        """The scale that so many votes reach, of few votes the median."""
+        left = min(needed, len(self._votes) // 2 + 1)
         for scale in sorted(self._counts, reverse=True):
             left -= self._counts[scale]
             if left <= 0:

@@ -85,8 +85,10 @@ def test_a_larger_range_is_taken_after_ten_scans_and_given_back_only_after_thous
     for values in [scan(3300.0, num_points=50)] * 20 + [scan(200.0, num_points=50)] * 2980:
         scale.fractions(values)
     assert scale.full_scale == 4095.0
-    for values in [scan(200.0, num_points=50)] * 11:
+    for values in [scan(200.0, num_points=50)] * 15:
         scale.fractions(values)
+    assert scale.full_scale == 4095.0, 'five of three thousand still need it'
+    scale.fractions(scan(200.0, num_points=50))
     assert (scale.full_scale, scale.num_changes) == (255.0, 1)
 
 
