@@ -128,7 +128,8 @@ class Synchronizer:
 
     def reset(self, reason: str) -> None:
         """Drop all samples, forget all that was learnt; stamps of sets may start again."""
-        self._reset(reason)
+        logger.debug('synchronizer reset: %s', reason)
+        self._reset()
         self._finish([])
 
     def reconfigure(
@@ -188,7 +189,7 @@ class Synchronizer:
     def _observe_clock(self, now_ns: int) -> None:
         """Reset when the clock ran back; calls by several threads are small steps back."""
         if self._now_ns - now_ns > self._reset_jump_ns:
-            self._reset(f'the clock went back by {(self._now_ns - now_ns) / 1e9:.3f} s')
+            self._restart(f'the clock went back by {(self._now_ns - now_ns) / 1e9:.3f} s')
         self._now_ns = now_ns
 
     def _refuse(self, queue: InputQueue, sample: Sample, now_ns: int) -> str:
@@ -218,7 +219,7 @@ class Synchronizer:
             is_speaking = other.is_trusted and now_ns < other.arrival.silent_ns
             if is_speaking and not other.is_rewound:
                 return True
-        self._reset(f'stamps of {queue.name} went back')
+        self._restart(f'stamps of {queue.name} went back')
         return False
 
     def _form_sets(self, now_ns: int, *, is_last: bool = False) -> list[SampleSet]:
@@ -324,8 +325,11 @@ class Synchronizer:
             left = queue.settle(sample_set.stamp_ns, used)
             self._drop(left, 'no_match' if used is None else 'superseded')
 
-    def _reset(self, reason: str) -> None:
+    def _restart(self, reason: str) -> None:
         logger.info('synchronizer reset: %s', reason)
+        self._reset()
+
+    def _reset(self) -> None:
         self._resets += 1
         self._now_ns = self._last_set_ns = NEVER_NS
         self._open = self._wake_ns = None
