@@ -12,7 +12,7 @@ from anymodal_seg_ros import bags, segment_bag
 from anymodal_seg_ros.bundle import Bundle, save_bundle
 from anymodal_seg_ros.corruption import FaultSchedule, ScheduledFault
 from anymodal_seg_ros.errors import BadMessageError, BagError
-from anymodal_seg_ros.geometry import CameraModel
+from anymodal_seg_ros.geometry import CameraModel, Rig
 from anymodal_seg_ros.labels import LabelSpace
 from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.models import build_model
@@ -136,6 +136,29 @@ def test_labels_have_the_images_size_whatever_the_camera_infos_say(
         told = [text for text in reports if f' {size[0]}x{size[1]} ' in text]
         assert len(told) == (size in outcome)
         assert all(outcome[size] in text for text in told)
+
+
+def test_images_that_the_rig_does_not_fit_are_counted_and_in_no_set(tmp_path):
+    path = frames_with_infos(tmp_path / 'bag', (64, 48), (64, 48))
+    other = CameraModel.from_fov(60, 40, 90.0)
+    pipeline = Pipeline(FakeSegmenter(), Rig(camera=CAMERA, cameras={'depth': other}))
+    assert {tuple(one.samples) for one in recorded_sets(path, pipeline)} == {('rgb',)}
+    assert pipeline.health.reports(0)['depth'].rejected == {'calibration_mismatch': 5}
+    pipeline = Pipeline(FakeSegmenter(), Rig(camera=other, cameras={'depth': CAMERA}))
+    sets = list(recorded_sets(path, pipeline))
+    assert {tuple(one.samples) for one in sets} == {('rgb',)}
+    assert sets[-1].absent['depth'] == 'no_camera_info'
+
+
+def test_images_that_no_camera_has_are_counted_and_in_no_set(tmp_path):
+    strip = np.zeros((8, 256, 3), np.uint8)
+    with bags.BagWriter(tmp_path / 'bag') as writer:
+        for stamp_ns in range(START_NS, START_NS + 3 * PERIOD_NS, PERIOD_NS):
+            image = bags.image_message(stamp_ns, 'camera', strip, 'rgb8')
+            writer.write(bags.TOPICS['rgb'], image, stamp_ns)
+    pipeline = Pipeline(FakeSegmenter(), Rig(camera=CAMERA))
+    assert list(recorded_sets(tmp_path / 'bag', pipeline)) == []
+    assert pipeline.health.reports(0)['rgb'].rejected == {'bad_height': 3}
 
 
 def test_two_runs_are_identical(recording):
