@@ -60,6 +60,13 @@ def test_the_label_image_has_the_rgb_images_size(image, calibrated):
     assert pipeline.fitted(set_of(rgb=rgb, **DATA))[1] is rig
 
 
+def test_the_label_size_follows_images_that_change():
+    pipeline = Pipeline(Segmenter(), rig_of(CAMERA))
+    for width, height in [*SIZES_PX, *SIZES_PX[::-1]]:
+        prediction = pipeline.segment(set_of(rgb=np.zeros((height, width, 3), np.uint8)))
+        assert prediction.labels.shape == (height, width)
+
+
 def test_a_depth_image_that_its_calibration_does_not_fit_costs_depth_alone():
     pipeline = Pipeline(Segmenter(), rig_of(CAMERA, depth=CameraModel.from_fov(64, 30, 70.0)))
     sample_set = set_of(rgb=np.zeros((48, 64, 3), np.uint8), **DATA)
