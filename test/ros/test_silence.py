@@ -8,7 +8,11 @@ from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.qos import qos_profile_sensor_data
 from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import CompressedImage, Image, PointCloud2
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
+
+from anymodal_seg_ros.ros import advice
+from anymodal_seg_ros.ros.inputs import Input, InputQos
+from anymodal_seg_ros.samples import HealthReport, HealthState
 
 WHY = {
     'rgb': '/camera/image: /{me} publishes it, but its QoS does not fit: Best effort publisher '
@@ -62,3 +66,33 @@ def test_the_cause_of_silence_is_said_once(start_node, probe, tiny_bundle):
     assert 'restart' not in node.output
     assert '->' not in node.output
     assert len(warnings(node, '/clock')) == 1
+
+
+def test_a_missing_camera_info_is_named_once_until_one_has_come(probe, monkeypatch, capfd):
+    monkeypatch.setattr(advice, 'LASTING_NS', 0)
+    source = Input(probe.node, 'rgb', '/front/camera_info', CameraInfo,
+                   InputQos(name='BEST_AVAILABLE', depth=2), lambda modality, msg: None)
+    source.set_active(True)
+    advisor = advice.Advisor(probe.node, {}, {'rgb': source})
+    report = HealthReport(
+        modality='rgb', state=HealthState.DEGRADED, reason='no_camera_info', trusted=False,
+        since_ns=0, rate_hz=10.0, expected_rate_hz=10.0, age_ms=1.0, latency_ms=1.0,
+        num_received=9, num_rejected=9)
+
+    def look():
+        assert advisor.look({'rgb': report}) == {}
+        return [line.partition('rgb: ')[2] for line in capfd.readouterr().err.splitlines()
+                if 'rgb: ' in line]
+
+    assert look() == []
+    assert look() == ['no CameraInfo on /front/camera_info: nobody publishes it']
+    assert look() == []
+    publisher = probe.publisher(CameraInfo, '/front/camera_info')
+    probe.spin_until(lambda: publisher.get_subscription_count()
+                     and probe.node.count_publishers('/front/camera_info'))
+    assert look() == []
+    assert look() == [f'no CameraInfo on /front/camera_info: /{probe.node.get_name()} publishes '
+                      'it, but nothing has arrived']
+    publisher.publish(CameraInfo())
+    probe.spin_until(lambda: source.num_received)
+    assert look() == []
