@@ -273,6 +273,20 @@ def test_message_of_garbage_bytes(tmp_path):
         recorded.message()
 
 
+def test_label_images_of_which_one_is_garbage(tmp_path, caplog):
+    ids = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    with bags.BagWriter(tmp_path / 'bag') as writer:
+        writer.write_cdr('/label', 'sensor_msgs/msg/Image', b'\0\1\0\0abc', 1)
+        writer.write('/label', bags.image_message(STAMP_NS, 'camera', ids, 'mono8'), 2)
+        writer.write('/scan', sample_messages()['/lidar/points'], 3)
+    [(stamp_ns, image)] = bags.read_label_images(tmp_path / 'bag', '/label').items()
+    assert stamp_ns == STAMP_NS
+    np.testing.assert_array_equal(image, ids)
+    assert 'skipped a label image' in caplog.text
+    with pytest.raises(BagError, match='/scan has sensor_msgs/msg/PointCloud2; allowed'):
+        bags.read_label_images(tmp_path / 'bag', '/scan')
+
+
 def test_writer_refuses(tmp_path):
     with pytest.raises(ConfigError, match='mcap, sqlite3'):
         bags.BagWriter(tmp_path / 'bag', 'rosbag1')
