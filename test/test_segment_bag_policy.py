@@ -3,6 +3,7 @@
 """No sensor of a recording is mandatory: what is missing or wrong is left out, and is said."""
 
 import re
+import struct
 from types import SimpleNamespace
 
 import numpy as np
@@ -111,6 +112,16 @@ def test_a_whole_drive(tmp_path, capsys):
     assert 'event: nothing on /events; another name: --topics event=TOPIC' in out
 
 
+def test_messages_that_wait_for_trust_are_counted(tmp_path, capsys):
+    (tmp_path / 'faults.yaml').write_text(
+        'faults: [{name: dark, modality: rgb, fault: black, start_s: 0.2, end_s: 0.6}]')
+    _, _, out, _ = segment(record(tmp_path / 'bag', drive()), capsys, '--faults',
+                           str(tmp_path / 'faults.yaml'))
+    read, used, dropped = rows(out)['rgb']
+    assert {'image_black', 'probation'} <= set(dropped)
+    assert read == NUM_FRAMES == used + sum(dropped.values())
+
+
 def test_depth_whose_calibration_is_zero_is_seen_as_the_reference_camera_sees(
         tmp_path, capsys, caplog):
     def messages():
@@ -185,10 +196,11 @@ def test_topic_of_a_type_that_is_not_read(tmp_path, capsys, caplog, sensor, topi
         for name, recorded_ns, message in without(topic):
             write(name, message.__msgtype__, recorded_ns, bags.to_cdr(message))
             if name == '/camera/image':
-                write(topic, msgtype, recorded_ns, bytes(40))
+                stamp = struct.pack('<II', *divmod(recorded_ns, 10**9))
+                write(topic, msgtype, recorded_ns, b'\0\1\0\0' + stamp + bytes(40))
     # A fault of the content would have to decode it.
     (tmp_path / 'faults.yaml').write_text(
-        f'faults: [{{name: a, modality: {sensor}, fault: black, start_s: 0.9, end_s: 1.0}}]')
+        f'faults: [{{name: a, modality: {sensor}, fault: black, start_s: 0.0, end_s: 0.3}}]')
     code, used, out, _ = segment(tmp_path / 'bag', capsys, '--faults',
                                  str(tmp_path / 'faults.yaml'))
     lines = [r.getMessage() for r in caplog.records if msgtype in r.getMessage()]

@@ -5,6 +5,7 @@
 import shutil
 import sqlite3
 import struct
+import tracemalloc
 import zlib
 from contextlib import closing
 
@@ -288,8 +289,12 @@ def test_chunk_that_claims_to_hold_too_much(tmp_path):
         0x06, struct.pack('<QQQI', 0, 1, 1000, 0) + text('zstd') + struct.pack('<Q', len(bomb))
         + bomb)
     (tmp_path / 'bag.mcap').write_bytes(content)
+    tracemalloc.start()
     with pytest.raises(BagError, match='cut off'):
         read(tmp_path / 'bag.mcap')
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak_bytes < 2**24
 
 
 def test_chunk_of_zeros_in_a_file_with_an_index(tmp_path):
@@ -424,7 +429,7 @@ def test_write_ahead_log_beside_a_database(tmp_path):
 
 
 def test_recording_that_ended_in_the_middle_of_a_write(tmp_path):
-    path = write(tmp_path / 'bag', 'sqlite3')
+    path = write(tmp_path / 'bag', 'sqlite3', num=200, size=900)
     file = data_file(path)
     with closing(sqlite3.connect(file)) as database:
         database.execute('PRAGMA cache_size=1')
@@ -433,7 +438,7 @@ def test_recording_that_ended_in_the_middle_of_a_write(tmp_path):
     before = {f.name: f.read_bytes() for f in (tmp_path / 'cut').iterdir()}
     assert before[f'{file.name}-journal']
     found, damage = read(tmp_path / 'cut')
-    assert [m[2] for m in found] == [m[2] for m in messages()]
+    assert [m[2] for m in found] == [m[2] for m in messages(200, 900)]
     assert 'middle of a write' in damage[0]
     assert {f.name: f.read_bytes() for f in (tmp_path / 'cut').iterdir()} == before
 
