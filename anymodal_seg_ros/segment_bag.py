@@ -262,6 +262,12 @@ def _topics(pairs: Sequence[str]) -> dict[str, str]:
             raise ConfigError(f'--topics {pair!r}; NAME=TOPIC is needed with NAME one of '
                               f'{", ".join(TOPICS)}')
         topics[name] = topic
+    name_of: dict[str, str] = {}
+    for name, topic in topics.items():
+        if topic in name_of:
+            raise ConfigError(f'--topics: {topic} is both {name_of[topic]} and {name}; a topic has '
+                              'one sensor')
+        name_of[topic] = name
     return topics
 
 

@@ -283,6 +283,7 @@ def test_command_line_writes_a_recording(recording, bundle_path, tmp_path, capsy
 @pytest.mark.parametrize(('arguments', 'words'), [
     (['/nowhere/bag', '--out', 'out'], 'no such recording'),
     (['BAG', '--out', 'out', '--topics', 'nose=/x'], "'nose=/x'"),
+    (['BAG', '--out', 'out', '--topics', 'lidar=/camera/image'], 'both rgb and lidar'),
     (['BAG', '--out', 'out', '--faults', '/nowhere.yaml'], '/nowhere.yaml'),
     (['BAG', '--out', 'out', '--bundle', '/nowhere'], '/nowhere'),
     (['BAG', '--out', 'BAG', '--bundle', 'BUNDLE'], 'exists'),
