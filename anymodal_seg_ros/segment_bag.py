@@ -265,8 +265,8 @@ def _topics(pairs: Sequence[str]) -> dict[str, str]:
     name_of: dict[str, str] = {}
     for name, topic in topics.items():
         if topic in name_of:
-            raise ConfigError(f'--topics: {topic} is both {name_of[topic]} and {name}; a topic has '
-                              'one sensor')
+            raise ConfigError(f'--topics: {topic} is both {name_of[topic]} and {name}; a topic '
+                              'has one sensor')
         name_of[topic] = name
     return topics
 
