@@ -209,7 +209,10 @@ def test_labels_have_the_images_size_whatever_the_camera_info_says(bench):
 
 def test_what_the_package_logs_is_in_the_nodes_log_once(bench):
     bench = bench()
-    logged = bench.probe.subscribe(Log, '/rosout', LATCHED)
+    # A queue of one would lose it to whatever is logged next.
+    logged = bench.probe.subscribe(Log, '/rosout', QoSProfile(
+        depth=1000, reliability=ReliabilityPolicy.RELIABLE,
+        durability=DurabilityPolicy.TRANSIENT_LOCAL))
     for _ in range(3):
         bench.publishers['rgb_info'].publish(info_of(2 * SIZE_PX, 2 * SIZE_PX))
         num_labels = len(bench.labels)
