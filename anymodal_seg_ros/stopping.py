@@ -8,6 +8,7 @@ and a signal must end the command quietly in the midst of them, too.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import signal
@@ -43,6 +44,9 @@ def run_main(module: str, stopped_code: int) -> int:
         # The interpreter's end takes Python's handlers away and would die of a late signal.
         for number in SIGNALS:
             signal.signal(number, signal.SIG_IGN)
+        # Its search for cycles among the libraries' objects takes a second on an idle machine,
+        # and on a busy one longer than a launch waits before it kills.
+        gc.freeze()
 
 
 class _Handler:
