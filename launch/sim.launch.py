@@ -3,7 +3,7 @@
 """A simulated street: recorded first, then replayed through the segmentation node."""
 
 import atexit
-import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -99,8 +99,14 @@ def _record_and_replay(context: LaunchContext) -> list:
 
 
 def _temporary_bag() -> str:
-    """A folder that is gone when the launch is: a street takes megabytes for each second."""
+    """A folder that is gone when the launch is: a street takes megabytes for each second.
+
+    SIGTERM ends a launch before anything of its own could tidy up, so another process does: its
+    input ends when the launch does, in whatever way.
+    """
     folder = tempfile.mkdtemp(prefix='anymodal_street_')
-    # All processes have ended by then, however the launch ended.
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    remover = subprocess.Popen(['sh', '-c', 'cat; rm -rf -- "$0"', folder],
+                               stdin=subprocess.PIPE, start_new_session=True)
+    # Where the launch can end in order, it ends after its folder.
+    atexit.register(remover.communicate)
     return str(Path(folder) / 'bag')

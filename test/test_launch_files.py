@@ -3,8 +3,10 @@
 """Launch files: arguments, processes and remappings, without ROS's launch and with it."""
 
 import importlib.util
+import os
 import py_compile
 import signal
+import subprocess
 import sys
 import types
 from pathlib import Path
@@ -27,6 +29,15 @@ NO_FAULTS = str(ROOT / 'config' / 'faults' / 'none.yaml')
 BUNDLE = str(ROOT / 'bundles' / 'default')
 BAG = str(ROOT / 'config')
 """A path that exists: what is in it the player finds."""
+
+
+STREET_IS_THERE = """
+import sys
+import test_launch_files
+sys.modules.update(test_launch_files.stub_modules())
+print(test_launch_files.load('sim')._temporary_bag(), flush=True)
+sys.stdin.read()
+"""
 
 
 class Recorded:
@@ -156,6 +167,23 @@ def test_sim_records_with_its_own_command_line(stubbed):
     assert record.cmd[1:4] == ['-m', 'anymodal_seg_ros.sim', 'bag']
     options = _parser().parse_args(record.cmd[3:])
     assert (options.seed, options.duration, str(options.path)) == (5, 3.0, '/new/street')
+
+
+@pytest.mark.parametrize('number', [None, signal.SIGTERM, signal.SIGKILL])
+def test_the_temporary_street_goes_with_the_launch(tmp_path, number):
+    """The launch is a process of its own here: it must be able to die."""
+    launch = subprocess.Popen(
+        [sys.executable, '-c', STREET_IS_THERE], env={**os.environ, 'TMPDIR': str(tmp_path),
+                                                      'PYTHONPATH': os.pathsep.join(sys.path)},
+        cwd=ROOT / 'test', stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    street = Path(launch.stdout.readline().strip()).parent
+    assert street.parent == tmp_path and street.is_dir()
+    if number:
+        launch.send_signal(number)
+    # Its output ends with the last process that holds it, which is the remover.
+    launch.communicate()
+    assert launch.returncode == -(number or 0)
+    assert not street.exists()
 
 
 def test_live_sensors_start_the_node_alone(stubbed):
