@@ -5,7 +5,10 @@ that nothing is skipped but what needs a ROS distribution or a GPU."""
 
 import logging
 import os
+import resource
+import signal
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -65,6 +68,26 @@ def cpu_threads():
     yield
     if torch and torch.get_num_threads() != before:
         torch.set_num_threads(before)
+
+
+@pytest.fixture(scope='session')
+def full_disk():
+    """A block within which no file can grow beyond so many bytes: EFBIG stands for ENOSPC.
+
+    A block and not a test: what pytest says may go to a file, which is larger.
+    """
+    @contextmanager
+    def filled(size_bytes):
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+            signal.signal(signal.SIGXFSZ, handler)
+
+    return filled
 
 
 @pytest.fixture(scope='session')

@@ -3,10 +3,9 @@
 """A recording that is written: whole, interrupted, killed, or on a full disk."""
 
 import os
-import resource
-import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -94,25 +93,19 @@ def test_after_a_kill_the_same_command_begins_anew(tmp_path, storage, suffix):
 
 @STORAGES
 @pytest.mark.parametrize('goes_on', [False, True])
-def test_a_full_disk_costs_one_line_and_the_recording_its_name(tmp_path, storage, suffix,
-                                                               goes_on):
+def test_a_full_disk_costs_one_line_and_the_recording_its_name(tmp_path, full_disk, storage,
+                                                               suffix, goes_on):
     """``goes_on``: a caller that passes over the error, as a node's callback may."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    try:
-        with pytest.raises(BagError) as caught, bags.BagWriter(tmp_path / 'bag',
-                                                               storage) as writer:
-            writer.write('/label', image(), 5)
-            resource.setrlimit(resource.RLIMIT_FSIZE, (LIMIT, before[1]))
-            for i in range(6):
-                try:
-                    writer.write('/label', image(1024), 6 + i)
-                except BagError:
-                    if not goes_on:
-                        raise
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, handler)
+    with (pytest.raises(BagError) as caught, ExitStack() as disk,
+          bags.BagWriter(tmp_path / 'bag', storage) as writer):
+        writer.write('/label', image(), 5)
+        disk.enter_context(full_disk(LIMIT))
+        for i in range(6):
+            try:
+                writer.write('/label', image(1024), 6 + i)
+            except BagError:
+                if not goes_on:
+                    raise
     text = str(caught.value)
     assert text.startswith(f'{tmp_path / "bag"}: cannot be written: ') and '\n' not in text
     assert text.endswith(f'; what was written is in {tmp_path / "bag"}.unfinished')

@@ -3,8 +3,6 @@
 """An output is whole, or bears a name that says unfinished: after errors, kills and full disks."""
 
 import os
-import resource
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -19,17 +17,6 @@ LIMIT = 4096
 
 def names_in(folder):
     return sorted(path.name for path in folder.iterdir())
-
-
-@pytest.fixture()
-def small_files():
-    """No file may grow beyond ``LIMIT`` bytes, which is as good as a full disk (EFBIG)."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (LIMIT, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, handler)
 
 
 def killed_after(code, cwd):
@@ -64,10 +51,11 @@ def test_an_error_leaves_the_older_file(tmp_path, error):
     assert names_in(tmp_path) == ['a.txt'] and path.read_text(encoding='utf-8') == 'äld'
 
 
-def test_a_full_disk_leaves_the_older_file_and_costs_one_line(tmp_path, small_files):
+def test_a_full_disk_leaves_the_older_file_and_costs_one_line(tmp_path, full_disk):
     path = tmp_path / 'a.bin'
     write_whole(path, b'old')
-    with pytest.raises(WriteError, match=rf'^cannot write {path}: File too large$'):
+    with (pytest.raises(WriteError, match=rf'^cannot write {path}: File too large$'),
+          full_disk(LIMIT)):
         write_whole(path, bytes(LIMIT + 1))
     assert names_in(tmp_path) == ['a.bin'] and path.read_bytes() == b'old'
 
@@ -139,10 +127,10 @@ def test_after_an_error_the_old_folder_is_there(tmp_path, keep):
         assert names_in(tmp_path / 'out.unfinished' / 'out') == ['a']
 
 
-def test_a_full_disk_in_a_folder_costs_one_line(tmp_path, small_files):
+def test_a_full_disk_in_a_folder_costs_one_line(tmp_path, full_disk):
     path = tmp_path / 'out'
     with (pytest.raises(WriteError, match=rf'^cannot write {path}: File too large$'),
-          whole_folder(path) as folder):
+          full_disk(LIMIT), whole_folder(path) as folder):
         folder.mkdir()
         (folder / 'a').write_bytes(bytes(LIMIT + 1))
     assert names_in(tmp_path) == []

@@ -6,9 +6,8 @@ import csv
 import errno
 import json
 import math
-import resource
-import signal
 import struct
+from contextlib import ExitStack
 
 import pytest
 import torch
@@ -355,27 +354,16 @@ def test_logged_losses_are_means_over_the_batches_of_a_step(frames, tmp_path, ac
         assert float(row['ce']) == pytest.approx(math.log(25), abs=1e-4)
 
 
-@pytest.fixture()
-def full_disk():
-    """Call it, and no file can grow beyond so many bytes (EFBIG instead of ENOSPC)."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, handler)
-
-
 def test_a_full_disk_leaves_the_last_checkpoint_and_names_it(frames, tmp_path, full_disk):
     run = tmp_path / 'a'
     trainer = make_trainer(frames, run, {'checkpoint_steps': 2})
     stop = Stopper(4)
+    with pytest.raises(WriteError) as caught, ExitStack() as disk:
+        def fill_after_three():
+            if stop.left == 2:
+                disk.enter_context(full_disk(100_000))
+            return stop()
 
-    def fill_after_three():
-        if stop.left == 2:
-            full_disk(100_000)
-        return stop()
-
-    with pytest.raises(WriteError) as caught:
         trainer.fit(fill_after_three)
     path = run / 'checkpoint.pt'
     assert str(caught.value) == (f'cannot write {path}: File too large; {path} of step 2 is '
@@ -386,8 +374,8 @@ def test_a_full_disk_leaves_the_last_checkpoint_and_names_it(frames, tmp_path, f
 
 def test_a_full_disk_at_the_start_is_told_as_such(frames, tmp_path, full_disk):
     trainer = make_trainer(frames, tmp_path / 'a')
-    full_disk(100_000)
-    with pytest.raises(WriteError, match=r'File too large; there is no checkpoint yet$'):
+    with (pytest.raises(WriteError, match=r'File too large; there is no checkpoint yet$'),
+          full_disk(100_000)):
         trainer.fit()
     assert list((tmp_path / 'a').iterdir()) == []
 
