@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 from anymodal_seg_ros.documents import read_json
 from anymodal_seg_ros.errors import ConfigError
 from training.datasets.files import LabelTable, UnreadableFrameError, read_color, read_labels
-from training.datasets.folder import Entry, FolderDataset, check_names, require_folder
+from training.datasets.folder import Entry, FolderDataset, check_names
 from training.datasets.frames import NORMAL, Image, UInt8, resize_image
 
 CONDITIONS = ('cloud', 'fog', 'night', 'rain', 'sun')
@@ -99,7 +99,7 @@ class DeliverDataset(FolderDataset):
     def _scan(self) -> Iterable[Entry]:
         folder, suffix = LABEL_FOLDER
         ending = f'_{suffix}_front.png'
-        base = require_folder(self.root, folder, 'labels')
+        base = self._require_folder(folder, 'labels')
         found = []
         for path in base.glob(f'*/{self.split}/*/*{ending}'):
             condition, _, scene, name = path.relative_to(base).parts

@@ -160,6 +160,14 @@ class FolderDataset(ABC):
         raise ConfigError(f'{self.root} has no folder {" or ".join(choices)} for {modality}; it '
                           f'was read as data set {self.LAYOUT!r}')
 
+    def _require_folder(self, folder: str, what: str) -> Path:
+        """``root / folder``; raises ConfigError naming it where there is none."""
+        path = self.root / folder
+        if not path.is_dir():
+            raise ConfigError(f'{self.root} has no folder {folder} for {what}; it was read as '
+                              f'data set {self.LAYOUT!r}')
+        return path
+
     def _of_one_size(self, entry: Entry, images: dict[str, Image]) -> dict[str, Image]:
         for name, image in images.items():
             self._check_size(entry, name, image.shape[:2], first_shape(images))
@@ -184,14 +192,6 @@ def check_names(what: str, names: Iterable[str], allowed: Sequence[str]) -> None
         if name not in allowed:
             raise ConfigError(f'unknown {what} {name!r}; allowed: '
                               f'{", ".join(allowed) or "none"}')
-
-
-def require_folder(root: Path, folder: str, what: str) -> Path:
-    """``root / folder``; raises ConfigError naming it where there is none."""
-    path = root / folder
-    if not path.is_dir():
-        raise ConfigError(f'{root} has no folder {folder} for {what}')
-    return path
 
 
 def _has_condition(entry: Entry, conditions: Sequence[str]) -> bool:

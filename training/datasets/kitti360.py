@@ -26,7 +26,7 @@ import numpy as np
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.labels import UNLABELLED
 from training.datasets.files import LabelTable, read_color, read_labels, read_list
-from training.datasets.folder import Entry, FolderDataset, require_folder
+from training.datasets.folder import Entry, FolderDataset
 from training.datasets.frames import Image, UInt8
 
 FOLDERS = {'rgb': 'data_2d_raw', 'depth': 'data_2d_hha', 'lidar': 'data_2d_lidar',
@@ -54,7 +54,7 @@ class Kitti360Dataset(FolderDataset):
         return (FOLDERS[modality],)
 
     def _scan(self) -> Iterable[Entry]:
-        require_folder(self.root, LABEL_FOLDER, 'labels')
+        self._require_folder(LABEL_FOLDER, 'labels')
         path = self.root / f'{self.split}.txt'
         for line in read_list(path):
             parts = PurePosixPath(line).parts

@@ -33,7 +33,7 @@ from training.datasets.files import (
     read_labels,
     read_list,
 )
-from training.datasets.folder import Entry, FolderDataset, require_folder
+from training.datasets.folder import Entry, FolderDataset
 from training.datasets.frames import Image, UInt8
 from training.datasets.polarization import encode_aolp, encode_dolp
 
@@ -57,9 +57,9 @@ class McubesDataset(FolderDataset):
         return (FOLDERS[modality],)
 
     def _scan(self) -> Iterable[Entry]:
-        require_folder(self.root, LABEL_FOLDER, 'labels')
+        self._require_folder(LABEL_FOLDER, 'labels')
         if 'aolp' in self.modalities:
-            require_folder(self.root, COSINE_FOLDER, 'aolp')
+            self._require_folder(COSINE_FOLDER, 'aolp')
         for name in read_list(self.root / 'list_folder' / f'{self.split}.txt'):
             yield Entry(name, name)
 

@@ -34,7 +34,7 @@ from training.datasets.files import (
     read_pixels,
     red_first,
 )
-from training.datasets.folder import ANY_CONDITION, Entry, FolderDataset, require_folder
+from training.datasets.folder import ANY_CONDITION, Entry, FolderDataset
 from training.datasets.frames import Image, UInt8
 
 PACKED_FOLDER, LABEL_FOLDER = 'images', 'labels'
@@ -56,7 +56,7 @@ class MfnetDataset(FolderDataset):
         return FOLDERS[modality]
 
     def _scan(self) -> Iterable[Entry]:
-        require_folder(self.root, LABEL_FOLDER, 'labels')
+        self._require_folder(LABEL_FOLDER, 'labels')
         name_of = name_of_image(*FOLDERS['rgb'], *FOLDERS['thermal'])
         for name in read_list(self.root / f'{self.split}.txt', name_of):
             if 'flip' not in name:

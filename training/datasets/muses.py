@@ -38,7 +38,7 @@ from training.datasets.files import (
     read_labels,
     read_pixels,
 )
-from training.datasets.folder import Entry, FolderDataset, require_folder
+from training.datasets.folder import Entry, FolderDataset
 from training.datasets.frames import Image, UInt8
 
 FOLDERS = {'rgb': 'frame_camera', 'event': 'event_camera', 'lidar': 'lidar', 'radar': 'radar'}
@@ -105,7 +105,7 @@ class MusesDataset(FolderDataset):
             first = self.modalities[0]
             folder = self._folders[first]
             suffixes = tuple(f'_{FOLDERS[first]}{ending}' for ending in SUFFIXES)
-        base = require_folder(self.root, f'{folder}/{self.split}', f'split {self.split!r}')
+        base = self._require_folder(f'{folder}/{self.split}', f'split {self.split!r}')
         stems = {
             path.relative_to(base).as_posix().removesuffix(suffix)
             for suffix in suffixes for path in base.glob(f'*/*/*{suffix}')

@@ -27,7 +27,7 @@ from training.datasets.files import (
     read_labels,
     read_list,
 )
-from training.datasets.folder import Entry, FolderDataset, check_names, require_folder
+from training.datasets.folder import Entry, FolderDataset, check_names
 from training.datasets.frames import Image, UInt8
 
 RGB_FOLDER = 'RGB'
@@ -60,7 +60,7 @@ class Nyuv2Dataset(FolderDataset):
         return tuple(DEPTH_FOLDERS.values()) if wanted == 'auto' else (DEPTH_FOLDERS[wanted],)
 
     def _scan(self) -> Iterable[Entry]:
-        require_folder(self.root, LABEL_FOLDER, 'labels')
+        self._require_folder(LABEL_FOLDER, 'labels')
         path = self.root / f'{self.split}.txt'
         if self.split == 'val' and not path.is_file():
             raise ConfigError(f'no list of the split: {path}; NYUv2 has none for val. Score on '

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from training.datasets.files import LabelTable, UnreadableFrameError, read_color, read_labels
-from training.datasets.folder import Entry, FolderDataset, require_folder
+from training.datasets.folder import Entry, FolderDataset
 from training.datasets.frames import Image, UInt8
 from training.datasets.polarization import encode_aolp, encode_dolp, polarization_of
 
@@ -42,8 +42,8 @@ class ZjuRgbpDataset(FolderDataset):
 
     def _scan(self) -> Iterable[Entry]:
         for angle in ANGLES:
-            require_folder(self.root, f'{self.split}/{angle}', f'polariser angle {angle}')
-        require_folder(self.root, self._label_folder, 'labels')
+            self._require_folder(f'{self.split}/{angle}', f'polariser angle {angle}')
+        self._require_folder(self._label_folder, 'labels')
         for path in sorted((self.root / self.split / '0').glob('*_0.png')):
             name = path.name.removesuffix('_0.png')
             yield Entry(f'{self.split}/{name}', name)

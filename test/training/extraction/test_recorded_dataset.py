@@ -127,7 +127,7 @@ def test_wrong_entries_of_the_description(data, entries, words):
 
 
 @pytest.mark.parametrize(('text', 'words'), [
-    ('{', 'is not JSON'),
+    ('{', 'is not valid JSON'),
     ('[]', 'does not describe recordings; needed: layout'),
     ('{"layout": "deliver", "format_version": 1, "label_space": {}, "modalities": [], '
      '"recordings": {}}', "has layout 'deliver' version 1; allowed: 'recorded' 1")])
