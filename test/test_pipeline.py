@@ -10,11 +10,12 @@ import pytest
 
 from anymodal_seg_ros.bundle import FROM_DATASET, Bundle
 from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.geometry import CameraModel, Rig
 from anymodal_seg_ros.health import HealthConfig
 from anymodal_seg_ros.labels import LabelSpace
 from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.pipeline import Pipeline, build_encoders
-from anymodal_seg_ros.samples import Sample
+from anymodal_seg_ros.samples import EVENT_DTYPE, Sample
 from anymodal_seg_ros.sync import InputConfig, SyncConfig
 
 MS = 1_000_000
@@ -102,3 +103,72 @@ def test_settings_of_a_sensor_that_the_bundle_does_not_know_are_refused(settings
         Pipeline(SimpleNamespace(bundle=bundle), None, **settings)
     with pytest.raises(ConfigError, match=message):
         camera_and_scanner().reconfigure(0, **settings)
+
+
+def camera_and_events(window_ms=50.0):
+    segmenter = SimpleNamespace(bundle=bundle_with({'rgb': {}, 'event': {'window_ms': window_ms}}))
+    camera = CameraModel.from_fov(64, 48, 90.0)
+    pipeline = Pipeline(segmenter, rig=Rig(camera=camera, camera_frame='camera'))
+    segmenter.predict = lambda images, out_hw: (
+        np.full(out_hw, len(images), np.uint8), np.zeros(out_hw, np.uint8))
+    return pipeline
+
+
+def events_at(*times_ms):
+    data = np.zeros(len(times_ms), EVENT_DTYPE)
+    data['t_ns'] = [time_ms * MS for time_ms in times_ms]
+    return data
+
+
+def event_sample(stamp_ms, data):
+    return Sample(modality='event', stamp_ns=stamp_ms * MS, received_ns=stamp_ms * MS,
+                  frame_id='camera', data=data)
+
+
+def sets_of(pipeline, *samples):
+    return [formed for one in samples for formed in pipeline.push(one, one.received_ns)]
+
+
+def test_events_of_earlier_messages_are_in_the_window_and_what_is_older_is_not():
+    pipeline = camera_and_events(window_ms=50.0)
+    formed = sets_of(pipeline, *(event_sample(stamp, events_at(stamp - 20, stamp))
+                                 for stamp in range(1000, 1400, 30)))
+    times_ms = [(one.samples['event'].data['t_ns'] / MS).tolist() for one in formed]
+    assert times_ms[-1] == [1360.0, 1370.0, 1390.0], 'newer than 1340'
+    pipeline.reset(2000 * MS, 'test')
+    (first, *_) = sets_of(pipeline, *(event_sample(stamp, events_at(stamp))
+                                      for stamp in range(1370, 1600, 30)))
+    assert (first.samples['event'].data['t_ns'] >= 1370 * MS).all(), 'nothing from before'
+
+
+def test_event_frames_and_other_sensors_pass_the_window_by():
+    pipeline = camera_and_events()
+    frame = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
+    formed = sets_of(pipeline, *(event_sample(stamp, frame) for stamp in range(1000, 1600, 100)))
+    assert formed and all(one.samples['event'].data is frame for one in formed)
+
+
+def test_a_sensor_that_is_switched_off_is_waited_for_no_more():
+    pipeline = camera_and_scanner()
+    for stamp_ms in range(1000, 2000, 100):
+        pipeline.push(sample('rgb', stamp_ms, stamp_ms + 10), (stamp_ms + 10) * MS)
+        pipeline.push(sample('lidar', stamp_ms, stamp_ms + 60), (stamp_ms + 60) * MS)
+    pipeline.push(sample('rgb', 2000, 2010), 2010 * MS)
+    (ready,) = pipeline.set_enabled('lidar', False, 2011 * MS)
+    assert (ready.stamp_ns, ready.absent) == (2000 * MS, {'lidar': 'untrusted'})
+    pipeline.push(sample('rgb', 2100, 2110), 2110 * MS)
+    (late,) = pipeline.poll(2400 * MS)[:1] or pipeline.flush(2400 * MS)
+    assert set(late.samples) == {'rgb'}
+
+
+def test_without_a_rig_the_pipeline_s_own_is_fitted_to_the_images():
+    """The camera is calibrated at 64 x 48, its images are twice as large."""
+    pipeline = camera_and_events()
+    image = np.random.default_rng(0).integers(0, 256, (96, 128, 3), np.uint8)
+    (formed, *_) = sets_of(pipeline, *(
+        Sample(modality='rgb', stamp_ns=stamp * MS, received_ns=stamp * MS, frame_id='camera',
+               data=image) for stamp in range(1000, 1600, 100)))
+    images = pipeline.encode(formed)
+    assert min(images['rgb'].shape[:2]) == 64
+    prediction = pipeline.predict(formed, images)
+    assert prediction.labels.shape == (96, 128) and prediction.used == ('rgb',)
