@@ -4,6 +4,7 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from anymodal_seg_ros.errors import ConfigError
@@ -307,6 +308,20 @@ def test_a_sensor_that_slows_tenfold_ends_up_slow_and_trusted(drive):
     assert len(played.steps) <= 8
     assert played.report.reason == 'rate_low'
     assert played.report.trusted
+
+
+def test_a_slow_sensor_that_goes_bad_is_trusted_no_more(drive):
+    """That it was degraded already is no excuse."""
+    played = drive('rgb')
+    played.add_clean(0, 3)
+    for index in range(40):
+        played.add(3 + index / 2)
+    for index in range(10):
+        played.add(23 + index / 2, data=np.zeros_like(played.data(START)))
+    played.run(28.0)
+    assert (played.report.state, played.report.reason) == (DEGRADED, 'image_black')
+    assert not played.report.trusted
+    assert played.monitor.trusted() == frozenset()
 
 
 def test_unknown_sensors_and_empty_configurations_are_refused(drive):
