@@ -204,6 +204,8 @@ def test_provenance_must_be_json(tmp_path, state):
         ({'encoders': {'rgb': {}}}, 'one table of settings for each of rgb, lidar'),
         ({'encoders': {'rgb': {}, 'lidar': 3}}, 'one table of settings'),
         ({'short_side_px': 16}, 'short_side_px 16'),
+        ({'short_side_px': 31}, 'short_side_px 31'),
+        ({'short_side_px': 4097}, 'short_side_px 4097'),
         ({'short_side_px': '256'}, 'short_side_px'),
         ({'missing_mode': 'mean'}, "missing_mode 'mean'; allowed: .*drop.*zero"),
         ({'provenance': []}, 'provenance'),
@@ -376,3 +378,8 @@ def test_no_folder(tmp_path):
 def test_a_linked_folder_is_fine(folder, tmp_path):
     (tmp_path / 'link').symlink_to(folder)
     assert load_bundle(tmp_path / 'link')[0] == make_bundle()
+
+
+@pytest.mark.parametrize('short_side_px', [32, 4096])
+def test_networks_of_32_to_4096_pixels_a_side(short_side_px):
+    assert make_bundle(short_side_px=short_side_px).short_side_px == short_side_px
