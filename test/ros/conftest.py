@@ -28,6 +28,8 @@ from rclpy.qos import QoSProfile
 ROOT = Path(__file__).resolve().parents[2]
 NUM_DOMAINS = 100
 STOP_TIMEOUT_S = 20.0
+# A loaded machine takes twenty seconds to start a node; what has not come by then hangs.
+HANGS_AFTER_S = 60.0
 
 
 def _reserve_domain():
@@ -174,7 +176,7 @@ class Probe:
             qos = QoSProfile(depth=qos)
         return self.node.create_publisher(msg_type, topic, qos)
 
-    def spin_until(self, predicate, timeout_s=20.0, what=None):
+    def spin_until(self, predicate, timeout_s=HANGS_AFTER_S, what=None):
         """Spin until ``predicate()`` is true; fails after ``timeout_s``."""
         deadline = time.monotonic() + timeout_s
         while not predicate():
@@ -192,7 +194,7 @@ class Probe:
     def has_node(self, name):
         return name in self.node.get_node_names()
 
-    def set_parameters(self, node_name, values, timeout_s=20.0):
+    def set_parameters(self, node_name, values, timeout_s=HANGS_AFTER_S):
         """Results of setting dynamic parameters of another node."""
         from rcl_interfaces.srv import SetParameters
         from rclpy.parameter import Parameter
@@ -221,7 +223,7 @@ def probe(ros_domain):
 @pytest.fixture()
 def wait_until():
     """``wait_until(predicate, timeout_s)`` without a node, polling with a deadline."""
-    def wait(predicate, timeout_s=20.0, what=None):
+    def wait(predicate, timeout_s=HANGS_AFTER_S, what=None):
         deadline = time.monotonic() + timeout_s
         pause = threading.Event()
         while not predicate():
