@@ -19,7 +19,6 @@ from launch_ros.actions import Node
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.resources import resource_path
 from anymodal_seg_ros.ros import launch_arguments as check
-from anymodal_seg_ros.ros.bag_player_node import PARAMETERS as PLAYER_PARAMETERS
 from anymodal_seg_ros.ros.launch_arguments import Argument
 from anymodal_seg_ros.ros.launch_endings import ends_with
 
@@ -44,7 +43,6 @@ INJECTOR_OUTPUTS = {
     'events_topic': 'event',
     'events_info_topic': 'event_info',
 }
-RATE = next(spec for spec in PLAYER_PARAMETERS if spec.name == 'rate')
 DISTROS_WITH_FASTRTPS = ('humble', 'iron', 'jazzy')
 START_TIMEOUT_S = 300.0
 """A node that fails ends the launch, so a player waits for a slow machine and nothing else."""
@@ -74,7 +72,7 @@ ARGUMENTS = (
              text='Where the network runs: auto, cpu or cuda'),
     Argument(name='bag', default='', parse=check.recording,
              text='Recording (rosbag2, mcap or sqlite3) to play; empty: live sensors'),
-    Argument(name='bag_rate', default='1.0', parse=check.number(RATE.low, RATE.high),
+    Argument(name='bag_rate', default='1.0', parse=check.bag_rate,
              text='Speed of the recording, 1.0 is real time'),
     Argument(name='loop', default='false', parse=check.truth,
              text='Play the recording again and again'),

@@ -24,12 +24,10 @@ from launch.substitutions import LaunchConfiguration
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.resources import resource_path
 from anymodal_seg_ros.ros import launch_arguments as check
-from anymodal_seg_ros.ros.bag_player_node import PARAMETERS as PLAYER_PARAMETERS
 from anymodal_seg_ros.ros.launch_arguments import Argument
 from anymodal_seg_ros.ros.launch_endings import check_exit
 
 FAULTS = str(resource_path('config') / 'faults' / 'none.yaml')
-RATE = next(spec for spec in PLAYER_PARAMETERS if spec.name == 'rate')
 
 
 def _new_folder(text: str) -> str:
@@ -53,7 +51,7 @@ STREET = (
 REPLAY = (
     Argument(name='faults_file', default=FAULTS, parse=check.schedule,
              text='YAML schedule of sensor faults to inject'),
-    Argument(name='bag_rate', default='1.0', parse=check.number(RATE.low, RATE.high),
+    Argument(name='bag_rate', default='1.0', parse=check.bag_rate,
              text='Speed of the replay, 1.0 is real time'),
     Argument(name='loop', default='false', parse=check.truth,
              text='Drive the street again and again'),

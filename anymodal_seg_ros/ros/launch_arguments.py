@@ -21,6 +21,7 @@ from rclpy.validate_topic_name import validate_topic_name
 from anymodal_seg_ros.corruption import FaultSchedule
 from anymodal_seg_ros.documents import read_yaml
 from anymodal_seg_ros.errors import AnymodalError, ConfigError
+from anymodal_seg_ros.ros.bag_player_node import PARAMETERS as PLAYER_PARAMETERS
 
 Parse = Callable[[str], Any]
 TRUTHS = {'true': True, '1': True, 'yes': True, 'on': True,
@@ -76,6 +77,14 @@ def number(low: float, high: float = math.inf) -> Parse:
         return value
 
     return parse
+
+
+def bag_rate(text: str) -> float:
+    """A speed at which the player plays."""
+    rate = next(spec for spec in PLAYER_PARAMETERS if spec.name == 'rate')
+    assert rate.low is not None and rate.high is not None
+    value: float = number(rate.low, rate.high)(text)
+    return value
 
 
 def whole_number(text: str) -> int:
