@@ -6,11 +6,10 @@ from __future__ import annotations
 
 import array
 import sys
-import time
-from collections.abc import Callable
 
 import numpy as np
 from sensor_msgs.msg import Image
+from timing import fastest_ms
 
 from anymodal_seg_ros.modalities.images import decode_color
 from anymodal_seg_ros.ros.conversions import (
@@ -22,16 +21,6 @@ from anymodal_seg_ros.ros.conversions import (
 SIDE_PX = 1024
 LIMIT_MS = 10.0
 """An image filled in any slow way costs a hundred milliseconds or more."""
-
-
-def fastest_ms(work: Callable[[], object], repeats: int = 20) -> float:
-    """The least of several runs: what it costs when nothing disturbs it."""
-    times = []
-    for _ in range(repeats):
-        begun_ns = time.perf_counter_ns()
-        work()
-        times.append(time.perf_counter_ns() - begun_ns)
-    return min(times) / 1e6
 
 
 def main() -> int:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import struct
 import sys
-import time
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from timing import fastest_ms
 
 from anymodal_seg_ros.modalities.depth import DepthDecoder
 
@@ -63,16 +63,6 @@ def scenes(rng: np.random.Generator) -> dict[str, npt.NDArray[np.uint16]]:
             'every second pixel': ((rows + columns) % 2 * 1000).astype(np.uint16),
             'noise of 16 bits': rng.integers(0, 65536, room.shape).astype(np.uint16),
             'nothing seen': np.zeros(room.shape, np.uint16)}
-
-
-def fastest_ms(work: Callable[[], object], repeats: int = 30) -> float:
-    """The least of several runs: what it costs when nothing disturbs it."""
-    times = []
-    for _ in range(repeats):
-        begun_ns = time.perf_counter_ns()
-        work()
-        times.append(time.perf_counter_ns() - begun_ns)
-    return min(times) / 1e6
 
 
 def decoding(message: Any) -> Callable[[], object]:  # noqa: ANN401 - a message look-alike
