@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from anymodal_seg_ros.bundle import CONFIG_FILE
+from anymodal_seg_ros.bundle import CONFIG_FILE, MAX_CONFIG_BYTES
+from anymodal_seg_ros.documents import read_json
 from anymodal_seg_ros.errors import ConfigError
-from anymodal_seg_ros.models.weights import READ_ERRORS
+from anymodal_seg_ros.models.torch_file import READ_ERRORS, load_torch_file
 from anymodal_seg_ros.unfinished import whole_file
 from training.config import SCRATCH, TEACHER, DataConfig
 
-KEYS = ('model', 'average', 'optimizer', 'method', 'teacher', 'progress', 'recipe', 'world_size',
-        'precision')
+NETWORKS = ('model', 'average')
+TABLES = (*NETWORKS, 'optimizer', 'method', 'teacher', 'progress', 'recipe', 'precision')
+KEYS = (*TABLES, 'world_size')
 CADENCE = ('val_epochs', 'val_frames', 'score_frames', 'checkpoint_minutes', 'checkpoint_steps')
 
 
@@ -48,7 +50,10 @@ def weights_hashes(recipe: Mapping[str, Any]) -> dict[str, str]:
         folder = recipe['method'][key]
         file = Path(folder) / CONFIG_FILE
         if folder not in ('', SCRATCH, TEACHER) and file.is_file():
-            hashes[key] = str(json.loads(file.read_text(encoding='utf-8'))['weights_sha256'])
+            description = read_json(file, MAX_CONFIG_BYTES)
+            if not isinstance(description, dict) or 'weights_sha256' not in description:
+                raise ConfigError(f'{file} does not tell the SHA-256 of its weights')
+            hashes[key] = str(description['weights_sha256'])
     return hashes
 
 
@@ -75,13 +80,8 @@ def load_checkpoint(
         if before.get(key) != value:
             raise ConfigError(f'{path} is of another recipe: {key} was {before.get(key)!r}, '
                               f'now {value!r}')
-    shapes = {name: tuple(value.shape) for name, value in state['model'].items()}
-    for name, value in network.items():
-        if shapes.pop(name, None) != tuple(value.shape):
-            raise ConfigError(f'{path} is of another network: it has no {name} of '
-                              f'{tuple(value.shape)}')
-    if shapes:
-        raise ConfigError(f'{path} is of another network: it has {next(iter(shapes))}')
+    for key in NETWORKS:
+        _check_network(path, state[key], network)
     return state
 
 
@@ -100,18 +100,65 @@ def _compared(recipe: Mapping[str, Any], origins: Mapping[str, str]) -> dict[str
     return kept | {f'the hash of method.{key}': value for key, value in origins.items()}
 
 
+def _check_network(path: Path, state: Mapping[str, Tensor], network: Mapping[str, Tensor]) -> None:
+    shapes = {name: tuple(value.shape) for name, value in state.items()}
+    for name, value in network.items():
+        if shapes.pop(name, None) != tuple(value.shape):
+            raise ConfigError(f'{path} is of another network: it has no {name} of '
+                              f'{tuple(value.shape)}')
+    if shapes:
+        raise ConfigError(f'{path} is of another network: it has {next(iter(shapes))}')
+
+
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Reads a checkpoint; raises ConfigError for anything else."""
+    """Reads a checkpoint, once every checksum in it was found right.
+
+    Raises:
+        ConfigError: no file, or anything else than a checkpoint; where it is damaged, the damaged
+            part is named.
+    """
     if not path.is_file():
         raise ConfigError(f'no checkpoint at {path}')
     try:
-        state = torch.load(path, map_location='cpu', weights_only=True)
-    except READ_ERRORS:
-        # torch's own words advise to load what is not trusted.
-        raise ConfigError(f'{path} is not a checkpoint, or is damaged') from None
+        state = load_torch_file(path)
+    except ConfigError as error:
+        raise ConfigError(f'{error}; it is not a checkpoint, or no longer one: bring a copy of '
+                          'it, or begin the run anew') from None
     if not isinstance(state, dict) or 'model' not in state:
         raise ConfigError(f'{path} is not a checkpoint of a training run')
+    problem = _problem(state)
+    if problem:
+        raise ConfigError(f'{path} is no checkpoint of this version: {problem}')
+    return state
+
+
+def _problem(state: Mapping[str, Any]) -> str:
+    """What of a checkpoint is missing or of another kind; '' for nothing."""
     for key in KEYS:
         if key not in state:
-            raise ConfigError(f'{path} is no checkpoint of this version: it lacks {key!r}')
-    return state
+            return f'it lacks {key!r}'
+    for key in TABLES:
+        if not isinstance(state[key], dict):
+            return f'its {key!r} is no table'
+    for key in NETWORKS:
+        if not all(isinstance(value, Tensor) for value in state[key].values()):
+            return f'its {key!r} has other values than tensors'
+    for key in ('samples', 'steps', 'elapsed_s'):
+        if not isinstance(state['progress'].get(key), (int, float)):
+            return f"its 'progress' does not tell the {key}"
+    return ''
+
+
+@contextmanager
+def restoring(path: Path) -> Iterator[None]:
+    """For the block that puts the parts of a checkpoint in their places.
+
+    Raises:
+        ConfigError: one does not fit.
+    """
+    try:
+        yield
+    except READ_ERRORS as error:
+        reason = ' '.join(str(error).split())
+        raise ConfigError(f'{path} does not fit this run: {type(error).__name__}: {reason}'
+                          ) from None

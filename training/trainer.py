@@ -23,7 +23,7 @@ from anymodal_seg_ros.models import MSegFormer
 from training.average import WeightAverage
 from training.batch import Batch
 from training.batches import BatchMaker, stream
-from training.checkpoint import load_checkpoint, save_checkpoint, weights_hashes
+from training.checkpoint import load_checkpoint, restoring, save_checkpoint, weights_hashes
 from training.config import TrainConfig
 from training.datasets import FrameCache
 from training.journal import Journal
@@ -139,16 +139,17 @@ class Trainer:
             raise ConfigError(f'{self.checkpoint_path} is of {state["world_size"]} processes, '
                               f'this run of {self.fabric.world_size}; samples would come twice '
                               'or never')
-        self._raw_model.load_state_dict(state['model'])
-        self.fabric.strategy.precision.load_state_dict(state['precision'])
-        self._average.load(state['average'])
-        self._optimizer.load_state_dict(state['optimizer'])
-        self._method.load_training_state(state['method'])
-        self._teacher_steps.load(state['teacher'])
-        self._samples = int(state['progress']['samples'])
-        self._steps = self._saved_steps = int(state['progress']['steps'])
-        self._elapsed_before_s = float(state['progress']['elapsed_s'])
-        self._journal_state = state['progress']['journal']
+        with restoring(self.checkpoint_path):
+            self._raw_model.load_state_dict(state['model'])
+            self.fabric.strategy.precision.load_state_dict(state['precision'])
+            self._average.load(state['average'])
+            self._optimizer.load_state_dict(state['optimizer'])
+            self._method.load_training_state(state['method'])
+            self._teacher_steps.load(state['teacher'])
+            self._samples = int(state['progress']['samples'])
+            self._steps = self._saved_steps = int(state['progress']['steps'])
+            self._elapsed_before_s = float(state['progress']['elapsed_s'])
+            self._journal_state = state['progress']['journal']
 
     def save(self, journal: Journal | None) -> None:
         """Write the checkpoint; the first process alone does."""

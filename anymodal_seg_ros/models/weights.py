@@ -8,9 +8,7 @@ Two layouts are read: the original one (``mit_b0.pth``) and that of Hugging Face
 
 from __future__ import annotations
 
-import pickle
 import re
-import struct
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,24 +20,9 @@ from torch import Tensor, nn
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.models.mit import MixTransformer
 from anymodal_seg_ros.models.state import check_state
+from anymodal_seg_ros.models.torch_file import READ_ERRORS, load_torch_file
 
 HF_FILES = ('model.safetensors', 'pytorch_model.bin')
-
-READ_ERRORS = (
-    SafetensorError,
-    pickle.UnpicklingError,
-    struct.error,
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
-"""What the readers raise on bytes that are no weights: unpickling rubbish fails anywhere."""
 
 ORIGINAL_RULES = (
     (r'patch_embed1\.(proj|norm)\.', r'stem.\1.'),
@@ -120,18 +103,24 @@ def _weights_file(path: Path) -> Path:
 
 
 def _read(path: Path) -> dict[str, Tensor]:
+    if path.suffix == '.safetensors':
+        return _read_safetensors(path)
     try:
-        if path.suffix == '.safetensors':
-            return load_file(path)
-        state = torch.load(path, map_location='cpu', weights_only=True)
-    except READ_ERRORS as error:
-        reason = str(error).partition('\n')[0]
-        raise ConfigError(f'encoder weights {path} cannot be read: {reason}') from None
+        state = load_torch_file(path)
+    except ConfigError as error:
+        raise ConfigError(f'encoder weights: {error}') from None
     if isinstance(state, dict) and isinstance(state.get('state_dict'), dict):
         state = state['state_dict']
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise ConfigError(f'encoder weights {path}: not a table of names and tensors')
     return state
+
+
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except (SafetensorError, *READ_ERRORS) as error:
+        raise ConfigError(f'encoder weights: {path} cannot be read: {error}') from None
 
 
 def _is_hugging_face(state: Mapping[str, Tensor]) -> bool:

@@ -316,8 +316,11 @@ def _bundle_targets(folder: Path) -> Iterator[Target]:
 
 
 def _checkpoint_target(folder: Path) -> Target:
-    state: dict[str, Any] = dict.fromkeys(KEYS, 0)
-    state |= {'model': {'a': torch.ones(3, 4)}, 'recipe': {'seed': 1, 'data': {'root': 'x'}}}
+    network = {'a': torch.ones(3, 4)}
+    state: dict[str, Any] = {
+        **{key: {} for key in KEYS}, 'model': network, 'average': network,
+        'progress': {'samples': 8, 'steps': 1, 'elapsed_s': 0.5},
+        'recipe': {'seed': 1, 'data': {'root': 'x'}}}
     stream = io.BytesIO()
     torch.save(state, stream)
     stored = stream.getvalue()

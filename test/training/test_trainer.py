@@ -259,12 +259,16 @@ def test_weight_average_by_hand():
     assert average.state['weight'].item() == pytest.approx(1 - 0.5 * 2 / 11)
 
 
+def checkpoint(network, recipe):
+    return {'model': network, 'average': network, 'optimizer': {'lr': 0.1}, 'method': {},
+            'teacher': {}, 'progress': {'samples': 3, 'steps': 1, 'elapsed_s': 0.5},
+            'recipe': recipe, 'world_size': 1, 'precision': {}}
+
+
 def test_checkpoints_are_whole_and_plain(tmp_path):
     path = tmp_path / 'a.pt'
     network = {'w': torch.ones(2)}
-    state = {'model': network, 'average': {}, 'optimizer': {'lr': 0.1}, 'method': {},
-             'teacher': {}, 'progress': {'samples': 3}, 'recipe': {'seed': 1},
-             'world_size': 1, 'precision': {}}
+    state = checkpoint(network, {'seed': 1})
     save_checkpoint(path, state)
     assert torch.equal(load_checkpoint(path, {'seed': 1}, network, {})['model']['w'],
                        torch.ones(2))
@@ -284,11 +288,47 @@ def test_checkpoints_are_whole_and_plain(tmp_path):
     {'w': torch.ones(3)}, {'w': torch.ones(2), 'v': torch.ones(1)}, {}])
 def test_a_checkpoint_of_another_network_is_refused(tmp_path, network):
     path = tmp_path / 'a.pt'
-    save_checkpoint(path, {'model': {'w': torch.ones(2)}, 'average': {}, 'optimizer': {},
-                           'method': {}, 'teacher': {}, 'progress': {}, 'recipe': {},
-                           'world_size': 1, 'precision': {}})
-    with pytest.raises(ConfigError, match='another network'):
-        load_checkpoint(path, {}, network, {})
+    right = {'w': torch.ones(2)}
+    for key in ('model', 'average'):
+        save_checkpoint(path, {**checkpoint(network, {}), key: right})
+        with pytest.raises(ConfigError, match='another network'):
+            load_checkpoint(path, {}, right, {})
+
+
+@pytest.mark.parametrize(('changes', 'problem'), [
+    ({'average': [1]}, "its 'average' is no table"), ({'optimizer': 0}, "its 'optimizer' is no"),
+    ({'model': {'w': 'x'}}, "its 'model' has other values than tensors"),
+    ({'progress': {'samples': 3, 'steps': '7'}}, "its 'progress' does not tell the steps"),
+])
+def test_a_checkpoint_with_other_entries_is_refused(tmp_path, changes, problem):
+    path = tmp_path / 'a.pt'
+    save_checkpoint(path, {**checkpoint({}, {}), **changes})
+    with pytest.raises(ConfigError, match=f'is no checkpoint of this version: {problem}'):
+        read_checkpoint(path)
+
+
+def test_a_checkpoint_with_one_other_byte_in_a_tensor_is_refused(frames, tmp_path):
+    make_trainer(frames, tmp_path / 'a').save(None)
+    path = tmp_path / 'a' / 'checkpoint.pt'
+    weight = read_checkpoint(path)['model']['head.classifier.weight'].numpy().tobytes()
+    data = path.read_bytes()
+    at = data.index(weight)
+    path.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1:])
+    with pytest.raises(ConfigError, match=r"checkpoint\.pt is damaged: member '.*/data/\d+': .*"
+                                          'bring a copy of it, or begin the run anew'):
+        make_trainer(frames, tmp_path / 'a').resume()
+
+
+@pytest.mark.parametrize(('part', 'content'), [
+    ('optimizer', {}), ('optimizer', {'state': {}, 'param_groups': [{}]}),
+    ('method', {'prototypes': torch.ones(2)})])
+def test_a_part_that_does_not_fit_the_run_is_one_error(frames, tmp_path, part, content):
+    make_trainer(frames, tmp_path / 'a').save(None)
+    path = tmp_path / 'a' / 'checkpoint.pt'
+    save_checkpoint(path, {**read_checkpoint(path), part: content})
+    trainer = make_trainer(frames, tmp_path / 'a')
+    with pytest.raises(ConfigError, match=r'checkpoint\.pt does not fit this run'):
+        trainer.resume()
 
 
 def test_accumulated_batches_make_one_step(frames, tmp_path):
