@@ -3,6 +3,7 @@
 """Segmentation of live sensors, or of a recording with optional sensor faults."""
 
 import os
+import re
 from typing import Any
 
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix
@@ -171,21 +172,19 @@ def _injector(values: dict[str, Any], faults_file: str) -> Node:
         parameters[f'outputs.{key}'] = values[argument]
         parameters[f'inputs.{key}'] = _injected(values, argument)
     for table in values['params_file']:
-        depth = table.get('inputs', {}).get('depth', {})
-        if 'unit_m' in depth:
-            parameters['depth_unit_m'] = depth['unit_m']
+        if 'inputs.depth.unit_m' in table:
+            parameters['depth_unit_m'] = table['inputs.depth.unit_m']
     return _node(values, 'fault_injector_node', INJECTOR, [parameters], [])
 
 
 def _require_raw_inputs(params: list[dict[str, Any]], params_file: str) -> None:
     """Another form has another topic: the injector would relay what nobody listens to."""
     for table in params:
-        for sensor, given in table.get('inputs', {}).items():
-            form = given.get('transport', given.get('type', 'raw'))
-            if form not in ('raw', 'cloud'):
+        for name, form in table.items():
+            if re.fullmatch(r'inputs\.\w+\.(transport|type)', name) and form not in (
+                    'raw', 'cloud'):
                 raise ConfigError(f'faults_file needs raw topics, but params_file:={params_file} '
-                                  f'has {form!r} for {sensor}; start fault_injector_node by '
-                                  'itself')
+                                  f'has {form!r} for {name}; start fault_injector_node by itself')
 
 
 def _injected(values: dict[str, Any], argument: str) -> str:

@@ -257,6 +257,14 @@ def test_the_injector_measures_depth_in_the_node_s_unit(stubbed, tmp_path):
     assert merged(found['fault_injector_node'])['depth_unit_m'] == 0.00025
 
 
+@pytest.mark.parametrize('inputs', ['[1]', 'x', '{depth: 3}', '{rgb: [raw], 7: {8: 9}}', '~'])
+def test_parameters_of_another_form_are_for_the_node_to_judge(stubbed, tmp_path, inputs):
+    params = tmp_path / 'params.yaml'
+    params.write_text(f'/**: {{ros__parameters: {{inputs: {inputs}}}}}')
+    assert 'fault_injector_node' in nodes(started('seg', faults_file=FAULTS,
+                                                  params_file=str(params)))
+
+
 def test_a_schedule_without_faults_needs_no_injector(stubbed):
     found = nodes(started('seg', bag=BAG, faults_file=NO_FAULTS))
     assert set(found) == {'segmentation_node', 'bag_player_node'}
@@ -390,13 +398,14 @@ def test_with_ros_launch(name):
 
 
 @pytest.mark.parametrize(('inputs', 'problem'), [
-    ({'rgb': {'transport': 'compressed'}}, "'compressed' for rgb"),
-    ({'event': {'type': 'frame'}}, "'frame' for event"),
+    ({'inputs': {'rgb': {'transport': 'compressed'}}}, "'compressed' for inputs.rgb.transport"),
+    ({'inputs': {'event': {'type': 'frame'}}}, "'frame' for inputs.event.type"),
+    ({'inputs': {'depth.transport': 'compressed'}}, "'compressed' for inputs.depth.transport"),
+    ({'inputs.depth.transport': 'compressed'}, "'compressed' for inputs.depth.transport"),
 ])
 def test_faults_of_compressed_inputs_are_refused(stubbed, tmp_path, inputs, problem):
     params = tmp_path / 'params.yaml'
-    params.write_text(yaml.safe_dump({'car': {'anymodal_seg': {
-        'ros__parameters': {'inputs': inputs}}}}))
+    params.write_text(yaml.safe_dump({'car': {'anymodal_seg': {'ros__parameters': inputs}}}))
     with pytest.raises(ConfigError, match=problem):
         started('seg', faults_file=FAULTS, params_file=str(params))
     assert 'fault_injector_node' not in nodes(started('seg', params_file=str(params)))

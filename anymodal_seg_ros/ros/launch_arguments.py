@@ -140,10 +140,11 @@ def bundle(text: str) -> str:
 
 
 def parameters(text: str) -> list[dict[str, Any]]:
-    """The tables ``ros__parameters`` of a file, of nodes in any namespace; nothing gives none."""
+    """The parameters of each node of a file by their full names, such as ``inputs.depth.unit_m``,
+    of nodes in any namespace; nothing gives none."""
     if not text:
         return []
-    found = list(_tables_of_parameters(read_yaml(text)))
+    found = [dict(_full_names(table)) for table in _tables_of_parameters(read_yaml(text))]
     if not found:
         raise ConfigError('not a file of parameters; allowed: a table ros__parameters under the '
                           'name of a node, such as anymodal_seg or /**')
@@ -156,6 +157,14 @@ def _tables_of_parameters(table: object) -> Iterator[dict[str, Any]]:
             yield value
         else:
             yield from _tables_of_parameters(value)
+
+
+def _full_names(table: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    for key, value in table.items():
+        if isinstance(value, dict):
+            yield from ((f'{key}.{rest}', inner) for rest, inner in _full_names(value))
+        else:
+            yield str(key), value
 
 
 def schedule(text: str) -> FaultSchedule:
