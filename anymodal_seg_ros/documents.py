@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Tables that people write and programs exchange: YAML and JSON, read without trust.
+"""Tables that people write and programs exchange: YAML, JSON and CSV, read without trust.
 
 A few hundred bytes of either can stand for millions of values, or for a number that no float
 holds. What is read here is as large as it looks, made of plain values, and whatever is wrong with
@@ -9,6 +9,7 @@ it is one ``ConfigError``.
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import yaml
 from anymodal_seg_ros.errors import ConfigError
 
 MAX_YAML_BYTES = 1 << 18
+MAX_CSV_BYTES = 256 << 20
 MAX_VALUES = 20_000
 """Of a YAML document, with every alias counted as what it stands for."""
 MAX_DEPTH = 50
@@ -50,7 +52,7 @@ _Loader.add_constructor(f'{_PREFIX}timestamp', _Base.construct_yaml_str)
 
 def read_yaml(path: str | Path) -> Any:  # noqa: ANN401 - whatever YAML holds
     """The content of a YAML file, unchecked; raises ConfigError where it cannot be read."""
-    return parse_yaml(_text(Path(path), MAX_YAML_BYTES, 'YAML'), str(path))
+    return parse_yaml(read_text(Path(path), MAX_YAML_BYTES, 'YAML'), str(path))
 
 
 def parse_yaml(text: str, what: str) -> Any:  # noqa: ANN401
@@ -76,7 +78,7 @@ def parse_yaml(text: str, what: str) -> Any:  # noqa: ANN401
 
 def read_json(path: str | Path, max_bytes: int) -> Any:  # noqa: ANN401
     """The content of a JSON file, unchecked; raises ConfigError where it cannot be read."""
-    return parse_json(_text(Path(path), max_bytes, 'valid JSON'), str(path))
+    return parse_json(read_text(Path(path), max_bytes, 'valid JSON'), str(path))
 
 
 def parse_json(text: str | bytes, what: str, *,
@@ -108,7 +110,18 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return table
 
 
-def _text(path: Path, max_bytes: int, form: str) -> str:
+def read_csv(path: Path) -> list[list[str]]:
+    """The fields of each line of a CSV file; a last one without its end, as a killed process
+    leaves it, is dropped. Raises ConfigError where it cannot be read."""
+    text = read_text(path, MAX_CSV_BYTES, 'CSV')
+    try:
+        return list(csv.reader(text[:text.rfind('\n') + 1].splitlines()))
+    except csv.Error as error:
+        raise ConfigError(f'{path} is not CSV: {error}') from None
+
+
+def read_text(path: Path, max_bytes: int, form: str) -> str:
+    """The text of a file; raises ConfigError, which says that it is not ``form``."""
     if not is_file(path):
         raise ConfigError(f'cannot read {path}: No such file')
     try:

@@ -6,13 +6,15 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Mapping
 from contextlib import nullcontext, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
-from anymodal_seg_ros.errors import WriteError
+from anymodal_seg_ros.documents import read_csv
+from anymodal_seg_ros.errors import ConfigError, WriteError
 from anymodal_seg_ros.unfinished import write_errors, write_whole
 from training.tensorboard import EventLog
 
@@ -31,6 +33,7 @@ class Journal:
         start_step: rows after it are dropped: a resumed run writes them again.
 
     Raises:
+        ConfigError: the figures of an earlier process are damaged.
         WriteError: from any call: the disk is full, or the folder cannot be written at all.
     """
 
@@ -109,10 +112,13 @@ class Journal:
 
 
 def _rows_until(path: Path, step: int) -> list[dict[str, str]]:
+    """Those of an earlier process, up to the step that it saved last; raises ConfigError."""
     if not step or not path.is_file():
         return []
-    with path.open(newline='', encoding='utf-8') as file:
-        # A run that was killed may have left half a line.
-        return [row for row in csv.DictReader(file)
-                if (row['step'] or '').isdigit() and int(row['step']) <= step
-                and None not in row.values()]
+    names, *lines = read_csv(path) or [[]]
+    rows = [dict(zip(names, line, strict=False)) for line in lines]
+    for number, (row, line) in enumerate(zip(rows, lines, strict=True), 2):
+        if len(line) != len(names) or not re.fullmatch('[0-9]{1,18}', row.get('step', '')):
+            raise ConfigError(f'{path}, line {number} is no row of figures; move the file away, '
+                              'and --resume goes on without the earlier ones')
+    return [row for row in rows if int(row['step']) <= step]

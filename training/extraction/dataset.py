@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from anymodal_seg_ros.bundle import FROM_DATASET, Bundle
+from anymodal_seg_ros.documents import parse_json
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.unfinished import SUFFIX, whole_folder, write_whole
@@ -56,7 +57,7 @@ class ExtractedDataset:
             self._data = read_dataset(root)
             for key in ('label_space', 'short_side_px', 'modalities', 'encoders'):
                 # Through JSON, in which lists and tuples are one.
-                wanted = json.loads(json.dumps(fresh[key]))
+                wanted = parse_json(json.dumps(fresh[key]), key)
                 if _complete(key, self._data.get(key)) != _complete(key, wanted):
                     raise ConfigError(
                         f'{root} was extracted with {key} {_short(self._data.get(key))}, not '

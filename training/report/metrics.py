@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from anymodal_seg_ros.documents import read_csv
 from anymodal_seg_ros.errors import ConfigError
 
 STEP = 'step'
@@ -26,12 +26,7 @@ def read_metrics(path: Path) -> Mapping[str, Column]:
     Raises:
         ConfigError: no such file, no column ``step``, or a line that does not fit.
     """
-    try:
-        text = path.read_text(encoding='utf-8')
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f'cannot read {path.name}: {error}') from None
-    whole = text[:text.rfind('\n') + 1]
-    lines = list(csv.reader(whole.splitlines()))
+    lines = read_csv(path)
     if not lines or STEP not in lines[0]:
         raise ConfigError(f'{path.name} has no column {STEP!r} in its first line')
     names = lines[0]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from anymodal_seg_ros.documents import parse_json, parse_yaml
+from anymodal_seg_ros.documents import MAX_YAML_BYTES, parse_yaml, read_json, read_text
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.labels import LabelSpace
 from training.report.metrics import Column, read_metrics
@@ -18,7 +18,7 @@ from training.report.scores import Scores, read_scores
 RECIPE, METRICS, REPORT = 'recipe.yaml', 'metrics.csv', 'report.html'
 SCORES, ROBUSTNESS = 'scores.json', 'robustness.json'
 SAMPLES, BUNDLE = 'samples', 'bundle/bundle.json'
-MAX_TEXT_BYTES = 256 << 20
+MAX_JSON_BYTES = 256 << 20
 
 _Part = TypeVar('_Part')
 
@@ -86,7 +86,7 @@ def _recipe(path: Path) -> tuple[str, dict[str, Any]]:
     file = path / RECIPE
     if not file.is_file():
         raise ConfigError(f'{path} is no training run: it has no {RECIPE}')
-    text = _text(file)
+    text = read_text(file, MAX_YAML_BYTES, 'YAML')
     recipe = parse_yaml(text, str(file))
     if not isinstance(recipe, dict):
         raise ConfigError(f'{file} must hold a table, not {type(recipe).__name__}')
@@ -94,21 +94,10 @@ def _recipe(path: Path) -> tuple[str, dict[str, Any]]:
 
 
 def _table(file: Path) -> dict[str, Any]:
-    data = parse_json(_text(file), str(file))
+    data = read_json(file, MAX_JSON_BYTES)
     if not isinstance(data, dict):
         raise ConfigError(f'must hold a table, not {type(data).__name__}')
     return data
-
-
-def _text(file: Path) -> str:
-    try:
-        if file.stat().st_size > MAX_TEXT_BYTES:
-            raise ConfigError(f'{file} is larger than {MAX_TEXT_BYTES >> 20} MiB')
-        return file.read_text(encoding='utf-8')
-    except OSError as error:
-        raise ConfigError(f'cannot read {file}: {error.strerror}') from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(f'{file} is not text: {error}') from None
 
 
 def _dict(value: object) -> dict[str, Any]:

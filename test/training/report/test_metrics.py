@@ -57,5 +57,10 @@ def test_damage_is_named(tmp_path, text, words):
 
 def test_no_text(tmp_path):
     (tmp_path / 'metrics.csv').write_bytes(b'step\xff\n')
-    with pytest.raises(ConfigError, match=r'cannot read metrics\.csv'):
+    with pytest.raises(ConfigError, match=r'metrics\.csv is not CSV, nor text'):
         read_metrics(tmp_path / 'metrics.csv')
+
+
+def test_a_field_longer_than_a_reader_takes(tmp_path):
+    with pytest.raises(ConfigError, match=r'metrics\.csv is not CSV: field larger'):
+        read(tmp_path, 'step,ce\n1,"' + '2' * 200_000 + '\n')
