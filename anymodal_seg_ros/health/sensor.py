@@ -112,7 +112,12 @@ class SensorHealth:
         """Judge a sample; '' when it may be used, else why not."""
         if self._state is HealthState.DISABLED:
             return 'disabled'
+        withheld = self._judge(sample, now_ns, scale)
+        # Last: a message that could not be judged is rejected, and counted there.
         self._num_received += 1
+        return withheld
+
+    def _judge(self, sample: Sample, now_ns: int, scale: float) -> str:
         self._timing.arrive(now_ns)
         reason, is_stray = self._timing.stamp_reason(sample.stamp_ns, now_ns, scale)
         if reason:

@@ -280,10 +280,10 @@ class _Timeline:
 
 
 class _ReadAhead:
-    """Iterates over a recording that another thread reads; raises its BagError at the end."""
+    """Iterates over a recording that another thread reads; raises in the end what ended that."""
 
     def __init__(self, path: str, topics: Sequence[str], settings: dict[str, Any]) -> None:
-        self._queue: queue.Queue[BagMessage | BagError | None] = queue.Queue(settings['prefetch'])
+        self._queue: queue.Queue[BagMessage | Exception | None] = queue.Queue(settings['prefetch'])
         self._stopped = threading.Event()
         self._reader = read_bag(path, topics, settings['start_offset_s'])
         self._thread = threading.Thread(target=self._read, name='bag_reader', daemon=True)
@@ -296,7 +296,7 @@ class _ReadAhead:
         item = self._queue.get()
         if item is None:
             raise StopIteration
-        if isinstance(item, BagError):
+        if isinstance(item, Exception):
             raise item
         return item
 
@@ -315,7 +315,7 @@ class _ReadAhead:
                 self._queue.put(message)
                 if self._stopped.is_set():
                     return
-        except BagError as error:
+        except Exception as error:  # noqa: BLE001 - who iterates raises it again
             self._queue.put(error)
         else:
             self._queue.put(None)

@@ -19,7 +19,7 @@ from rclpy.clock import Clock, ClockType
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
 from anymodal_seg_ros.bags import BagWriter
-from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.errors import BagError, ConfigError
 from anymodal_seg_ros.ros.declaration import Spec, declare
 from anymodal_seg_ros.ros.lifetime import OwningNode, run_node
 from anymodal_seg_ros.ros.message_types import message_class
@@ -53,6 +53,8 @@ class BagRecorder(OwningNode):
         ConfigError: a topic is not given as ``'topic type'`` or its type is not installed.
         BagError: the recording cannot be created.
     """
+
+    ends_by = (BagError,)
 
     def __init__(self, **node_options: object) -> None:
         super().__init__('bag_recorder', **node_options)

@@ -3,8 +3,8 @@
 """What the node says about itself: ``/diagnostics`` and the ``fusion_info`` of each label image.
 
 Levels: OK for ok and for disabled by the user; WARN for degraded and probation (the label images
-go on, with or without this sensor); ERROR for lost, and for inference that fails; STALE for
-whatever has not begun yet.
+go on, with or without this sensor); ERROR for lost, and for inference or receiving that fails;
+STALE for whatever has not begun yet.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
 from anymodal_seg_ros.extrinsics import RigKeeper
 from anymodal_seg_ros.ros.conversions import header
+from anymodal_seg_ros.ros.guard import Guard, one_line
 from anymodal_seg_ros.ros.inputs import Input
 from anymodal_seg_ros.samples import HealthReport, HealthState, SampleSet
 from anymodal_seg_ros.sync import SyncStats
@@ -166,6 +167,19 @@ def synchronization_status(
     return status(level, f'{node_name}: synchronization', message, values, hardware_id)
 
 
+def receiving_status(node_name: str, hardware_id: str, guard: Guard) -> DiagnosticStatus:
+    """Defects in what takes messages in, by source: ERROR while they come."""
+    values: dict[str, object] = {
+        'failures': guard.counts.total(),
+        **{f'failures.{source}': number for source, number in sorted(guard.counts.items())},
+        'last_failure': guard.last,
+    }
+    level, message = DiagnosticStatus.OK, 'messages are taken in'
+    if guard.is_happening():
+        level, message = DiagnosticStatus.ERROR, f'receiving fails: {guard.last}'
+    return status(level, f'{node_name}: receiving', message, values, hardware_id)
+
+
 class InferenceStats:
     """Counters and timings of the inference thread, read by the receiving one."""
 
@@ -195,8 +209,7 @@ class InferenceStats:
 
     def failed(self, error: Exception) -> str:
         """Count a failure; returns its one-line description."""
-        lines = str(error).splitlines()
-        text = f'{type(error).__name__}: {lines[0] if lines else ""}'
+        text = one_line(error)
         with self._lock:
             self._counts['failures'] += 1
             self._failure = text

@@ -145,7 +145,7 @@ class FaultInjector(OwningNode):
         self._jump_handle = self.get_clock().create_jump_callback(
             JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1),
                           on_clock_change=True),
-            post_callback=self._on_jump_back)
+            post_callback=self.guard.wrap('clock jump', self._on_jump_back))
         self._connect(settings)
         for fault in schedule.faults:
             self.get_logger().info(f'{fault.name}: {fault.fault} of {fault.modality} from '
@@ -184,8 +184,10 @@ class FaultInjector(OwningNode):
     def _sensor_callback(self, modality: str, msgtype: str,
                          publisher: Publisher[Any]) -> Callable[[bytes], None]:
         def on_message(cdr: bytes) -> None:
-            relayed = self._relay.relay(modality, msgtype, cdr)
-            self._report()
+            relayed = [Relayed(cdr=cdr, delay_ns=0)]
+            with self.guard.watch(modality):
+                relayed = self._relay.relay(modality, msgtype, cdr)
+                self._report()
             self._pass_on(relayed, publisher)
         return on_message
 

@@ -10,16 +10,21 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import rclpy
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
 from rclpy.exceptions import InvalidHandle, NameValidationException, ParameterException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
+from rclpy.subscription import Subscription
+from rclpy.timer import Timer
 
 from anymodal_seg_ros.errors import AnymodalError
+from anymodal_seg_ros.ros.guard import Guard
 from anymodal_seg_ros.ros.node_log import NodeLog
 
 if TYPE_CHECKING:
@@ -29,6 +34,8 @@ EXIT_FAILED = 1
 EXIT_BAD_USAGE = 2
 STOP_POLL_S = 0.2
 """How long a signal may wait for a node in which nothing happens."""
+HOPELESS_ROW = 100
+"""So many errors of the executor itself, with nothing done in between, end the node."""
 
 
 class Finished(Exception):  # noqa: N818 - the way out, not an error
@@ -40,20 +47,61 @@ class Finished(Exception):  # noqa: N818 - the way out, not an error
 
 
 class OwningNode(Node):
-    """A node that gives back what it holds, however far its construction came.
+    """A node that outlives its callbacks' errors, and gives back what it holds in the end.
 
     What the constructor acquires goes onto ``closing`` at once: rclpy also destroys a node whose
     constructor was interrupted or failed, and that lacks the attributes that come later. What the
     package logs meanwhile is in the node's log.
+
+    Every subscription, its transport events, every timer and every parameter callback runs under
+    ``guard``, also those that rclpy makes for itself.
     """
 
+    ends_by: ClassVar[tuple[type[Exception], ...]] = ()
+    """Errors of a callback that end this node with one line, beside ``Finished``."""
+
     def __init__(self, name: str, **node_options: object) -> None:
+        self.guard = Guard(self, (Finished, ExternalShutdownException, *self.ends_by))
         self.closing = ExitStack()
         super().__init__(name, **node_options)
         self.closing.callback(NodeLog(self).close)
 
+    def create_subscription(  # type: ignore[override]
+        self, msg_type: type[Any] | None, topic: str, callback: Callable[..., Any],
+        *args: Any, event_callbacks: Any = None, **kwargs: Any,  # noqa: ANN401 - as in rclpy
+    ) -> Subscription[Any]:
+        events = {} if event_callbacks is None else dict(vars(event_callbacks))
+        for name, on_event in events.items():
+            if callable(on_event):
+                setattr(event_callbacks, name, self.guard.wrap(f'{topic} {name}', on_event))
+        return super().create_subscription(
+            msg_type, topic, self.guard.wrap(topic, callback), *args,
+            event_callbacks=event_callbacks, **kwargs)
+
+    def create_timer(  # type: ignore[override]
+        self, timer_period_sec: float, callback: Callable[..., Any],
+        *args: Any, **kwargs: Any,  # noqa: ANN401
+    ) -> Timer:
+        source = getattr(callback, '__name__', 'timer').strip('_')
+        return super().create_timer(
+            timer_period_sec, self.guard.wrap(source, callback), *args, **kwargs)
+
+    def add_on_set_parameters_callback(
+        self, callback: Callable[[list[Parameter[Any]]], SetParametersResult]
+    ) -> None:
+        def guarded(parameters: list[Parameter[Any]]) -> SetParametersResult:
+            with self.guard.watch('parameters'):
+                return callback(parameters)
+            return SetParametersResult(successful=False, reason=self.guard.last)
+
+        super().add_on_set_parameters_callback(guarded)
+
     def destroy_node(self) -> None:
         """Close what is on ``closing``, last first, then the node."""
+        if self.guard.counts:
+            numbers = ', '.join(f'{source} {n}' for source, n in self.guard.counts.items())
+            self.get_logger().error(f'defects, by what they were met in: {numbers}')
+            self.guard.counts.clear()
         try:
             self.closing.close()
         finally:
@@ -110,14 +158,14 @@ class _StopRequest:
             raise KeyboardInterrupt
 
 
-def run_node(factory: Callable[[], Node], args: Sequence[str] | None = None) -> int:
+def run_node(factory: Callable[[], OwningNode], args: Sequence[str] | None = None) -> int:
     """Initialise ROS, build the node, spin it on one thread and clean up; returns the exit code.
 
     - 0 after SIGINT, SIGTERM, a shutdown from outside, or ``Finished()``;
     - 2 when ``factory`` raises one of this package's errors or a parameter is refused, with one
       line on standard error;
-    - 1 when a callback or the clean-up raises one of this package's errors, with one line; other
-      exceptions are defects and propagate after the clean-up.
+    - 1 when a callback raises what its node names in ``ends_by``, or the clean-up one of this
+      package's errors, with one line; other exceptions of the clean-up are defects and propagate.
 
     Must be called on the main thread. A signal interrupts ``factory`` wherever it is, so threads
     should be started by what it returns or be daemons, and are to be ended in ``destroy_node``:
@@ -125,7 +173,7 @@ def run_node(factory: Callable[[], Node], args: Sequence[str] | None = None) -> 
     """
     stop = _StopRequest()
     with stop.installed():
-        node: Node | None = None
+        node: OwningNode | None = None
         try:
             try:
                 with stop.interrupting():
@@ -161,15 +209,22 @@ def _initialise(args: Sequence[str] | None) -> None:
         raise AnymodalError(str(error)) from None
 
 
-def _spin(node: Node, stop: _StopRequest) -> int:
+def _spin(node: OwningNode, stop: _StopRequest) -> int:
     # The wait inside rcl is not ended by a Python signal handler; this timer ends it.
     heartbeat = node.create_timer(STOP_POLL_S, _nothing,
                                   clock=Clock(clock_type=ClockType.STEADY_TIME))
     executor = SingleThreadedExecutor()
     executor.add_node(node)
+    num_failed = 0
     try:
         while not stop.received and rclpy.ok():
-            executor.spin_once()
+            with node.guard.watch('executor'):
+                executor.spin_once()
+                num_failed = 0
+                continue
+            num_failed += 1
+            if num_failed >= HOPELESS_ROW:
+                raise RuntimeError(f'nothing works any more: {node.guard.last}')
     except Finished as finished:
         return finished.exit_code
     finally:

@@ -22,8 +22,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-import cv2
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType, JumpThreshold, TimeJump
 from rclpy.duration import Duration
@@ -41,6 +40,7 @@ from anymodal_seg_ros.ros.diagnostics import (
     InferenceStats,
     input_values,
     modality_status,
+    receiving_status,
     synchronization_status,
 )
 from anymodal_seg_ros.ros.inputs import build_camera_info_inputs, build_inputs
@@ -53,8 +53,6 @@ from anymodal_seg_ros.ros.transforms import tf_lookup
 from anymodal_seg_ros.samples import SampleSet
 
 NODE_NAME = 'anymodal_seg'
-DECODE_ERRORS = (ValueError, TypeError, OverflowError, MemoryError, cv2.error)
-"""What a decoder may raise by accident for data nobody thought of; counted like the rest."""
 REMEMBERED_ARRIVALS = 512
 PAUSED_AFTER_NS = NS_PER_S // 2
 STOP_TIMEOUT_S = 5.0
@@ -146,7 +144,7 @@ class SegmentationNode(OwningNode):
                 min_backward=Duration(nanoseconds=-1),
                 on_clock_change=True,
             ),
-            post_callback=self._on_clock_jump,
+            post_callback=self.guard.wrap('clock jump', self._on_clock_jump),
         )
         self._deadline_timer = self.create_timer(
             1.0, self._on_deadline, clock=self._steady, autostart=False
@@ -158,25 +156,36 @@ class SegmentationNode(OwningNode):
     # The receiving thread
 
     def _on_camera_info(self, modality: str, msg: RosMessage) -> None:
-        try:
-            self._rig.on_camera_info(modality, msg)
-        except BadMessageError as error:
-            self._bad_camera_infos[modality] += 1
-            self._report_bad(f'{modality} camera info', error.field, str(error))
+        source = f'{modality} camera info'
+        with self.guard.watch(source):
+            try:
+                self._rig.on_camera_info(modality, msg)
+                return
+            except BadMessageError as error:
+                self._report_bad(source, error.field, str(error))
+        self._bad_camera_infos[modality] += 1
 
     def _on_message(self, modality: str, msg: RosMessage) -> None:
         now_ns, steady_ns = self._now_ns(), self._steady_ns()
         if now_ns == 0:
             self._stats.count('before_clock')
             return
-        try:
-            sample = decode_sample(modality, msg, now_ns, self._pipeline.decoders[modality])
-        except BadMessageError as error:
-            self._reject(modality, f'bad_{error.field}', str(error), now_ns)
+        with self.guard.watch(modality):
+            try:
+                sets = self._take_in(modality, msg, now_ns, steady_ns)
+            except BadMessageError as error:
+                self._report_bad(modality, f'bad_{error.field}', str(error))
+                sets = self._pipeline.reject(modality, f'bad_{error.field}', now_ns)
+            self._forward(sets, now_ns)
             return
-        except DECODE_ERRORS as error:
-            self._reject(modality, 'undecodable', repr(error), now_ns)
-            return
+        # Whatever it was, it costs this message of this sensor, and its health says so.
+        self._forward(self._pipeline.reject(modality, 'defect', now_ns, 'defect'), now_ns)
+
+    def _take_in(
+        self, modality: str, msg: RosMessage, now_ns: int, steady_ns: int
+    ) -> list[SampleSet]:
+        """The sets that are ready because of a message; BadMessageError for a malformed one."""
+        sample = decode_sample(modality, msg, now_ns, self._pipeline.decoders[modality])
         problem = ''
         # Health refuses a sample of another frame or size below; nothing is learnt from it.
         if not self._pipeline.health.mismatch(sample):
@@ -185,20 +194,15 @@ class SegmentationNode(OwningNode):
                        or self._pipeline.misfit(sample, self._rig.rig))
         if problem:
             self._report_bad(modality, problem, f'frame {sample.frame_id!r}: {problem}')
-            self._forward(self._pipeline.reject(modality, problem, now_ns, problem), now_ns)
-            return
+            return self._pipeline.reject(modality, problem, now_ns, problem)
         self._arrivals[modality, sample.stamp_ns] = steady_ns
         if len(self._arrivals) > REMEMBERED_ARRIVALS:
             self._arrivals.popitem(last=False)
-        self._forward(self._pipeline.push(sample, now_ns), now_ns)
+        return self._pipeline.push(sample, now_ns)
 
     def _on_lost(self, modality: str, number: int) -> None:
         if now_ns := self._now_ns():
             self._pipeline.health.note_lost(modality, number, now_ns)
-
-    def _reject(self, modality: str, reason: str, text: str, now_ns: int) -> None:
-        self._report_bad(modality, reason, text)
-        self._forward(self._pipeline.reject(modality, reason, now_ns), now_ns)
 
     def _report_bad(self, source: str, reason: str, text: str) -> None:
         """Log each kind of defect once; the diagnostics have the counts."""
@@ -209,19 +213,25 @@ class SegmentationNode(OwningNode):
     def _forward(self, sets: Sequence[SampleSet], now_ns: int) -> None:
         """Hand sets to the inference thread and see to it that the next deadline is met."""
         for formed in sets:
-            samples, rig = self._pipeline.fitted(self._placeable(formed), self._rig.rig)
-            if not samples.samples:
-                self._stats.count('sets_discarded')
+            with self.guard.watch('set'):
+                self._submit(formed, now_ns)
                 continue
-            self._stats.count('sets_in')
-            arrived_ns = max(
-                self._arrivals.get((name, sample.stamp_ns), 0)
-                for name, sample in samples.samples.items()
-            )
-            self._labelling.submit(Work(
-                samples, self._pipeline.health.reports(now_ns), rig, arrived_ns,
-                self._labelling.epoch))
+            self._stats.count('sets_discarded')
         self._arm(now_ns)
+
+    def _submit(self, formed: SampleSet, now_ns: int) -> None:
+        samples, rig = self._pipeline.fitted(self._placeable(formed), self._rig.rig)
+        if not samples.samples:
+            self._stats.count('sets_discarded')
+            return
+        arrived_ns = max(
+            self._arrivals.get((name, sample.stamp_ns), 0)
+            for name, sample in samples.samples.items()
+        )
+        work = Work(samples, self._pipeline.health.reports(now_ns), rig, arrived_ns,
+                    self._labelling.epoch)
+        self._stats.count('sets_in')
+        self._labelling.submit(work)
 
     def _placeable(self, samples: SampleSet) -> SampleSet:
         """Without members whose place was known on their arrival and is not any more."""
@@ -251,9 +261,11 @@ class SegmentationNode(OwningNode):
         if now_ns != self._clock_seen[0]:
             self._clock_seen = (now_ns, steady_ns)
         if now_ns:
-            self._forward(self._pipeline.poll(now_ns, steady_ns), now_ns)
+            with self.guard.watch('poll'):
+                self._forward(self._pipeline.poll(now_ns, steady_ns), now_ns)
         transitions = self._pipeline.health.drain_transitions()
-        self._state_log.write(transitions, steady_ns)
+        with self.guard.watch('state log'):
+            self._state_log.write(transitions, steady_ns)
         if not transitions:
             period_ns = NS_PER_S / self._values['diagnostics.rate_hz']
             if steady_ns - self._last_diagnostics_ns < period_ns:
@@ -263,9 +275,10 @@ class SegmentationNode(OwningNode):
         self._publish_diagnostics(now_ns, steady_ns)
 
     def _once_in_a_while(self) -> None:
-        for source in (*self._inputs.values(), *self._camera_infos.values()):
-            source.adapt()
-        self._rig.refresh()
+        with self.guard.watch('once in a while'):
+            for source in (*self._inputs.values(), *self._camera_infos.values()):
+                source.adapt()
+            self._rig.refresh()
 
     def _on_clock_jump(self, jump: TimeJump) -> None:
         now_ns = self._now_ns()
@@ -289,10 +302,9 @@ class SegmentationNode(OwningNode):
             for name, value in given.items():
                 specs[name].check(value)
             settings = settings_from_values(values)
-            before, self._settings = self._settings, settings
         except ConfigError as error:
             return SetParametersResult(successful=False, reason=str(error))
-        self._values = values
+        before = self._settings
         self._outputs.overlay_alpha = settings.overlay_alpha
         now_ns = self._now_ns()
         if not settings.same_judgement(before):
@@ -304,14 +316,30 @@ class SegmentationNode(OwningNode):
                 source.set_active(settings.enabled[name])
                 enabled = settings.enabled[name]
                 self._forward(self._pipeline.set_enabled(name, enabled, now_ns), now_ns)
+        self._values, self._settings = values, settings
         return SetParametersResult(successful=True)
 
     def _publish_diagnostics(self, now_ns: int, steady_ns: int) -> None:
+        statuses: list[DiagnosticStatus] = []
+        with self.guard.watch('diagnostics'):
+            statuses += self._sensor_statuses(now_ns)
+        with self.guard.watch('diagnostics'):
+            statuses.append(synchronization_status(
+                self.get_name(), self._hardware_id, self._pipeline.synchronizer.stats(),
+                self._clock_state(now_ns, steady_ns),
+            ))
+        statuses.append(self._stats.to_status(self.get_name(), self._hardware_id))
+        statuses.append(receiving_status(self.get_name(), self._hardware_id, self.guard))
+        self._diagnostics.publish(DiagnosticArray(header=header(now_ns, ''), status=statuses))
+
+    def _sensor_statuses(self, now_ns: int) -> list[DiagnosticStatus]:
         reports = self._pipeline.health.reports(now_ns)
-        causes = self._advisor.look(reports)
-        if now_ns == 0:
-            self._advisor.miss_clock()
-        statuses = [
+        causes: Mapping[str, str] = {}
+        with self.guard.watch('advice'):
+            causes = self._advisor.look(reports)
+            if now_ns == 0:
+                self._advisor.miss_clock()
+        return [
             modality_status(
                 self.get_name(), self._hardware_id, report,
                 {**input_values(self._inputs[name], self._rig, self._bad_camera_infos[name]),
@@ -319,13 +347,6 @@ class SegmentationNode(OwningNode):
                 self._rig.calibration_error(name), causes.get(name, ''))
             for name, report in reports.items()
         ]
-        statuses.append(synchronization_status(
-            self.get_name(), self._hardware_id, self._pipeline.synchronizer.stats(),
-            self._clock_state(now_ns, steady_ns),
-        ))
-        statuses.append(self._stats.to_status(self.get_name(), self._hardware_id))
-        message = DiagnosticArray(header=header(now_ns, ''), status=statuses)
-        self._diagnostics.publish(message)
 
     def _clock_state(self, now_ns: int, steady_ns: int) -> str:
         if now_ns == 0:

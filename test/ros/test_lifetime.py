@@ -15,6 +15,8 @@ from anymodal_seg_ros.ros.lifetime import Finished, OwningNode, run_node
 
 
 class Example(OwningNode):
+    ends_by = (BagError,)
+
     def __init__(self):
         super().__init__('example')
         self.closing.callback(self.close)
@@ -51,6 +53,7 @@ class Example(OwningNode):
         raise BagError('torn')
 
     def defect(self):
+        print('again', flush=True)
         raise ZeroDivisionError('defect')
 
     def close(self):
@@ -139,8 +142,12 @@ def test_an_error_in_a_callback_is_one_line_and_exit_code_1(start_example):
     assert 'Traceback' not in node.output
 
 
-def test_a_defect_shows_its_traceback_after_the_clean_up(start_example):
+def test_a_defect_in_a_callback_is_logged_once_and_the_node_goes_on(start_example, wait_until):
     node = start_example('defect')
-    assert node.wait() == 1
-    assert 'ZeroDivisionError: defect' in node.output
+    wait_until(lambda: node.output.count('again') >= 5)
+    node.process.send_signal(signal.SIGINT)
+    assert node.wait() == 0
+    assert node.output.count('Traceback') == 1
+    assert 'a defect, please report it; it costs what was being done: defect: ' in node.output
+    assert 'defects, by what they were met in: defect ' in node.output
     assert 'destroyed' in node.output

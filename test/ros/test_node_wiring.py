@@ -5,7 +5,9 @@
 import logging
 import threading
 import time
+from collections import Counter
 from dataclasses import replace
+from operator import attrgetter
 
 import numpy as np
 import pytest
@@ -22,10 +24,10 @@ from anymodal_seg_ros.bundle import load_bundle
 from anymodal_seg_ros.geometry import CameraModel, Rig, transform_from_quaternion
 from anymodal_seg_ros.labels import load_label_space
 from anymodal_seg_ros.modalities import MODALITIES
-from anymodal_seg_ros.ros import outputs, segmentation_node
+from anymodal_seg_ros.ros import guard, outputs, segmentation_node
 from anymodal_seg_ros.ros.conversions import LABEL_INFO_TYPE, decode_sample
 from anymodal_seg_ros.ros.diagnostics import modality_status
-from anymodal_seg_ros.ros.inputs import Input, InputQos
+from anymodal_seg_ros.ros.inputs import TOPICS, Input, InputQos
 from anymodal_seg_ros.ros.outputs import Labelled, OutputPublishers, labelled_cloud, overlay
 from anymodal_seg_ros.ros.qos import LATCHED, fallback_qos, input_qos
 from anymodal_seg_ros.samples import HealthReport, HealthState, Prediction, SampleSet
@@ -115,9 +117,96 @@ def bench(probe, tiny_bundle, monkeypatch):
         return Bench(probe, node, segmenter)
 
     yield start
+    defects = Counter()
     for node, segmenter in nodes:
         segmenter.go_on.set()
+        defects += node.guard.counts
         node.destroy_node()
+    assert not defects
+
+
+DEFECTS = {
+    'the rig': ('_rig', 'on_sample', 'lidar'),
+    'health': ('_pipeline.health', 'observe', 'lidar'),
+    'a calibration': ('_rig', 'on_camera_info', 'rgb camera info'),
+    'advice': ('_advisor', 'look', 'advice'),
+    'the log': ('_state_log', 'write', 'state log'),
+    'a silent input': ('_rig', 'refresh', 'once in a while'),
+    'the passing of time': ('_pipeline.synchronizer', 'expire', 'poll'),
+    'a status': ('_rig', 'calibration_error', 'diagnostics'),
+}
+
+
+def concerns(source, arguments):
+    """Whether a call is about that sensor; those without a sensor are about all."""
+    return source not in TOPICS or source == getattr(arguments[0], 'modality', arguments[0])
+
+
+def test_a_defect_in_the_receiving_thread_is_counted_and_shown_and_labels_go_on(
+        bench, monkeypatch):
+    bench = bench(**{'camera.width_px': SIZE_PX, 'camera.height_px': SIZE_PX,
+                     'camera.horizontal_fov_deg': 90.0, 'extrinsics.lidar': LIDAR_POSE})
+    node = bench.node
+    bench.send_until('rgb', lambda: len(bench.labels) >= 2 and 'receiving' in bench.parts)
+    for name, (owner, method, source) in DEFECTS.items():
+        target = attrgetter(owner)(node)
+        whole = getattr(target, method)
+
+        def fail(*arguments, whole=whole, source=source):
+            if concerns(source, arguments):
+                raise IndexError('list index out of range')
+            return whole(*arguments)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(target, method, fail)
+            num_labels = len(bench.labels)
+
+            def is_shown(key=f'failures.{source}', num_labels=num_labels):
+                bench.send('lidar', len(bench.labels))
+                bench.publishers['rgb_info'].publish(camera_info(time.time_ns()))
+                shown = bench.parts['receiving'][1].get(key, '0')
+                return int(shown) >= 2 and len(bench.labels) >= num_labels + 2
+
+            bench.send_until('rgb', is_shown)
+            status, values = bench.parts['receiving']
+            assert status.level == DiagnosticStatus.ERROR, name
+            assert 'IndexError: list index out of range' in values['last_failure'], name
+            if source == 'lidar':
+                bench.send_until('lidar', lambda: bench.parts['lidar'][1]['reason'] == 'defect')
+        assert node.guard.counts[source] >= 2, name
+    received, rejected = (int(bench.parts['lidar'][1][key])
+                          for key in ('num_received', 'rejected.defect'))
+    assert 2 <= rejected <= received
+    assert set(node.guard.counts) == {source for _, _, source in DEFECTS.values()}
+    monkeypatch.setattr(guard, 'RECENT_NS', 0)
+    bench.probe.spin_until(
+        lambda: bench.parts['receiving'][0].level == DiagnosticStatus.OK)
+    node.guard.counts.clear()
+
+
+def test_a_defect_in_one_set_costs_that_set(bench, monkeypatch):
+    bench = bench()
+    bench.send_until('rgb', lambda: len(bench.labels) >= 2)
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.node._pipeline, 'fitted', lambda *args: {}['rgb'])
+        bench.send_until('rgb', lambda: bench.count('sets_discarded') >= 2)
+    assert bench.node.guard.counts['set'] >= bench.count('sets_discarded')
+    num_labels = len(bench.labels)
+    bench.send_until('rgb', lambda: len(bench.labels) >= num_labels + 2)
+    bench.node.guard.counts.clear()
+
+
+def test_a_parameter_that_cannot_be_applied_is_refused_and_not_kept(bench, monkeypatch):
+    bench = bench()
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.node._pipeline, 'reconfigure', lambda *args, **kwargs: 1 / 0)
+        [result] = bench.node.set_parameters([Parameter('sync.max_wait_s', value=0.2)])
+    assert not result.successful
+    assert 'ZeroDivisionError' in result.reason
+    assert bench.node.get_parameter('sync.max_wait_s').value != 0.2
+    [result] = bench.node.set_parameters([Parameter('sync.max_wait_s', value=0.2)])
+    assert result.successful
+    bench.node.guard.counts.clear()
 
 
 def test_a_failing_network_is_counted_and_reported_and_the_node_goes_on(bench):

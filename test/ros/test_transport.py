@@ -16,14 +16,13 @@ TALKER = f'''
 import array, sys
 import rclpy
 from rclpy.clock import Clock, ClockType
-from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
 from std_msgs.msg import UInt32
-from anymodal_seg_ros.ros.lifetime import run_node
+from anymodal_seg_ros.ros.lifetime import OwningNode, run_node
 
 
-class Talker(Node):
+class Talker(OwningNode):
     def __init__(self):
         super().__init__('talker')
         self.publisher = self.create_publisher(Image, 'image', qos_profile_sensor_data)

@@ -14,13 +14,12 @@ from anymodal_seg_ros.ros.inputs import Input, InputQos
 CAMERA = '''
 import array, sys
 import rclpy
-from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
-from anymodal_seg_ros.ros.lifetime import run_node
+from anymodal_seg_ros.ros.lifetime import OwningNode, run_node
 
 
-class Camera(Node):
+class Camera(OwningNode):
     def __init__(self):
         super().__init__('camera')
         self.publisher = self.create_publisher(Image, 'camera/image', qos_profile_sensor_data)
