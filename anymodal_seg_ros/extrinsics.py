@@ -75,7 +75,7 @@ class RigKeeper:
         self.intrinsics = {name: Intrinsics(name) for name in CAMERAS}
         self._frames: dict[str, str] = {}
         self._num_since_rgb = HAND_OVER_COUNT
-        self._has_bad_base = False
+        self._refused: set[str] = set()
         if self.recording is not None:
             for name, camera in {'rgb': self.recording.camera, **self.recording.cameras}.items():
                 self.intrinsics[name].learn('recording', camera)
@@ -242,11 +242,15 @@ class RigKeeper:
         found, source = self._find(modality, frame)
         if found is None:
             return
+        if not np.array_equal(self.rig.camera_T.get(modality, np.zeros(0)), found):
+            try:
+                self.rig = self.rig.with_extrinsic(modality, found)
+            except ConfigError as error:
+                self._refuse(modality, modality, error)
+                return
         if self.sources.get(modality) != source:
             _log.info('pose of %s relative to the camera: %s', modality, source)
         self.sources[modality] = source
-        if not np.array_equal(self.rig.camera_T.get(modality, np.zeros(0)), found):
-            self.rig = self.rig.with_extrinsic(modality, found)
 
     def _resolve_base(self) -> None:
         found, source = self._find(BASE, self.base_frame)
@@ -261,9 +265,13 @@ class RigKeeper:
             if height_m != self.rig.base_z_m or (up_camera != self.rig.up_camera).any():
                 self.rig = replace(self.rig, base_z_m=height_m, up_camera=up_camera)
         except ConfigError as error:
-            self.sources.pop(BASE, None)
-            if not self._has_bad_base:
-                _log.warning('the pose of %s is not used: %s', self.base_frame, error)
-            self._has_bad_base = True
+            self._refuse(BASE, self.base_frame, error)
             return
         self.sources[BASE] = source
+
+    def _refuse(self, key: str, what: str, error: ConfigError) -> None:
+        """A pose that cannot be: what was known before it counts no more. Said once for each."""
+        self.sources.pop(key, None)
+        if key not in self._refused:
+            _log.warning('the pose of %s is not used: %s', what, error)
+        self._refused.add(key)

@@ -25,6 +25,7 @@ from anymodal_seg_ros.lens import (
     undistort,
     valid_radius,
 )
+from anymodal_seg_ros.ranges import Range
 
 Float32Array = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
@@ -32,6 +33,9 @@ BoolArray = npt.NDArray[np.bool_]
 MAX_IMAGE_SIDE_PX = 16384
 MAX_IMAGE_PIXELS = 64 * 1024 * 1024
 MAX_ASPECT = 16
+FOV_RANGE_DEG = Range(0.1, 179.0)
+OFFSET_RANGE_M = Range(-1000.0, 1000.0)
+"""Along each axis from the camera to anything else on the vehicle."""
 _MIN_Z_M = 1e-6
 optical_T_body: Float64Array = np.array([  # noqa: N816
     [0.0, -1.0, 0.0, 0.0],
@@ -76,9 +80,7 @@ class CameraModel:
     @classmethod
     def from_fov(cls, width_px: int, height_px: int, horizontal_fov_deg: float) -> CameraModel:
         """An undistorted camera with square pixels whose axis meets the image centre."""
-        if not 0.0 < horizontal_fov_deg < 180.0:
-            raise ConfigError(f'horizontal_fov_deg is {horizontal_fov_deg}; '
-                              'allowed is more than 0 and less than 180')
+        FOV_RANGE_DEG.check('horizontal_fov_deg', horizontal_fov_deg)
         focal_px = width_px / (2.0 * math.tan(math.radians(horizontal_fov_deg) / 2.0))
         K = np.array([[focal_px, 0.0, (width_px - 1) / 2.0],
                       [0.0, focal_px, (height_px - 1) / 2.0],
@@ -155,7 +157,8 @@ class Rig:
     gravity in the optical frame.
 
     Raises:
-        ConfigError: a transform is not rigid, or ``base_z_m`` or ``up_camera`` is unusable.
+        ConfigError: a transform is not rigid or leads off the vehicle, or ``base_z_m`` or
+            ``up_camera`` is unusable.
     """
 
     camera: CameraModel
@@ -171,8 +174,9 @@ class Rig:
             if not _is_rigid(matrix):
                 raise ConfigError(f'camera_T[{name!r}] is {matrix.tolist()}; '
                                   'a rigid transform, finite [4, 4], is needed')
-        if not (math.isfinite(self.base_z_m) and abs(self.base_z_m) <= 1000.0):
-            raise ConfigError(f'base_z_m is {self.base_z_m}; allowed is -1000 to 1000')
+            for axis, offset_m in zip('xyz', matrix[:3, 3].tolist(), strict=True):
+                OFFSET_RANGE_M.check(f'camera_T[{name!r}] {axis}', offset_m)
+        OFFSET_RANGE_M.check('base_z_m', self.base_z_m)
         up = _frozen(self.up_camera)
         if up.shape != (3,) or not abs(float(np.linalg.norm(up)) - 1.0) < 1e-3:
             raise ConfigError(f'up_camera is {up.tolist()}; a unit vector of 3 is needed')

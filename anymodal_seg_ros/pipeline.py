@@ -62,6 +62,16 @@ def build_encoders(bundle: Bundle) -> dict[str, Encoder]:
     }
 
 
+def check_together(sync: SyncConfig, health: Mapping[str, HealthConfig]) -> None:
+    """Raises ConfigError where samples that health takes for good would be in no set."""
+    for name, config in health.items():
+        for judged, dropped in (('stale_s', 'max_past_s'), ('future_s', 'max_future_s')):
+            value, limit = getattr(config, judged), getattr(sync, dropped)
+            if value > limit:
+                raise ConfigError(f'health.{name}.{judged} is {value!r}; at most sync.{dropped} '
+                                  f'({limit!r}) is allowed')
+
+
 class Pipeline:
     """Health decides what is trusted, the synchronizer forms sets, the segmenter labels them.
 
@@ -73,8 +83,8 @@ class Pipeline:
         unplaced: modality to the reason code for which ``rig`` cannot place it; see ``misfit``.
 
     Raises:
-        ConfigError: a modality of the bundle that only a data set's authors can encode, or
-            settings for one that the bundle does not know.
+        ConfigError: a modality of the bundle that only a data set's authors can encode,
+            settings for one that the bundle does not know, or that contradict each other.
     """
 
     def __init__(
@@ -96,10 +106,10 @@ class Pipeline:
         self.encoders = build_encoders(bundle)
         self.decoding = decoding_for(self.encoders, decoding)
         self.decoders = build_decoders(self.decoding)
-        self.health = HealthMonitor(self._filled(health, HEALTH_DEFAULTS))
-        self.synchronizer = Synchronizer(
-            self._filled(inputs, DEFAULT_INPUTS), sync or SyncConfig()
-        )
+        sync, healths = sync or SyncConfig(), self._filled(health, HEALTH_DEFAULTS)
+        check_together(sync, healths)
+        self.health = HealthMonitor(healths)
+        self.synchronizer = Synchronizer(self._filled(inputs, DEFAULT_INPUTS), sync)
         self._events = (
             EventWindow(int(self.encoders['event'].settings()['window_ms'] * 1e6))
             if 'event' in self.encoders
@@ -156,12 +166,15 @@ class Pipeline:
         Health states, counters, waiting samples and all that was learnt stay.
 
         Raises:
-            ConfigError: settings for a modality that the bundle does not know.
+            ConfigError: settings for a modality that the bundle does not know, or that
+                contradict each other; then nothing has changed.
         """
-        input_configs = self._filled(inputs, DEFAULT_INPUTS)
-        self.health.reconfigure(self._filled(health, HEALTH_DEFAULTS), now_ns)
+        input_configs, sync = self._filled(inputs, DEFAULT_INPUTS), sync or SyncConfig()
+        healths = self._filled(health, HEALTH_DEFAULTS)
+        check_together(sync, healths)
+        self.health.reconfigure(healths, now_ns)
         sets = self._update_trust(now_ns)
-        return sets + self.synchronizer.reconfigure(input_configs, sync or SyncConfig(), now_ns)
+        return sets + self.synchronizer.reconfigure(input_configs, sync, now_ns)
 
     def flush(self, now_ns: int) -> list[SampleSet]:
         """Close every open set now, at the end of a recording."""

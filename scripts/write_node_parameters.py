@@ -87,9 +87,9 @@ def description(spec: Spec) -> str:
     """What a parameter means, what is allowed and whether it may change."""
     text = f'{spec.text}.'
     if spec.choices:
-        text += f' One of {", ".join(spec.choices)}.'
-    elif spec.low is not None:
-        text += f' {spec.low:g} to {spec.high:g}.'
+        text += f' {"Any" if spec.is_list else "One"} of {", ".join(spec.choices)}.'
+    elif spec.range is not None:
+        text += f' {spec.range}.'
     return text + (' (dynamic)' if spec.dynamic else '')
 
 
@@ -117,7 +117,7 @@ def shared_rows(specs: Iterable[Spec]) -> list[tuple[str, list[Spec]]]:
     groups: dict[tuple[object, ...], list[Spec]] = {}
     for spec in specs:
         parts = ['<sensor>' if part in TOPICS else part for part in spec.name.split('.')]
-        key = ('.'.join(parts), spec.text, spec.low, spec.high, spec.choices)
+        key = ('.'.join(parts), spec.text, spec.range, spec.choices)
         groups.setdefault(key, []).append(spec)
     rows = []
     for (name, *_), members in groups.items():
@@ -140,9 +140,10 @@ def defaults(specs: list[Spec]) -> str:
 def allowed(spec: Spec) -> str:
     """The values that are taken."""
     if spec.choices:
-        return ', '.join(f'`{choice}`' for choice in spec.choices)
-    if spec.low is not None:
-        return f'{spec.low:g} to {spec.high:g}'
+        any_of = 'any of ' if spec.is_list else ''
+        return any_of + ', '.join(f'`{choice}`' for choice in spec.choices)
+    if spec.range is not None:
+        return f'{len(spec.default)} of {spec.range}' if spec.is_list else str(spec.range)
     return {bool: '`true`, `false`', str: 'text', list: 'a list'}[type(spec.default)]
 
 

@@ -29,7 +29,7 @@ from typing import Any
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from anymodal_seg_ros.bundle import load_bundle, save_bundle
-from anymodal_seg_ros.corruption import FaultSchedule
+from anymodal_seg_ros.corruption import SEVERITY_RANGE, FaultSchedule
 from anymodal_seg_ros.documents import parse_yaml
 from anymodal_seg_ros.errors import AnymodalError, ConfigError
 from anymodal_seg_ros.inference import build_segmenter
@@ -183,8 +183,8 @@ def _numbers(text: str) -> tuple[float, ...]:
     try:
         return tuple(float(word) for word in text.split(','))
     except ValueError:
-        raise ConfigError(f'severities {text!r}; allowed: numbers in (0, 1] with commas '
-                          'between') from None
+        raise ConfigError(f'severities {text!r}; allowed: numbers from {SEVERITY_RANGE} with '
+                          'commas between') from None
 
 
 def _options(pairs: Sequence[str]) -> dict[str, Any]:

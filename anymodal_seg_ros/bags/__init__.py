@@ -6,7 +6,7 @@
 CARLA bridge, ``frames`` gets transforms and the sensor rig out of a recording.
 """
 
-from anymodal_seg_ros.bags.faults import FaultRelay, FaultTransition, Relayed
+from anymodal_seg_ros.bags.faults import MAX_STAMP_NS, FaultRelay, FaultTransition, Relayed
 from anymodal_seg_ros.bags.frames import (
     TOPICS,
     RecordedRig,
@@ -38,6 +38,7 @@ from anymodal_seg_ros.bags.truth import read_label_images
 from anymodal_seg_ros.bags.writing import BagWriter
 
 __all__ = [
+    'MAX_STAMP_NS',
     'TOPICS',
     'BagInfo',
     'BagMessage',

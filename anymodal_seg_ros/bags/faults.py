@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -26,6 +27,8 @@ from anymodal_seg_ros.errors import BadMessageError, ConfigError
 from anymodal_seg_ros.modalities import MODALITIES, Decoding, build_decoders
 from anymodal_seg_ros.samples import Sample
 
+MAX_STAMP_NS = 2**31 * NS_PER_S - 1
+"""The latest that a header's stamp holds."""
 RESTART_NS = NS_PER_S
 """Stamps of a sensor that step back by more than this mean that the recording started again."""
 
@@ -46,7 +49,7 @@ def cdr_stamp_ns(cdr: bytes) -> int:
 
 def with_cdr_stamp(cdr: bytes, stamp_ns: int) -> bytes:
     """A copy of such a message with another stamp, which is limited to what the field holds."""
-    sec, nanosec = divmod(min(max(stamp_ns, 0), 2**31 * NS_PER_S - 1), NS_PER_S)
+    sec, nanosec = divmod(min(max(stamp_ns, 0), MAX_STAMP_NS), NS_PER_S)
     return cdr[:4] + struct.pack(_stamp_format(cdr), sec, nanosec) + cdr[12:]
 
 
@@ -159,8 +162,10 @@ class FaultRelay:
     def _moment(self, fault: ScheduledFault, active: bool, stamp_ns: int) -> int:
         if fault not in self.schedule.faults or self.start_ns is None:
             return stamp_ns
-        planned_ns = self.start_ns + round((fault.start_s if active else fault.end_s) * NS_PER_S)
-        return min(planned_ns, stamp_ns)
+        planned_s = fault.start_s if active else fault.end_s
+        if math.isinf(planned_s):
+            return stamp_ns
+        return min(self.start_ns + round(planned_s * NS_PER_S), stamp_ns)
 
     def _advance(self, modality: str, stamp_ns: int) -> None:
         if stamp_ns < self._last_stamp_ns.get(modality, stamp_ns) - RESTART_NS:

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from anymodal_seg_ros.corruption.deliver import DELIVER_FAILURES
-from anymodal_seg_ros.corruption.fault import Fault
+from anymodal_seg_ros.corruption.fault import SEVERITY_RANGE, Fault
 from anymodal_seg_ros.corruption.schedule import FaultSchedule, ScheduledFault
 from anymodal_seg_ros.corruption.stream import Outgoing, StreamFaults
 from anymodal_seg_ros.corruption.table import FAULTS
 from anymodal_seg_ros.samples import Sample
 
-__all__ = ['DELIVER_FAILURES', 'FAULTS', 'Fault', 'FaultSchedule', 'Outgoing', 'ScheduledFault',
-           'StreamFaults', 'corrupt']
+__all__ = ['DELIVER_FAILURES', 'FAULTS', 'SEVERITY_RANGE', 'Fault', 'FaultSchedule', 'Outgoing',
+           'ScheduledFault', 'StreamFaults', 'corrupt']
 
 
 def corrupt(sample: Sample, active: Sequence[ScheduledFault], seed: int) -> Sample:

@@ -12,19 +12,19 @@ import numpy as np
 import numpy.typing as npt
 
 from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.ranges import Range
 
 Data: TypeAlias = npt.NDArray[Any]
 ContentFunction: TypeAlias = Callable[[Data, float, np.random.Generator], Data]
 
 ALL_MODALITIES = ('rgb', 'depth', 'lidar', 'event')
+SEVERITY_RANGE = Range(0.001, 1.0)
+"""Nothing at all is no fault."""
 
 
 def check_severity(severity: float) -> float:
-    """Returns ``severity`` as a float; raises ConfigError outside (0, 1]."""
-    if isinstance(severity, bool) or not isinstance(severity, (int, float)):
-        raise ConfigError(f'severity must be a number in (0, 1], not {severity!r}')
-    if not 0.0 < severity <= 1.0:
-        raise ConfigError(f'severity {severity!r} is not in (0, 1]')
+    """Returns ``severity`` as a float; raises ConfigError outside ``SEVERITY_RANGE``."""
+    SEVERITY_RANGE.check('severity', severity)
     return float(severity)
 
 
@@ -37,7 +37,7 @@ class Fault:
     ``'bytes'`` the raw payload of a message."""
     description: str
     severity: str
-    """What a severity in (0, 1] means."""
+    """What a severity means, up to 1."""
     modalities: tuple[str, ...]
     functions: Mapping[str, ContentFunction] = field(default_factory=dict)
     """Modality to function, for the kinds ``'content'`` and ``'bytes'``."""
@@ -51,7 +51,7 @@ class Fault:
         Args:
             data: in the form of ``Sample.data`` for a content fault (same dtype comes back, and
                 the same shape for images); uint8 [N] for a bytes fault.
-            severity: in (0, 1].
+            severity: in ``SEVERITY_RANGE``.
             rng: the only source of chance; equal generators give equal results.
             modality: one of ``modalities``; the forms of two modalities can look alike.
 

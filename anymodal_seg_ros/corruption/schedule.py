@@ -17,6 +17,10 @@ from anymodal_seg_ros.corruption.fault import ALL_MODALITIES, Fault, check_sever
 from anymodal_seg_ros.corruption.table import FAULTS
 from anymodal_seg_ros.documents import read_yaml
 from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.ranges import Range
+
+TIME_RANGE_S = Range(0.0, 1e9, also=math.inf)
+"""After the start of the schedule; infinite is for ever."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +46,7 @@ class ScheduledFault:
             raise ConfigError(f'{self.name}: fault {self.fault!r} is for '
                               f'{", ".join(FAULTS[self.fault].modalities)}, not {self.modality}')
         for key in ('start_s', 'end_s'):
-            value = getattr(self, key)
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or math.isnan(value):
-                raise ConfigError(f'{self.name}: {key} must be seconds, not {value!r}')
+            TIME_RANGE_S.check(f'{self.name}: {key}', getattr(self, key))
         if not 0.0 <= self.start_s < self.end_s:
             raise ConfigError(f'{self.name}: 0 <= start_s < end_s must hold, not '
                               f'{self.start_s} and {self.end_s}')

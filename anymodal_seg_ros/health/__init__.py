@@ -23,10 +23,16 @@ A single bad sample is withheld and does not change the state. A lasting change 
 stays ``wrong_size`` until a reset, since everything learnt belongs to the old size.
 """
 
-from anymodal_seg_ros.health.checks import CHECKS, Check, ModalityChecks, Verdict
+from anymodal_seg_ros.health.checks import (
+    CHECKS,
+    Check,
+    ModalityChecks,
+    Verdict,
+    check_reasons,
+)
 from anymodal_seg_ros.health.config import DEFAULTS, HealthConfig
 from anymodal_seg_ros.health.monitor import HealthMonitor
 from anymodal_seg_ros.health.sensor import Transition
 
 __all__ = ['CHECKS', 'DEFAULTS', 'Check', 'HealthConfig', 'HealthMonitor', 'ModalityChecks',
-           'Transition', 'Verdict']
+           'Transition', 'Verdict', 'check_reasons']

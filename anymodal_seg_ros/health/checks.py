@@ -12,6 +12,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.health.config import HealthConfig
 from anymodal_seg_ros.health.measures import (
     NUM_SECTORS,
@@ -216,3 +217,17 @@ CHECKS: Mapping[str, ModalityChecks] = {
 }
 """Content checks by modality. A new check is a function and a row; a modality without a row is
 judged by its timing, stamps, frame and size only."""
+
+
+def check_reasons(modality: str) -> tuple[str, ...]:
+    """The reason codes of a modality's content checks: those that may be skipped."""
+    row = CHECKS.get(modality)
+    return tuple(check.reason for check in row.checks) if row else ()
+
+
+def check_skipped(modality: str, config: HealthConfig) -> None:
+    """Raises ConfigError where ``skip_checks`` names a check that the modality has not."""
+    allowed = check_reasons(modality)
+    for reason in sorted(config.skip_checks - set(allowed)):
+        raise ConfigError(f'skip_checks of {modality} has {reason!r}; allowed are '
+                          f'{", ".join(allowed) or "none"}')

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.health.checks import check_skipped
 from anymodal_seg_ros.health.config import DEFAULTS, HealthConfig
 from anymodal_seg_ros.health.sensor import SensorHealth, Transition
 from anymodal_seg_ros.health.statistics import NS_PER_S
@@ -73,6 +74,8 @@ class HealthMonitor:
     def __init__(self, configs: Mapping[str, HealthConfig] = DEFAULTS) -> None:
         if not configs:
             raise ConfigError('health needs at least one sensor; none is configured')
+        for modality, config in configs.items():
+            check_skipped(modality, config)
         self._transitions: list[Transition] = []
         self._sensors = {
             modality: SensorHealth(modality, config, self._record)
@@ -154,10 +157,13 @@ class HealthMonitor:
         ``enabled`` differs from what its last configuration said.
 
         Raises:
-            ConfigError: a modality that is not configured; then nothing has changed.
+            ConfigError: a modality that is not configured, or a check that it has not; then
+                nothing has changed.
         """
         now_ns = max(now_ns, self._now_ns or 0)
         sensors = [(self._sensor(modality), config) for modality, config in configs.items()]
+        for modality, config in configs.items():
+            check_skipped(modality, config)
         for sensor, config in sensors:
             sensor.reconfigure(config, now_ns)
 

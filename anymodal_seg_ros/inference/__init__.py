@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import cast
 
 from anymodal_seg_ros.errors import ConfigError
-from anymodal_seg_ros.inference.segmenter import Segmenter
+from anymodal_seg_ros.inference.segmenter import THREAD_RANGE, Segmenter
 from anymodal_seg_ros.models import modality_subsets
 
 BACKENDS = {
@@ -49,4 +49,4 @@ def build_segmenter(
     return cast(Segmenter, segmenter)
 
 
-__all__ = ['BACKENDS', 'Segmenter', 'build_segmenter', 'modality_subsets']
+__all__ = ['BACKENDS', 'THREAD_RANGE', 'Segmenter', 'build_segmenter', 'modality_subsets']

@@ -11,8 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from anymodal_seg_ros.bundle import Bundle
+from anymodal_seg_ros.ranges import Range
 
 Labels = npt.NDArray[np.uint8]
+THREAD_RANGE = Range(1, 256, also=0)
+"""CPU threads of a network; 0 leaves the library's choice."""
 
 
 class Segmenter(Protocol):

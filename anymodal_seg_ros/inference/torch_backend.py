@@ -21,13 +21,11 @@ from anymodal_seg_ros.inference.precision import (
     precision_name,
     resolve_precision,
 )
-from anymodal_seg_ros.inference.segmenter import Labels, check_predict_input
+from anymodal_seg_ros.inference.segmenter import THREAD_RANGE, Labels, check_predict_input
 from anymodal_seg_ros.models import FeatureMaps, MSegFormer, build_model, modality_subsets
 from anymodal_seg_ros.models.features import select_modalities
 from anymodal_seg_ros.models.m_segformer import ZERO
 from anymodal_seg_ros.models.mit import MIN_INPUT_PX
-
-MAX_THREADS = 256
 
 
 def resolve_device(name: str) -> torch.device:
@@ -72,8 +70,7 @@ class TorchSegmenter:
         Raises:
             ConfigError: an argument that is not allowed, or a device that is not there.
         """
-        if isinstance(num_threads, bool) or not 0 <= num_threads <= MAX_THREADS:
-            raise ConfigError(f'num_threads {num_threads!r}; allowed: 0 to {MAX_THREADS}')
+        THREAD_RANGE.check('num_threads', num_threads, whole=True)
         self._bundle = bundle
         self._device = resolve_device(device)
         self._dtype = resolve_precision(precision, self._device)

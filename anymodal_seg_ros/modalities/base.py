@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.geometry import Rig
+from anymodal_seg_ros.ranges import Range
 
 Uint8Array = npt.NDArray[np.uint8]
 Float32Array = npt.NDArray[np.float32]
@@ -95,18 +96,10 @@ def settings_of(encoder: Any) -> Settings:  # noqa: ANN401 - any dataclass
     return {item.name: getattr(encoder, item.name) for item in fields(encoder) if item.init}
 
 
-def check_number(name: str, value: object, lowest: float, highest: float) -> None:
-    """Raise ConfigError unless ``value`` is a finite number within [lowest, highest]."""
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not math.isfinite(value) or not lowest <= value <= highest:  # type: ignore[arg-type, operator]
-        raise ConfigError(f'{name} is {value!r}; allowed is {lowest:g} to {highest:g}')
-
-
-def check_range(low_name: str, low: float, high_name: str, high: float, lowest: float,
-                highest: float) -> None:
-    """Raise ConfigError unless lowest <= low < high <= highest."""
-    check_number(low_name, low, lowest, highest)
-    check_number(high_name, high, lowest, highest)
+def check_range(low_name: str, low: float, high_name: str, high: float, allowed: Range) -> None:
+    """Raise ConfigError unless both are allowed and low < high."""
+    allowed.check(low_name, low)
+    allowed.check(high_name, high)
     if low >= high:
         raise ConfigError(f'{high_name} is {high!r}; allowed is more than {low_name}, {low!r}')
 

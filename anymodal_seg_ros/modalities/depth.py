@@ -20,7 +20,6 @@ from anymodal_seg_ros.modalities.base import (
     Settings,
     Uint8Array,
     check_choice,
-    check_number,
     check_range,
     linear_level,
     logarithmic_level,
@@ -36,11 +35,12 @@ from anymodal_seg_ros.modalities.plane import (
     sensor_camera,
     shares_camera_view,
 )
+from anymodal_seg_ros.ranges import Range
 
 DEPTH_ENCODINGS = ('16UC1', 'mono16', '32FC1', 'bgra8', '8UC4', 'rgba8')
 _CARLA_FAR_M = 1000.0
 MILLIMETRE_M = 0.001
-UNIT_RANGE_M = (1e-6, 1.0)
+UNIT_RANGE_M = Range(1e-6, 1.0)
 """What one step of a raw integer depth may be worth."""
 
 
@@ -80,7 +80,7 @@ class DepthDecoder:
     """
 
     def __init__(self, unit_m: float = MILLIMETRE_M) -> None:
-        check_number('unit_m', unit_m, *UNIT_RANGE_M)
+        UNIT_RANGE_M.check('unit_m', unit_m)
         self._unit_m = unit_m
         self._sizes = SizeMemory()
 
@@ -115,9 +115,9 @@ class DepthEncoder:
 
     def __post_init__(self) -> None:
         check_choice('depth encoding', self.encoding, ('log', 'hha'))
-        check_range('min_m', self.min_m, 'max_m', self.max_m, 0.01, 10000.0)
+        check_range('min_m', self.min_m, 'max_m', self.max_m, Range(0.01, 10000.0))
         check_range('min_height_m', self.min_height_m, 'max_height_m', self.max_height_m,
-                    -1000.0, 1000.0)
+                    Range(-1000.0, 1000.0))
 
     def encode(self, data: npt.NDArray[Any], rig: Rig, size_hw: tuple[int, int]) -> Uint8Array:
         """float32 [H, W] metres to uint8 [h, w, 3].

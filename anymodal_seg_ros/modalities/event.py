@@ -18,7 +18,6 @@ from anymodal_seg_ros.modalities.base import (
     Settings,
     Uint8Array,
     check_choice,
-    check_number,
     settings_of,
 )
 from anymodal_seg_ros.modalities.clouds import PointCloudMessage, cloud_points, required_field
@@ -28,6 +27,7 @@ from anymodal_seg_ros.modalities.plane import (
     resize_nearest,
     shares_camera_view,
 )
+from anymodal_seg_ros.ranges import Range
 from anymodal_seg_ros.samples import EVENT_DTYPE
 
 Int64Array = npt.NDArray[np.int64]
@@ -148,8 +148,8 @@ class EventEncoder:
                                                       default_factory=LastBuilt)
 
     def __post_init__(self) -> None:
-        check_number('window_ms', self.window_ms, 0.001, 10000.0)
-        check_number('count_clip', self.count_clip, 1, 65535)
+        Range(0.001, 10000.0).check('window_ms', self.window_ms)
+        Range(1, 65535).check('count_clip', self.count_clip)
         check_choice('frame_positive', self.frame_positive, ('red', 'blue'))
 
     def encode(self, data: npt.NDArray[Any], rig: Rig, size_hw: tuple[int, int]) -> Uint8Array:

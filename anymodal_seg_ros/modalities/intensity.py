@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from anymodal_seg_ros.modalities.base import Float32Array, check_number
+from anymodal_seg_ros.modalities.base import Float32Array
+from anymodal_seg_ros.ranges import Range
 
 LEARN = 0.0
-SCALE_RANGE = (LEARN, 1e10)
+SCALE_RANGE = Range(1e-3, 1e10, also=LEARN)
 FULL_SCALES = (1.0, 255.0, 4095.0, 65535.0)
 """Fractions, and counts of 8, 12 and 16 bits. Few and far apart: dim and bright surroundings of
 one sensor lead to the same scale, on the day of the recording and on the day of the drive."""
@@ -44,7 +45,7 @@ class IntensityScale:
     """
 
     def __init__(self, given: float = LEARN) -> None:
-        check_number('intensity_scale', given, *SCALE_RANGE)
+        SCALE_RANGE.check('intensity_scale', given)
         self._given = float(given)
         self._votes: deque[float] = deque(maxlen=WINDOW)
         self._counts: Counter[float] = Counter()

@@ -17,7 +17,6 @@ from anymodal_seg_ros.modalities.base import (
     Modality,
     Settings,
     Uint8Array,
-    check_number,
     check_range,
     linear_level,
     logarithmic_level,
@@ -31,6 +30,7 @@ from anymodal_seg_ros.modalities.clouds import (
 )
 from anymodal_seg_ros.modalities.intensity import LEARN, SCALE_RANGE, IntensityScale
 from anymodal_seg_ros.modalities.plane import nearest_neighbour
+from anymodal_seg_ros.ranges import Range
 
 INTENSITY_FIELDS = ('intensity', 'reflectivity', 'intensities')
 _MIN_Z_M = 0.1
@@ -106,11 +106,11 @@ class LidarEncoder:
 
     def __post_init__(self) -> None:
         check_range('min_range_m', self.min_range_m, 'max_range_m', self.max_range_m,
-                    0.01, 10000.0)
+                    Range(0.01, 10000.0))
         check_range('min_height_m', self.min_height_m, 'max_height_m', self.max_height_m,
-                    -1000.0, 1000.0)
-        check_number('dilation_px', self.dilation_px, 1, 15)
-        check_number('intensity_scale', self.intensity_scale, *SCALE_RANGE)
+                    Range(-1000.0, 1000.0))
+        Range(1, 15).check('dilation_px', self.dilation_px)
+        SCALE_RANGE.check('intensity_scale', self.intensity_scale)
         if self.dilation_px not in range(1, 16, 2):
             raise ConfigError(f'dilation_px is {self.dilation_px!r}; allowed is an odd number '
                               'from 1 to 15')

@@ -30,6 +30,7 @@ from rosgraph_msgs.msg import Clock as ClockMessage
 
 from anymodal_seg_ros.bags import BagInfo, BagMessage, bag_info, read_bag
 from anymodal_seg_ros.errors import BagError, ConfigError
+from anymodal_seg_ros.ranges import Range
 from anymodal_seg_ros.ros.conversions import ns_to_stamp
 from anymodal_seg_ros.ros.declaration import Spec, declare
 from anymodal_seg_ros.ros.lifetime import EXIT_FAILED, Finished, OwningNode, run_node
@@ -48,23 +49,23 @@ know the time when that arrives."""
 
 PARAMETERS = (
     Spec(name='bag', default='', text='rosbag2 folder, .mcap or .db3 file to play'),
-    Spec(name='rate', default=1.0, low=0.01, high=100.0, text='Recorded seconds per second'),
+    Spec(name='rate', default=1.0, range=Range(0.01, 100.0), text='Recorded seconds per second'),
     Spec(name='loop', default=False,
          text='Start again at the end; /clock jumps back to the start with it'),
-    Spec(name='start_offset_s', default=0.0, low=0.0, high=1e9,
+    Spec(name='start_offset_s', default=0.0, range=Range(0.0, 1e9),
          text='Seconds of the recording to skip; latched topics are played all the same'),
-    Spec(name='finish_delay_s', default=0.0, low=0.0, high=3600.0,
+    Spec(name='finish_delay_s', default=0.0, range=Range(0.0, 3600.0),
          text='Recorded seconds for which /clock runs on after the last message; none in a loop'),
-    Spec(name='wait_for_subscribers_s', default=0.0, low=0.0, high=3600.0,
+    Spec(name='wait_for_subscribers_s', default=0.0, range=Range(0.0, 3600.0),
          text='How long to wait, before starting, until wait_for_topics have a subscriber'),
     Spec(name='wait_for_node', default='',
          text='Name of the node that is to be that subscriber; empty means whoever comes'),
-    Spec(name='clock_rate_hz', default=100.0, low=100.0, high=1000.0,
+    Spec(name='clock_rate_hz', default=100.0, range=Range(100.0, 1000.0),
          text='Messages on /clock per second of wall time, besides one with every message'),
     Spec(name='reliability', default='reliable', choices=('reliable', 'best_effort'),
          text='QoS reliability of the played topics'),
-    Spec(name='depth', default=10, low=1, high=10000, text='QoS depth of the played topics'),
-    Spec(name='prefetch', default=64, low=1, high=10000,
+    Spec(name='depth', default=10, range=Range(1, 10_000), text='QoS depth of the played topics'),
+    Spec(name='prefetch', default=64, range=Range(1, 10_000),
          text='Messages that are read ahead and kept in memory'),
     Spec(name='topics', default=[''], text='Recorded topics to play; empty means all'),
     Spec(name='exclude_topics', default=['/clock'], text='Recorded topics not to play'),

@@ -20,6 +20,7 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPo
 
 from anymodal_seg_ros.bags import BagWriter
 from anymodal_seg_ros.errors import BagError, ConfigError
+from anymodal_seg_ros.ranges import Range
 from anymodal_seg_ros.ros.declaration import Spec, declare
 from anymodal_seg_ros.ros.lifetime import OwningNode, run_node
 from anymodal_seg_ros.ros.message_types import message_class
@@ -32,7 +33,7 @@ PARAMETERS = (
          text="What to record, each as 'topic type', for example '/label sensor_msgs/msg/Image'"),
     Spec(name='latched_topics', default=[''],
          text='Those of them that are offered to late subscribers (transient local)'),
-    Spec(name='depth', default=100, low=1, high=10000, text='QoS depth of the subscriptions'),
+    Spec(name='depth', default=100, range=Range(1, 10_000), text='QoS depth of the subscriptions'),
 )
 MAX_HELD = 100
 """Messages kept while the clock does not run yet; more are dropped."""
@@ -61,10 +62,17 @@ class BagRecorder(OwningNode):
         settings = declare(self, PARAMETERS, ())
         if not settings['bag']:
             raise ConfigError("bag is ''; the path of the new recording is needed")
-        latched = frozenset(settings['latched_topics'])
         wanted = [self._topic_and_type(entry) for entry in settings['topics'] if entry]
         if not wanted:
             raise ConfigError('topics is empty; name at least one topic and its type')
+        topics = [topic for topic, _ in wanted]
+        for topic in topics:
+            if topics.count(topic) > 1:
+                raise ConfigError(f'topics has {topic} twice; each topic once is allowed')
+        latched = frozenset(self.resolve_topic_name(entry)
+                            for entry in settings['latched_topics'] if entry)
+        for topic in sorted(latched - set(topics)):
+            raise ConfigError(f'latched_topics has {topic}; topics has {", ".join(topics)}')
         self._counts: Counter[str] = Counter()
         self._held: deque[tuple[str, str, bytes]] = deque()
         self._num_overflowed = 0

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import difflib
-import math
+from array import array
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +19,10 @@ from rclpy.exceptions import (
 from rclpy.node import Node
 
 from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.ranges import Range
+
+_KINDS = {bool: 'true or false', int: 'a whole number', float: 'a number with a point',
+          str: 'a text'}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,9 +32,10 @@ class Spec:
     name: str
     default: Any
     text: str
-    low: float | None = None
-    high: float | None = None
+    range: Range | None = None
+    """Of a number, or of each number of a list."""
     choices: tuple[str, ...] = ()
+    """Of a text, or of each text of a list, where an empty one stands for none."""
     fixed_length: bool = False
     """Whether a list must have as many values as the default."""
     effect: str = ''
@@ -41,37 +46,60 @@ class Spec:
         """Whether it may be set at run time."""
         return bool(self.effect)
 
+    @property
+    def is_list(self) -> bool:
+        return isinstance(self.default, list)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is a whole number."""
+        return isinstance(self.default, int) and not isinstance(self.default, bool)
+
     def descriptor(self) -> ParameterDescriptor:
+        """For ROS, which knows no range with a value beside it and none for lists."""
         descriptor = ParameterDescriptor(
-            name=self.name, description=self.text, read_only=not self.dynamic
-        )
+            name=self.name, description=self.text, read_only=not self.dynamic)
         if self.choices:
-            descriptor.additional_constraints = 'one of ' + ', '.join(self.choices)
-        if self.low is None or self.high is None:
+            which = 'any of ' if self.is_list else 'one of '
+            descriptor.additional_constraints = which + ', '.join(map(repr, self.choices))
+        if self.range is None:
             return descriptor
-        if isinstance(self.default, int):
-            bounds = IntegerRange(from_value=int(self.low), to_value=int(self.high), step=0)
-            descriptor.integer_range = [bounds]
+        if self.is_list or self.range.also is not None:
+            descriptor.additional_constraints = str(self.range)
+        if self.is_list:
+            return descriptor
+        ends = [self.range.least, self.range.most, self.range.also]
+        low, high = min(e for e in ends if e is not None), self.range.most
+        if self.is_whole:
+            descriptor.integer_range = [
+                IntegerRange(from_value=int(low), to_value=int(high), step=0)]
         else:
-            low, high = float(self.low), float(self.high)
-            span = FloatingPointRange(from_value=low, to_value=high, step=0.0)
-            descriptor.floating_point_range = [span]
+            descriptor.floating_point_range = [
+                FloatingPointRange(from_value=float(low), to_value=float(high), step=0.0)]
         return descriptor
 
     def check(self, value: Any) -> None:  # noqa: ANN401 - a parameter is of any type
         """Raises ConfigError naming the value and what is allowed."""
-        if self.choices and value not in self.choices:
-            raise ConfigError(
-                f'{self.name} is {value!r}; allowed are {", ".join(map(repr, self.choices))}'
-            )
-        if isinstance(value, float) and not math.isfinite(value):
-            raise ConfigError(f'{self.name} is {value}; a finite number is needed')
-        if self.low is not None and self.high is not None and not self.low <= value <= self.high:
-            raise ConfigError(f'{self.name} is {value}; {self.low} to {self.high} allowed')
+        if not self.is_list:
+            self._check_one(self.name, value, self.default)
+            return
+        if not isinstance(value, (list, tuple, array)):
+            raise ConfigError(f'{self.name} is {value!r}; a list is needed')
         if self.fixed_length and len(value) != len(self.default):
             raise ConfigError(
-                f'{self.name} has {len(value)} values; {len(self.default)} are needed'
-            )
+                f'{self.name} has {len(value)} values; {len(self.default)} are needed')
+        for index, item in enumerate(value):
+            if not (self.choices and item == ''):
+                self._check_one(f'{self.name}[{index}]', item, self.default[0])
+
+    def _check_one(self, name: str, value: object, like: object) -> None:
+        if type(value) is not type(like):
+            raise ConfigError(f'{name} is {value!r}; {_KINDS[type(like)]} is needed')
+        if self.choices and value not in self.choices:
+            raise ConfigError(f'{name} is {value!r}; allowed are '
+                              f'{", ".join(map(repr, self.choices))}')
+        if self.range is not None:
+            self.range.check(name, value, whole=self.is_whole)
 
 
 ROS_PARAMETERS = ('use_sim_time', 'start_type_description_service')

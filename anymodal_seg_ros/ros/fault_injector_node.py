@@ -30,11 +30,12 @@ from rclpy.parameter import Parameter
 from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
-from anymodal_seg_ros.bags import FaultRelay, FaultTransition, Relayed
-from anymodal_seg_ros.corruption import FAULTS, FaultSchedule, ScheduledFault
+from anymodal_seg_ros.bags import MAX_STAMP_NS, FaultRelay, FaultTransition, Relayed
+from anymodal_seg_ros.corruption import FAULTS, SEVERITY_RANGE, FaultSchedule, ScheduledFault
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.modalities.depth import MILLIMETRE_M, UNIT_RANGE_M
+from anymodal_seg_ros.ranges import Range
 from anymodal_seg_ros.ros.conversions import header
 from anymodal_seg_ros.ros.declaration import Spec, declare
 from anymodal_seg_ros.ros.lifetime import OwningNode, run_node
@@ -87,19 +88,18 @@ def _live_specs() -> Iterable[Spec]:
         yield Spec(name=f'live.{modality}.fault', default='', choices=('', *allowed),
                    effect=_LIVE,
                    text=f'Fault of {modality} from now on, empty for none')
-        yield Spec(name=f'live.{modality}.severity', default=1.0, low=0.0, high=1.0,
-                   effect=_LIVE,
-                   text='Severity of that fault, above 0')
+        yield Spec(name=f'live.{modality}.severity', default=1.0, range=SEVERITY_RANGE,
+                   effect=_LIVE, text='Severity of that fault')
 
 
 PARAMETERS = (
     Spec(name='faults_file', default='', text='YAML schedule of faults; empty means none'),
-    Spec(name='start_stamp_ns', default=-1,
+    Spec(name='start_stamp_ns', default=-1, range=Range(0, MAX_STAMP_NS, also=-1),
          text='Zero of the schedule, as a header stamp; -1 means the first stamp that arrives'),
     Spec(name='reliability', default='reliable', choices=('reliable', 'best_effort'),
          text='QoS reliability of all relayed topics, in and out'),
-    Spec(name='depth', default=10, low=1, high=10000, text='QoS depth of all relayed topics'),
-    Spec(name='depth_unit_m', default=MILLIMETRE_M, low=UNIT_RANGE_M[0], high=UNIT_RANGE_M[1],
+    Spec(name='depth', default=10, range=Range(1, 10_000), text='QoS depth of all relayed topics'),
+    Spec(name='depth_unit_m', default=MILLIMETRE_M, range=UNIT_RANGE_M,
          text='Metres to one step of raw integer depth, for faults that change it'),
     Spec(name='wait_for_node', default='',
          text='An input is listened to once this node listens to its output; empty means whoever '

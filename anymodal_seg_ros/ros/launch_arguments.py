@@ -82,8 +82,8 @@ def number(low: float, high: float = math.inf) -> Parse:
 def bag_rate(text: str) -> float:
     """A speed at which the player plays."""
     rate = next(spec for spec in PLAYER_PARAMETERS if spec.name == 'rate')
-    assert rate.low is not None and rate.high is not None
-    value: float = number(rate.low, rate.high)(text)
+    assert rate.range is not None
+    value: float = number(rate.range.least, rate.range.most)(text)
     return value
 
 

@@ -14,13 +14,21 @@ import numpy.typing as npt
 
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.extrinsics import BASE
-from anymodal_seg_ros.geometry import CameraModel, transform_from_quaternion
+from anymodal_seg_ros.geometry import (
+    FOV_RANGE_DEG,
+    MAX_IMAGE_SIDE_PX,
+    OFFSET_RANGE_M,
+    CameraModel,
+    transform_from_quaternion,
+)
 from anymodal_seg_ros.health import DEFAULTS as HEALTH_DEFAULTS
-from anymodal_seg_ros.health import HealthConfig
-from anymodal_seg_ros.inference import BACKENDS
+from anymodal_seg_ros.health import HealthConfig, check_reasons
+from anymodal_seg_ros.inference import BACKENDS, THREAD_RANGE
 from anymodal_seg_ros.modalities import Decoding
 from anymodal_seg_ros.modalities.depth import MILLIMETRE_M, UNIT_RANGE_M
 from anymodal_seg_ros.modalities.intensity import LEARN, SCALE_RANGE
+from anymodal_seg_ros.pipeline import check_together
+from anymodal_seg_ros.ranges import Range, RangedConfig, range_beside
 from anymodal_seg_ros.resources import resource_path
 from anymodal_seg_ros.ros.declaration import Spec
 from anymodal_seg_ros.ros.inputs import (
@@ -48,72 +56,62 @@ _PROBATION = 'holds for a probation that runs'
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A field of a component's configuration as a parameter: what ``Spec`` says of it."""
+    """A field of a component's configuration as a parameter; its range is the field's."""
 
     text: str
-    low: float
-    high: float
     effect: str
 
 
 SYNC_FIELDS: Mapping[str, Setting] = {
     'max_wait_s': Setting('A set goes out at the latest this long after its reference arrived',
-                          1e-3, 5, 'holds for sets that wait: those that are due go out at once'),
+                          'holds for sets that wait: those that are due go out at once'),
     'max_silence_s': Setting('A reference silent for longer hands over to another sensor',
-                             1e-3, 60, _LEARNT),
-    'max_misses': Setting('After this many missing samples in a row none is waited for',
-                          1, 1000, _LEARNT),
+                             _LEARNT),
+    'max_misses': Setting('After this many missing samples in a row none is waited for', _LEARNT),
     'arrival_margin_s': Setting('A sample is overdue this long after its learnt arrival',
-                                0, 5, _LEARNT),
-    'max_future_s': Setting('A stamp farther ahead of the clock is dropped', 0, 60, _NEXT),
-    'max_past_s': Setting('A stamp farther behind the clock is dropped', 1e-3, 3600, _NEXT),
-    'reset_jump_s': Setting('Time running back by more than this is a restart',
-                            1e-3, 3600, _NEXT),
+                                _LEARNT),
+    'max_future_s': Setting('A stamp farther ahead of the clock is dropped', _NEXT),
+    'max_past_s': Setting('A stamp farther behind the clock is dropped', _NEXT),
+    'reset_jump_s': Setting('Time running back by more than this is a restart', _NEXT),
 }
 INPUT_FIELDS: Mapping[str, Setting] = {
-    'tolerance_s': Setting("Greatest distance between its stamp and the set's", 0, 10, _SETS),
+    'tolerance_s': Setting("Greatest distance between its stamp and the set's", _SETS),
     'max_age_s': Setting('An older sample may serve while it is younger than this; 0 = never',
-                         0, 60, _SETS),
+                         _SETS),
 }
 HEALTH_FIELDS: Mapping[str, Setting] = {
     'grace_s': Setting('Silence after the start before it counts as never received',
-                       0, 3600, 'counts from the same start'),
-    'expected_rate_hz': Setting('Nominal rate; 0 = learn it', 0, 10000,
+                       'counts from the same start'),
+    'expected_rate_hz': Setting('Nominal rate; 0 = learn it',
                                 'takes the place of the learnt rate at once; 0 returns to that'),
-    'timeout_periods': Setting('Lost after this many periods without a message',
-                               1, 1000, _SILENCE),
-    'timeout_floor_s': Setting('Never lost before this long without a message',
-                               1e-3, 3600, _SILENCE),
-    'max_latency_s': Setting('Latency above the usual from which samples are withheld',
-                             1e-3, 3600, _NEXT),
-    'stale_s': Setting('Latency from which a sample is stale, whatever is usual',
-                       1e-3, 3600, _NEXT),
-    'future_s': Setting('How far a stamp may lie ahead of the clock', 1e-3, 3600, _NEXT),
-    'probation_s': Setting('Least time of good samples before trust returns',
-                           0, 3600, _PROBATION),
-    'probation_max_s': Setting('Longest probation of a sensor that keeps failing',
-                               0, 3600, _PROBATION),
-    'event_silence_s': Setting('Few events for this long are silence', 1e-3, 3600,
+    'timeout_periods': Setting('Lost after this many periods without a message', _SILENCE),
+    'timeout_floor_s': Setting('Never lost before this long without a message', _SILENCE),
+    'max_latency_s': Setting('Latency above the usual from which samples are withheld', _NEXT),
+    'stale_s': Setting('Latency from which a sample is stale, whatever is usual', _NEXT),
+    'future_s': Setting('How far a stamp may lie ahead of the clock', _NEXT),
+    'probation_s': Setting('Least time of good samples before trust returns', _PROBATION),
+    'probation_max_s': Setting('Longest probation of a sensor that keeps failing', _PROBATION),
+    'event_silence_s': Setting('Few events for this long are silence',
                                'the silence that runs is judged by it at the next message'),
-    'scan_min_points': Setting('A scan with fewer points is empty', 0, 10_000_000, _NEXT),
+    'scan_min_points': Setting('A scan with fewer points is empty', _NEXT),
 }
 
 
 def _config_specs(
-    prefix: str, config: object, fields: Mapping[str, Setting]
+    prefix: str, config: RangedConfig, fields: Mapping[str, Setting]
 ) -> Iterable[Spec]:
     for name, setting in fields.items():
         yield Spec(name=f'{prefix}.{name}', default=getattr(config, name), text=setting.text,
-                   low=setting.low, high=setting.high, effect=setting.effect)
+                   range=range_beside(config, name, fields), effect=setting.effect)
 
 
 def _camera_specs(prefix: str, what: str) -> Iterable[Spec]:
     text = f'of {what} while no camera info has come; 0 = not given'
-    yield Spec(name=f'{prefix}.width_px', default=0, text=f'Image width {text}', low=0, high=16384)
-    yield Spec(name=f'{prefix}.height_px', default=0, text=f'Image height {text}',
-               low=0, high=16384)
+    side_px = Range(1, MAX_IMAGE_SIDE_PX, also=0)
+    yield Spec(name=f'{prefix}.width_px', default=0, text=f'Image width {text}', range=side_px)
+    yield Spec(name=f'{prefix}.height_px', default=0, text=f'Image height {text}', range=side_px)
     yield Spec(name=f'{prefix}.horizontal_fov_deg', default=0.0,
-               text=f'Horizontal field of view {text}', low=0.0, high=179.0)
+               text=f'Horizontal field of view {text}', range=replace(FOV_RANGE_DEG, also=0.0))
 
 
 def _input_specs(modality: str) -> Iterable[Spec]:
@@ -126,17 +124,15 @@ def _input_specs(modality: str) -> Iterable[Spec]:
         yield Spec(name=f'{prefix}.{FORM_NAMES[modality]}', default=forms[0], choices=forms,
                    text=f'Form of the messages on {TOPICS[modality]}')
     if modality == 'depth':
-        yield Spec(name=f'{prefix}.unit_m', default=MILLIMETRE_M,
-                   low=UNIT_RANGE_M[0], high=UNIT_RANGE_M[1],
+        yield Spec(name=f'{prefix}.unit_m', default=MILLIMETRE_M, range=UNIT_RANGE_M,
                    text='Metres to one step of raw integer depth (16UC1)')
     if modality == 'lidar':
-        yield Spec(name=f'{prefix}.intensity_scale', default=LEARN,
-                   low=SCALE_RANGE[0], high=SCALE_RANGE[1],
+        yield Spec(name=f'{prefix}.intensity_scale', default=LEARN, range=SCALE_RANGE,
                    text='Intensity of a full return; 0 = the bundle\'s, else learn it')
     yield Spec(name=f'{prefix}.qos', default='BEST_AVAILABLE', choices=QOS_NAMES,
                text='Quality of service; BEST_AVAILABLE is reliable unless a publisher is not')
     yield Spec(name=f'{prefix}.qos_depth', default=_DEFAULT_DEPTH.get(modality, 2),
-               text='Messages kept while the node is busy', low=1, high=1000)
+               text='Messages kept while the node is busy', range=Range(1, 1000))
     yield from _config_specs(prefix, DEFAULT_INPUTS[modality], INPUT_FIELDS)
 
 
@@ -146,6 +142,7 @@ def _health_specs(modality: str) -> Iterable[Spec]:
     yield Spec(name=f'health.{modality}.frame_id', default=config.frame_id, effect=_NEXT,
                text='Frame that every message must name; empty = not checked')
     yield Spec(name=f'health.{modality}.skip_checks', default=sorted(config.skip_checks) or [''],
+               choices=check_reasons(modality),
                text='Reason codes of content checks that are off',
                effect='a check that is switched off forgets its evidence; one that is switched on '
                       'knows what is usual')
@@ -161,7 +158,7 @@ def parameter_specs() -> list[Spec]:
         Spec(name='model.device', default='auto', text='auto, cpu, cuda or cuda:<index>'),
         Spec(name='model.precision', default='auto', choices=('auto', 'fp32', 'fp16', 'bf16'),
              text='Arithmetic of the network; auto = what suits the device'),
-        Spec(name='model.num_threads', default=0, low=0, high=1024,
+        Spec(name='model.num_threads', default=0, range=THREAD_RANGE,
              text='CPU threads of the network; 0 = the library\'s choice'),
         Spec(name='model.warm_up', default=True,
              text='Run every combination of sensors once before subscribing'),
@@ -171,16 +168,16 @@ def parameter_specs() -> list[Spec]:
              text='Recording whose /tf_static and camera infos serve where nothing else does'),
         Spec(name='base_frame', default='base_link',
              text='Frame of the vehicle on the ground, for heights above it'),
-        Spec(name='output.overlay_alpha', default=0.5, low=0.0, high=1.0,
+        Spec(name='output.overlay_alpha', default=0.5, range=Range(0.0, 1.0),
              text='Opacity of the label colours in ~/overlay',
              effect='holds from the next one on'),
-        Spec(name='diagnostics.rate_hz', default=1.0, low=0.1, high=50.0,
+        Spec(name='diagnostics.rate_hz', default=1.0, range=Range(0.1, 50.0),
              text='Least rate of /diagnostics; every change is published at once'),
-        Spec(name='diagnostics.tick_hz', default=20.0, low=5.0, high=100.0,
+        Spec(name='diagnostics.tick_hz', default=20.0, range=Range(5.0, 100.0),
              text='How often silent sensors are looked for'),
         Spec(name='diagnostics.hardware_id', default='',
              text='hardware_id of the diagnostics; empty = name of the machine'),
-        Spec(name='clock_jump_s', default=5.0, low=0.1, high=3600.0,
+        Spec(name='clock_jump_s', default=5.0, range=Range(0.1, 3600.0),
              text='A clock that leaps ahead by more than this restarts everything learnt'),
     ]
     specs += _camera_specs('camera', 'the reference camera')
@@ -193,6 +190,7 @@ def parameter_specs() -> list[Spec]:
             specs += _camera_specs(f'cameras.{modality}', f'the {modality} camera')
     specs += [
         Spec(name=f'extrinsics.{key}', default=list(NO_POSE), fixed_length=True,
+             range=OFFSET_RANGE_M,
              text=f'Pose of {what} in the camera\'s optical frame: x y z in metres and quaternion '
                   'x y z w; all zero = not given')
         for key, what in (('depth', 'the depth camera'), ('lidar', 'the LiDAR'),
@@ -230,11 +228,14 @@ def settings_from_values(values: Mapping[str, Any]) -> Settings:
     Raises:
         ConfigError: a value, or a combination of values, is not allowed.
     """
+    sync: SyncConfig = _fill(SyncConfig(), 'sync', SYNC_FIELDS, values)
+    health = {m: _health(m, values) for m in TOPICS}
+    check_together(sync, health)
     return Settings(
         bundle_path=_bundle_path(values['bundle']),
-        sync=_fill(SyncConfig(), 'sync', SYNC_FIELDS, values),
+        sync=sync,
         inputs={m: _fill(DEFAULT_INPUTS[m], f'inputs.{m}', INPUT_FIELDS, values) for m in TOPICS},
-        health={m: _health(m, values) for m in TOPICS},
+        health=health,
         enabled={m: values[f'inputs.{m}.enabled'] for m in TOPICS},
         forms={m: _form(m, values) for m in TOPICS},
         decoding={'depth': {'unit_m': values['inputs.depth.unit_m']},
@@ -285,7 +286,10 @@ def _cameras(values: Mapping[str, Any]) -> dict[str, CameraModel]:
         if not all((*size, fov_deg)):
             raise ConfigError(f'{prefix}: width_px, height_px and horizontal_fov_deg are '
                               f'{(*size, fov_deg)}; all three or none must be given')
-        cameras[modality] = CameraModel.from_fov(*size, fov_deg)
+        try:
+            cameras[modality] = CameraModel.from_fov(*size, fov_deg)
+        except ConfigError as error:
+            raise ConfigError(f'{prefix}: {error}') from None
     return cameras
 
 

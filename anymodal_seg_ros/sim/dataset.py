@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import as_completed
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import cv2
 import numpy as np
@@ -19,6 +19,7 @@ import numpy.typing as npt
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.labels import UNLABELLED
 from anymodal_seg_ros.modalities import MODALITIES
+from anymodal_seg_ros.ranges import Range, check_config
 from anymodal_seg_ros.sim.failures import FAILURES
 from anymodal_seg_ros.sim.parallel import worker_processes
 from anymodal_seg_ros.sim.simulator import SimConfig, Simulator
@@ -36,6 +37,8 @@ FOLDERS: Mapping[str, tuple[str, str]] = {
     'label': ('semantic', 'semantic'),
 }
 """Folder and file suffix of each modality and of the labels."""
+Frames = Annotated[int, Range(0, 10**6)]
+Pixels = Annotated[int, Range(32, 2048)]
 _SCENE_S = 7.0
 
 
@@ -47,29 +50,22 @@ class DatasetConfig:
         ConfigError: a value is outside what is allowed.
     """
 
-    num_train: int = 2000
-    num_val: int = 300
-    num_test: int = 300
+    num_train: Frames = 2000
+    num_val: Frames = 300
+    num_test: Frames = 300
     """Frames in each split."""
-    size_px: int = 256
+    size_px: Pixels = 256
     """Height and width of the images written."""
-    camera_px: int = 512
+    camera_px: Pixels = 512
     """Height and width of the simulated cameras, from which the encoders make the images."""
-    frames_per_scene: int = 6
-    failure_share: float = 0.15
+    frames_per_scene: Annotated[int, Range(1, 60)] = 6
+    failure_share: Annotated[float, Range(0.0, 1.0)] = 0.15
     """Share of scenes with one of DELIVER's failures."""
-    seed: int = 0
+    seed: Annotated[int, Range(0, 10**6)] = 0
+    ORDER: ClassVar[tuple[tuple[str, str], ...]] = (('size_px', 'camera_px'),)
 
     def __post_init__(self) -> None:
-        for name, value, low, high in (
-                ('num_train', self.num_train, 0, 10**6), ('num_val', self.num_val, 0, 10**6),
-                ('num_test', self.num_test, 0, 10**6), ('size_px', self.size_px, 32, 2048),
-                ('camera_px', self.camera_px, self.size_px, 2048),
-                ('frames_per_scene', self.frames_per_scene, 1, 60),
-                ('failure_share', self.failure_share, 0.0, 1.0),
-                ('seed', self.seed, 0, 10**6)):
-            if not low <= value <= high:
-                raise ConfigError(f'{name} is {value}; allowed is {low} to {high}')
+        check_config(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ import math
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import cv2
 import numpy as np
@@ -19,6 +19,7 @@ import numpy.typing as npt
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.geometry import CameraModel, Rig
 from anymodal_seg_ros.labels import load_label_space
+from anymodal_seg_ros.ranges import Range, check_config
 from anymodal_seg_ros.samples import Sample
 from anymodal_seg_ros.sim import sensors as sense
 from anymodal_seg_ros.sim.failures import FAILURES, failed
@@ -31,6 +32,7 @@ from anymodal_seg_ros.sim.weather import WEATHERS, Weather
 
 Float32Array = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
+Pixels = Annotated[int, Range(32, 4096)]
 _START_M = 25.0
 _LOOK_AHEAD_M = 110.0
 
@@ -43,7 +45,7 @@ class SimConfig:
         ConfigError: a value is outside what is allowed.
     """
 
-    seed: int = 0
+    seed: Annotated[int, Range(0, 2**63 - 1)] = 0
     street: str = 'straight'
     """One of ``STREET_KINDS``."""
     condition: str = 'sun'
@@ -52,15 +54,16 @@ class SimConfig:
     """Later conditions: from how many seconds after the start, and which; times increase."""
     failure: str = ''
     """One of ``FAILURES``, or '' for none."""
-    width_px: int = 512
-    height_px: int = 512
-    event_width_px: int = 512
-    event_height_px: int = 512
-    duration_s: float = 10.0
-    speed_m_s: float = 8.0
-    start_ns: int = 1_750_000_000_000_000_000
-    num_threads: int = 0
+    width_px: Pixels = 512
+    height_px: Pixels = 512
+    event_width_px: Pixels = 512
+    event_height_px: Pixels = 512
+    duration_s: Annotated[float, Range(0.05, 1800.0)] = 10.0
+    speed_m_s: Annotated[float, Range(0.0, 30.0)] = 8.0
+    start_ns: Annotated[int, Range(0, 2**62)] = 1_750_000_000_000_000_000
+    num_threads: Annotated[int, Range(0, 256)] = 0
     """For ray casting; 0 takes all cores."""
+    ORDER: ClassVar[tuple[tuple[str, str], ...]] = ()
 
     def __post_init__(self) -> None:
         for name, value, allowed in (
@@ -70,21 +73,10 @@ class SimConfig:
                 raise ConfigError(f'{name} is {value!r}; allowed are '
                                   f'{", ".join(repr(item) for item in allowed)}')
         times = [time_s for time_s, _ in self._conditions()]
-        if any(a >= b for a, b in itertools.pairwise(times)):
+        if not all(a < b for a, b in itertools.pairwise(times)):
             raise ConfigError(f'conditions change at {times[1:]} s; the times must increase from '
                               'more than 0')
-        limits: tuple[tuple[str, float, float, float], ...] = (
-            ('seed', self.seed, 0, 2**63 - 1), ('width_px', self.width_px, 32, 4096),
-            ('height_px', self.height_px, 32, 4096),
-            ('event_width_px', self.event_width_px, 32, 4096),
-            ('event_height_px', self.event_height_px, 32, 4096),
-            ('duration_s', self.duration_s, 0.05, 1800.0),
-            ('speed_m_s', self.speed_m_s, 0.0, 30.0),
-            ('start_ns', self.start_ns, 0, 2**62), ('num_threads', self.num_threads, 0, 256))
-        for name, number, low, high in limits:
-            if not low <= number <= high:
-                raise ConfigError(f'{name} is {number}; allowed is {low} to {high}')
-
+        check_config(self)
 
     def _conditions(self) -> tuple[tuple[float, str], ...]:
         return ((0.0, self.condition), *self.changes)

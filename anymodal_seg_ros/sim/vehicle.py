@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Annotated, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,22 +17,29 @@ import numpy.typing as npt
 from anymodal_seg_ros.documents import read_yaml
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.geometry import (
+    FOV_RANGE_DEG,
+    OFFSET_RANGE_M,
     CameraModel,
     Rig,
     invert_transform,
     optical_T_body,
     rotation_from_rpy,
 )
+from anymodal_seg_ros.ranges import Range, check_config
 from anymodal_seg_ros.resources import resource_path
 
 SENSOR_NAMES = ('rgb', 'depth', 'lidar', 'event')
-_CAMERA_KEYS = {'horizontal_fov_deg': 90.0}
-_OPTIONS: Mapping[str, Mapping[str, float]] = {
+_CAMERA_KEYS = {'horizontal_fov_deg': (90.0, FOV_RANGE_DEG)}
+_ELEVATION_DEG = Range(-90.0, 90.0)
+_OPTIONS: Mapping[str, Mapping[str, tuple[float, Range]]] = {
     'rgb': _CAMERA_KEYS,
     'depth': _CAMERA_KEYS,
-    'lidar': {'beams': 64, 'azimuths': 1024, 'low_deg': -25.0, 'high_deg': 10.0},
-    'event': {**_CAMERA_KEYS, 'window_ms': 100.0, 'substeps': 2, 'render_width_px': 256},
+    'lidar': {'beams': (64, Range(1, 512)), 'azimuths': (1024, Range(8, 8192)),
+              'low_deg': (-25.0, _ELEVATION_DEG), 'high_deg': (10.0, _ELEVATION_DEG)},
+    'event': {**_CAMERA_KEYS, 'window_ms': (100.0, Range(1.0, 1000.0)),
+              'substeps': (2, Range(1, 64)), 'render_width_px': (256, Range(16, 4096))},
 }
+_TURN_DEG = Range(-360.0, 360.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,20 +50,27 @@ class SensorSpec:
     frame_id: str
     xyz: tuple[float, float, float]
     rpy_deg: tuple[float, float, float]
-    rate_hz: float
-    phase_ms: float
+    rate_hz: Annotated[float, Range(0.1, 200.0)]
+    phase_ms: Annotated[float, Range(0.0, 1000.0)]
     """First stamp after the start."""
-    latency_ms: float
+    latency_ms: Annotated[float, Range(0.0, 1000.0)]
     """From stamp to arrival."""
     options: Mapping[str, float]
+    ORDER: ClassVar[tuple[tuple[str, str], ...]] = ()
 
     def __post_init__(self) -> None:
-        if not 0.1 <= self.rate_hz <= 200.0:
-            raise ConfigError(f'{self.name} rate_hz is {self.rate_hz}; allowed is 0.1 to 200')
-        for name in ('phase_ms', 'latency_ms'):
-            if not 0.0 <= getattr(self, name) <= 1000.0:
-                raise ConfigError(
-                    f'{self.name} {name} is {getattr(self, name)}; allowed is 0 to 1000')
+        try:
+            check_config(self)
+            for key, value in self.options.items():
+                _OPTIONS[self.name][key][1].check(key, value)
+            if self.options.get('low_deg', -90.0) >= self.options.get('high_deg', 90.0):
+                raise ConfigError(f'low_deg is {self.options["low_deg"]}; less than high_deg '
+                                  f'({self.options["high_deg"]}) is allowed')
+            for metres, degrees in zip(self.xyz, self.rpy_deg, strict=True):
+                OFFSET_RANGE_M.check('xyz', metres)
+                _TURN_DEG.check('rpy_deg', degrees)
+        except ConfigError as error:
+            raise ConfigError(f'sensor {self.name!r}: {error}') from None
 
     @property
     def base_T_sensor(
@@ -109,7 +124,7 @@ def _spec(name: str, values: object) -> SensorSpec:
         if unknown:
             raise ValueError(f'unknown key {sorted(unknown)[0]!r}')
         options = {key: float(values.get(key, default))
-                   for key, default in _OPTIONS[name].items()}
+                   for key, (default, _) in _OPTIONS[name].items()}
         return SensorSpec(
             name=name, frame_id=str(given['frame_id']), xyz=xyz, rpy_deg=rpy,
             rate_hz=float(given['rate_hz']), phase_ms=float(given['phase_ms']),

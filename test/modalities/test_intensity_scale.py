@@ -110,11 +110,11 @@ def test_a_scale_that_is_given_is_taken_whatever_comes(dtype):
     assert (scale.full_scale, scale.num_changes) == (100.0, 0)
 
 
-@pytest.mark.parametrize('wrong', [-1.0, float('nan'), float('inf'), 'auto', True])
+@pytest.mark.parametrize('wrong', [-1.0, 1e-300, float('nan'), float('inf'), 'auto', True])
 def test_what_is_no_scale_is_named(wrong):
     for build in (IntensityScale, lambda value: MODALITIES['lidar'].build_encoder(
             {'intensity_scale': value})):
-        with pytest.raises(ConfigError, match=r'intensity_scale is .*; allowed is 0 to'):
+        with pytest.raises(ConfigError, match=r'intensity_scale is .*; allowed is 0, or 0.001 to'):
             build(wrong)
 
 

@@ -11,9 +11,14 @@ import yaml
 
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.geometry import transform_from_quaternion
+from anymodal_seg_ros.health import CHECKS, HealthConfig
 from anymodal_seg_ros.health import DEFAULTS as HEALTH_DEFAULTS
+from anymodal_seg_ros.ranges import Range, ranges_of
 from anymodal_seg_ros.resources import resource_path
+from anymodal_seg_ros.ros.bag_player_node import PARAMETERS as PLAYER
+from anymodal_seg_ros.ros.bag_recorder_node import PARAMETERS as RECORDER
 from anymodal_seg_ros.ros.declaration import Spec
+from anymodal_seg_ros.ros.fault_injector_node import PARAMETERS as INJECTOR
 from anymodal_seg_ros.ros.params import AREAS, parameter_specs, settings_from_values
 from anymodal_seg_ros.sync import DEFAULT_INPUTS, SyncConfig
 
@@ -68,20 +73,31 @@ def test_the_page_has_every_parameter_once_and_says_what_setting_it_does():
     for name, (_, allowed, text, effect) in rows[True].items():
         assert text == SPECS[name].text
         assert effect == SPECS[name].effect
-        if SPECS[name].low is not None:
-            assert allowed == f'{SPECS[name].low:g} to {SPECS[name].high:g}'
+        if SPECS[name].range is not None:
+            assert allowed == str(SPECS[name].range)
 
 
-@pytest.mark.parametrize('spec', SPECS.values(), ids=SPECS)
+NODES = {'segmentation': parameter_specs(), 'injector': INJECTOR, 'player': PLAYER,
+         'recorder': RECORDER}
+ALL_SPECS = [pytest.param(spec, id=f'{node}-{spec.name}')
+             for node, specs in NODES.items() for spec in specs]
+
+
+@pytest.mark.parametrize('spec', ALL_SPECS)
 def test_every_parameter_is_described_and_accepts_its_default(spec):
     descriptor = spec.descriptor()
     assert len(descriptor.description) > 10
     assert descriptor.read_only is not spec.dynamic
     spec.check(spec.default)
-    ranged = spec.low is not None
-    assert ranged == bool(descriptor.integer_range or descriptor.floating_point_range)
-    is_number = isinstance(spec.default, (int, float)) and not isinstance(spec.default, bool)
-    assert ranged == is_number
+    one = spec.default[0] if spec.is_list else spec.default
+    is_number = isinstance(one, (int, float)) and not isinstance(one, bool)
+    assert is_number == (spec.range is not None)
+    for span in (*descriptor.integer_range, *descriptor.floating_point_range):
+        ends = [end for end in (spec.range.least, spec.range.most, spec.range.also)
+                if end is not None]
+        assert (span.from_value, span.to_value) == (min(ends), max(ends))
+    assert (len(descriptor.integer_range), len(descriptor.floating_point_range)) == (
+        int(spec.is_whole), int(is_number and not spec.is_list and not spec.is_whole))
 
 
 @pytest.mark.parametrize('unit_m', [0.0, -0.001, 2.0, float('nan')])
@@ -135,6 +151,10 @@ def test_values_reach_the_settings(values):
     ('sync.max_wait_s', 0.0, r'sync\.max_wait_s'),
     ('health.rgb.max_latency_s', 0.01, r'health\.rgb\..*latency'),
     ('camera.width_px', 640, 'all three or none'),
+    ('health.rgb.probation_s', 5.0, r'health\.rgb\.probation_s is 5.0; at most probation_max_s'),
+    ('inputs.rgb.max_age_s', 0.01, r'inputs\.rgb\.tolerance_s is 0.03; at most max_age_s'),
+    ('health.rgb.stale_s', 11.0, r'health\.rgb\.stale_s is 11.0; at most sync\.max_past_s'),
+    ('sync.max_future_s', 0.1, r'health\.rgb\.future_s is 0.2; at most sync\.max_future_s'),
     ('extrinsics.lidar', [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0], r'extrinsics\.lidar'),
     ('extrinsics.depth', [float('nan')] * 7, r'extrinsics\.depth'),
 ])
@@ -146,9 +166,18 @@ def test_a_combination_that_cannot_be_is_refused_by_name(values, name, value, me
 
 @pytest.mark.parametrize(('name', 'value', 'message'), [
     ('inputs.rgb.qos', 'BEST', "'BEST'; allowed are 'BEST_AVAILABLE'"),
-    ('output.overlay_alpha', 1.5, '1.5; 0.0 to 1.0 allowed'),
-    ('sync.max_wait_s', float('nan'), 'finite'),
+    ('output.overlay_alpha', 1.5, '1.5; allowed is 0 to 1'),
+    ('sync.max_wait_s', float('nan'), 'is nan; allowed is 0.001 to 5'),
+    ('sync.max_misses', 2.0, 'is 2.0; a whole number is needed'),
+    ('sync.max_misses', 0, 'is 0; allowed is a whole number, 1 to 1000'),
     ('extrinsics.lidar', [0.0] * 6, '6 values; 7 are needed'),
+    ('extrinsics.lidar', [0.0, 1e300, 0.0, 0.0, 0.0, 0.0, 1.0], 'is 1e.300; allowed is -1000 to'),
+    ('extrinsics.lidar', ['', *[0.0] * 6], r"lidar\[0\] is ''; a number with a point is needed"),
+    ('extrinsics.lidar', 0.0, 'is 0.0; a list is needed'),
+    ('health.rgb.expected_rate_hz', 1e-300, 'is 1e-300; allowed is 0, or 0.01 to 10000'),
+    ('health.depth.skip_checks', ['', 'bogus'],
+     "'bogus'; allowed are 'depth_empty', 'depth_frozen'"),
+    ('model.num_threads', 257, 'allowed is a whole number, 0, or 1 to 256'),
 ])
 def test_a_value_that_is_not_allowed_is_refused_by_name(name, value, message):
     with pytest.raises(ConfigError, match=message) as caught:
@@ -162,3 +191,52 @@ def test_every_nested_name_lies_in_an_area_that_is_checked_for_misspelling():
 
 def test_a_list_of_free_length_is_not_measured():
     Spec(name='names', default=[''], text='any number of names').check(['a', 'b', 'c'])
+
+
+NUMBERS = {name: spec for name, spec in SPECS.items()
+           if spec.range is not None and not spec.is_list and not name.startswith('camera')}
+
+
+@pytest.mark.parametrize('name', NUMBERS)
+def test_each_end_of_a_range_is_taken_or_contradicts_another_parameter(values, name):
+    """Nobody is told of a value that he cannot set."""
+    for end in (NUMBERS[name].range.least, NUMBERS[name].range.most, NUMBERS[name].range.also):
+        if end is None:
+            continue
+        SPECS[name].check(end)
+        try:
+            settings_from_values({**values, name: end})
+        except ConfigError as error:
+            prefix = name.rpartition('.')[0]
+            words = str(error).replace('(', ' ').replace(';', ' ').split()
+            named = {word for word in words if word in SPECS or f'{prefix}.{word}' in SPECS}
+            assert len(named) == 2, error
+
+
+@pytest.mark.parametrize('name', NUMBERS)
+def test_what_lies_beyond_a_range_is_refused(name):
+    spec = NUMBERS[name]
+    for value in (np.nextafter(spec.range.least, -np.inf), np.nextafter(spec.range.most, np.inf),
+                  float('nan'), float('inf'), 5e-324):
+        if spec.is_whole and np.isfinite(value):
+            value = int(np.floor(value) if value < spec.range.most else np.ceil(value))
+        if value in (0, spec.range.also) or spec.range.least <= value <= spec.range.most:
+            continue
+        with pytest.raises(ConfigError, match=r'; (allowed is|a ).*') as caught:
+            spec.check(float(value) if not spec.is_whole else value)
+        assert str(caught.value).startswith(f'{name} is ')
+
+
+def test_a_range_is_that_of_the_component():
+    assert SPECS['sync.max_wait_s'].range == ranges_of(SyncConfig)['max_wait_s']
+    assert SPECS['health.rgb.stale_s'].range == ranges_of(HealthConfig)['stale_s']
+    # The rate's threshold is no parameter, so that fewer periods than that are never allowed.
+    assert SPECS['health.rgb.timeout_periods'].range == Range(HealthConfig().rate_enter, 1000.0)
+
+
+def test_the_checks_that_may_be_skipped_are_those_that_there_are():
+    for modality, row in CHECKS.items():
+        spec = SPECS[f'health.{modality}.skip_checks']
+        spec.check([check.reason for check in row.checks])
+        with pytest.raises(ConfigError, match='allowed are'):
+            spec.check(['timeout'])

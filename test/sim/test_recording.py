@@ -107,7 +107,7 @@ def test_an_existing_recording_is_left_alone(bag):
     (['bag', 'x', '--then', 'night'], 'night@20'),
     (['bag', 'x', '--size', '4'], '32 to 4096'),
     (['bag', 'x', '--then', 'hail@2'], 'hail'),
-    (['dataset', 'x', '--failure-share', '3'], '0.0 to 1.0'),
+    (['dataset', 'x', '--failure-share', '3'], '0 to 1'),
     (['dataset', '/proc/nothing/x', '--quiet'], '/proc/nothing'),
     (['preview', 'x.png', '--frame', '-1'], 'frame is -1'),
     (['benchmark', '--frames', '0'], '1 to 95'),

@@ -104,5 +104,5 @@ def test_what_was_not_completed_has_no_data_set_s_name(tmp_path):
     ('num_train', -1), ('size_px', 8), ('camera_px', 100), ('frames_per_scene', 0),
     ('failure_share', 1.5), ('seed', -1)])
 def test_wrong_values_are_refused(field, value):
-    with pytest.raises(ConfigError, match=f'{field} is {value}; allowed'):
+    with pytest.raises(ConfigError, match=rf'{field} (is |\(){value}.* allowed'):
         DatasetConfig(**{field: value})

@@ -235,7 +235,7 @@ SENSORS = st.builds(
 EACH_INPUT = {
     name: st.builds(
         InputConfig,
-        tolerance_s=st.sampled_from([0.0, 0.01, 0.03, 0.05, 0.2]),
+        tolerance_s=st.sampled_from([0.0, 0.01, 0.03, 0.05, 0.15]),
         max_age_s=st.sampled_from([0.0, 0.0, 0.15, 0.5]),
         is_camera_plane=st.just(name != 'lidar'),
         max_queue=st.sampled_from([2, 5, 32]),
@@ -374,7 +374,7 @@ class Reconfigured:
                 config, max_wait_s=config.max_wait_s + patience, max_silence_s=0.3 + patience,
                 arrival_margin_s=0.01 + patience, arrival_spread=4.0 + patience,
                 max_misses=config.max_misses + round(patience), max_past_s=10.0 + patience,
-                max_future_s=0.1 + patience, reset_jump_s=0.5 + patience,
+                max_future_s=0.2 + patience, reset_jump_s=0.5 + patience,
             ),
         ), (inputs, config)]
         self.plain = Synchronizer(inputs, config, self.on_plain_drop)

@@ -21,6 +21,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import fmean
 
+from anymodal_seg_ros.corruption.fault import check_severity
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.models import MISSING_MODES
 from anymodal_seg_ros.models.m_segformer import DROP
@@ -75,9 +76,9 @@ class BenchmarkConfig:
         limits.one_of('label size', self.label_size, LABEL_SIZES)
         limits.whole('seed', self.seed, 0, 2**63)
         if not self.severities:
-            raise ConfigError('no severity; at least one in (0, 1] is needed')
+            raise ConfigError('no severity; at least one is needed')
         for severity in self.severities:
-            limits.number('severity', severity, 1e-6, 1)
+            check_severity(severity)
         limits.whole('batch size', self.batch_size, 1, 4096)
         limits.whole('workers', self.workers, 0, MAX_WORKERS)
 
