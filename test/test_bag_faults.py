@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Faults on serialized messages: unchanged without a fault, right type, stamp and timing with."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -171,6 +173,17 @@ def test_given_start_counts_instead_of_the_first_stamp():
     fault = ScheduledFault(name='f', modality='rgb', fault='drop', start_s=1.0, end_s=2.0)
     relay = bags.FaultRelay(FaultSchedule(faults=(fault,)), start_ns=4 * S)
     assert relay.relay('rgb', IMAGE, message('rgb', 5 * S)) == []
+
+
+def test_a_fault_for_ever_ends_where_the_recording_starts_again():
+    relay = relay_with('rgb', 'drop', start_s=1.0, end_s=math.inf)
+    for stamp_ns in (5 * S, 7 * S):
+        relay.relay('rgb', IMAGE, message('rgb', stamp_ns))
+    [begin] = relay.update(7 * S)
+    assert (begin.active, begin.stamp_ns) == (True, 6 * S)
+    relay.relay('rgb', IMAGE, message('rgb', 5 * S))
+    [end] = relay.update(5 * S)
+    assert (end.active, end.stamp_ns) == (False, 5 * S)
 
 
 def test_restart_of_the_recording_restarts_the_schedule():

@@ -353,3 +353,25 @@ def test_a_base_frame_that_cannot_be_is_no_base(caplog):
     far[1, 3] = 1.2
     keeper.refresh()
     assert (keeper.sources[BASE], keeper.rig.base_z_m) == ('tf', pytest.approx(1.2))
+
+
+@pytest.mark.parametrize('wrong', [
+    {(0, 3): 1e6}, {(0, 3): np.inf}, {(1, 1): np.nan}, {(0, 0): 2.0}, {(3, 0): 1.0}])
+def test_a_pose_that_cannot_be_is_none(caplog, wrong):
+    bad = POSE.copy()
+    for place, value in wrong.items():
+        bad[place] = value
+    tree = {(FRAME, 'roof'): bad}
+    keeper = RigKeeper(camera_frame=FRAME, cameras={'rgb': CAMERA},
+                       lookup=lambda target, source: tree.get((target, source)))
+    for _ in range(3):
+        keeper.on_sample('lidar', 'roof', NO_SCAN)
+        keeper.refresh()
+        assert keeper.problem('lidar') == 'no_extrinsic'
+    assert len([r for r in caplog.records if 'pose of lidar is not used' in r.getMessage()]) == 1
+    tree[FRAME, 'roof'] = POSE
+    keeper.refresh()
+    assert (keeper.problem('lidar'), keeper.sources['lidar']) == ('', 'tf')
+    tree[FRAME, 'roof'] = bad
+    keeper.refresh()
+    assert keeper.problem('lidar') == 'no_extrinsic'

@@ -172,3 +172,16 @@ def test_without_a_rig_the_pipeline_s_own_is_fitted_to_the_images():
     assert min(images['rgb'].shape[:2]) == 64
     prediction = pipeline.predict(formed, images)
     assert prediction.labels.shape == (96, 128) and prediction.used == ('rgb',)
+
+
+@pytest.mark.parametrize(('sync', 'health', 'message'), [
+    ({'max_past_s': 0.9}, {}, r'health\.rgb\.stale_s is 1.0; at most sync\.max_past_s \(0.9\)'),
+    ({}, {'future_s': 0.3}, r'health\.rgb\.future_s is 0.3; at most sync\.max_future_s \(0.2\)'),
+])
+def test_what_health_takes_for_good_is_not_too_old_or_new_for_a_set(sync, health, message):
+    settings = {'sync': SyncConfig(**sync), 'health': {'rgb': HealthConfig(**health)}}
+    segmenter = SimpleNamespace(bundle=bundle_with({'rgb': {}, 'lidar': {}}))
+    with pytest.raises(ConfigError, match=message):
+        Pipeline(segmenter, None, **settings)
+    with pytest.raises(ConfigError, match=message):
+        camera_and_scanner().reconfigure(0, **settings)

@@ -359,3 +359,13 @@ def test_after_one_lost_image_the_next_may_jitter_before_the_rate_is_low(drive, 
     played.run(2.0)
     assert [reason for _, state, reason in played.steps if state is DEGRADED] == (
         ['rate_low'] if is_low else [])
+
+
+def test_a_check_that_a_sensor_has_not_cannot_be_skipped(drive):
+    wrong = HealthConfig(skip_checks=frozenset({'depth_empty', 'image_frozen'}))
+    message = "skip_checks of depth has 'image_frozen'; allowed are depth_empty, depth_frozen"
+    with pytest.raises(ConfigError, match=message):
+        HealthMonitor({'depth': wrong})
+    monitor = drive('depth').monitor
+    with pytest.raises(ConfigError, match=message):
+        monitor.reconfigure({'depth': wrong}, START)

@@ -270,8 +270,8 @@ def test_confidence_of_certain_and_uniform_logits():
         ({'device': 'cuda:x'}, "device 'cuda:x'; allowed"),
         ({'precision': 'int8'}, "precision 'int8'; allowed: auto, fp32, bf16, fp16"),
         ({'precision': 'fp16', 'device': 'cpu'}, "precision 'fp16' needs CUDA"),
-        ({'num_threads': -1}, 'num_threads -1'),
-        ({'num_threads': 1000}, 'num_threads 1000'),
+        ({'num_threads': -1}, 'num_threads is -1; allowed'),
+        ({'num_threads': 1000}, 'num_threads is 1000; allowed'),
     ],
 )
 def test_wrong_settings_are_named(bundle_path, settings, message):

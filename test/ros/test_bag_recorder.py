@@ -11,6 +11,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import String
 
 from anymodal_seg_ros.bags import bag_info, read_bag
+from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.ros.bag_recorder_node import BagRecorder
 
 
@@ -148,3 +149,15 @@ def test_bad_parameters_end_it_with_one_line(start_node, params, message):
     lines = [line for line in recorder.output.splitlines() if line.startswith('bag_recorder_node')]
     assert len(lines) == 1
     assert message in lines[0]
+
+
+@pytest.mark.parametrize(('params', 'message'), [
+    ({'latched_topics': ['/other']}, 'latched_topics has /other; topics has /note'),
+    ({'topics': ['/note std_msgs/msg/String', 'note std_msgs/msg/String']}, 'has /note twice')])
+def test_a_topic_that_cannot_be_recorded_so_is_named(probe, tmp_path, params, message):
+    params = {'bag': str(tmp_path / 'bag'), 'topics': ['/note std_msgs/msg/String'], **params}
+    with pytest.raises(ConfigError, match=message):
+        BagRecorder(
+            context=probe.context,
+            parameter_overrides=[Parameter(name, value=value) for name, value in params.items()])
+    assert not (tmp_path / 'bag').exists()

@@ -102,7 +102,7 @@ def test_script_runs_from_anywhere(tmp_path):
     (['BUNDLE', '--data', 'DATA', '--dataset', 'nowhere'], 'nowhere'),
     (['BUNDLE', '--data', 'DATA', '--benchmark', 'emm,fog'], "'fog'; allowed: emm, rmm, nm, fail"),
     (['BUNDLE', '--data', 'DATA', '--severities', 'much'], "'much'; allowed: numbers from 0.001"),
-    (['BUNDLE', '--data', 'DATA', '--severities', '3'], 'severity 3.0'),
+    (['BUNDLE', '--data', 'DATA', '--severities', '3'], 'severity is 3.0'),
     (['BUNDLE', '--data', 'DATA', '--batch-size', '0'], 'batch size 0'),
     (['BUNDLE', '--data', 'DATA', '--workers', '-1'], 'workers -1'),
     (['BUNDLE', '--data', 'DATA', '--max-frames', '-1'], 'max frames -1'),

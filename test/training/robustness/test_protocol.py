@@ -72,7 +72,7 @@ def test_robustness_score_of_published_rows(columns, mean):
     ({'benchmarks': ('emm', 'emm')}, 'each once'),
     ({'missing_modes': ('mean',)}, "missing mode 'mean'; allowed: drop, zero"),
     ({'label_size': 'huge'}, "label size 'huge'; allowed: native, network"),
-    ({'severities': (0.5, 2.0)}, 'severity 2.0; allowed'),
+    ({'severities': (0.5, 2.0)}, 'severity is 2.0; allowed'),
     ({'severities': ()}, 'no severity'),
     ({'seed': -1}, 'seed -1; allowed'),
     ({'batch_size': 0}, 'batch size 0; allowed'),
