@@ -180,12 +180,12 @@ class BagReader:
     def _check_completeness(self, listing: Listing) -> None:
         """Compare what was found with what the recorder counted; BagError if that is nothing."""
         num_found = sum(sum(storage.counts.values()) for storage in self._storages)
-        if self.damage and not num_found:
-            raise BagError(f'{self.path}: damaged or not a rosbag2 recording: '
-                           + '; '.join(self.damage))
         if listing.num_messages is not None and num_found < listing.num_messages:
             self._say(f'{num_found} of the {listing.num_messages} messages that '
                       f'{METADATA_FILE} counts are there')
+        if self.damage and not num_found:
+            raise BagError(f'{self.path}: damaged or not a rosbag2 recording: '
+                           + '; '.join(self.damage))
 
     def _check_open(self) -> None:
         if self._opened_files is None:

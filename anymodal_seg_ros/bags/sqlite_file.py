@@ -8,7 +8,9 @@ import struct
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
+from os import SEEK_END
 from pathlib import Path
+from tempfile import SpooledTemporaryFile
 from typing import Any, NamedTuple
 
 import apsw
@@ -18,23 +20,26 @@ from anymodal_seg_ros.bags.storage import Channel, Say, StoredMessage
 MAGIC = b'SQLite format 3\0'
 _HEADER_BYTES = 100
 _MAX_ID = 2**62
+_IN_MEMORY_BYTES = 2**24
 _VFS = 'anymodal_whole_pages'
 # Damaged pages hold texts that are none, too.
 _DAMAGE = (apsw.Error, UnicodeDecodeError)
 
 
-class _WholePages(apsw.VFSFile):
-    """A file for reading only, by this process alone.
+class _ReadOnlyFile(apsw.VFSFile):
+    """A file that stays as it is, of this process alone: what is written to it is forgotten.
 
-    SQLite takes a page that is not there for zeros, which would be a message of zeros. Without
-    locks, which a read-only file refuses, it merges a write-ahead log in memory.
+    Without locks, which a read-only file refuses, SQLite merges a write-ahead log in memory.
     """
 
-    def xRead(self, amount: int, offset: int) -> bytes:
-        data: bytes = super().xRead(amount, offset)
-        if len(data) < amount:
-            raise apsw.IOError(f'{len(data)} of {amount} bytes at {offset}')
-        return data
+    def xWrite(self, data: bytes, offset: int) -> None:
+        return
+
+    def xTruncate(self, newsize: int) -> None:
+        return
+
+    def xSync(self, flags: int) -> None:
+        return
 
     def xLock(self, level: int) -> None:
         return
@@ -46,28 +51,71 @@ class _WholePages(apsw.VFSFile):
         return False
 
 
+class _ReadOnlyDatabase(_ReadOnlyFile):
+    """A database whose unfinished write SQLite undoes by its journal, and not in the file.
+
+    SQLite takes a page that is not there for zeros, which would be a message of zeros.
+    """
+
+    def __init__(self, vfs: str, name: apsw.URIFilename | str | None, flags: list[int]) -> None:
+        super().__init__(vfs, name, flags)
+        self._size = super().xFileSize()
+        self._restored = SpooledTemporaryFile(  # noqa: SIM115 - see xClose
+            _IN_MEMORY_BYTES)
+        self._pages: dict[int, int] = {}
+        self._page_bytes = 1
+
+    def xRead(self, amount: int, offset: int) -> bytes:
+        in_page = offset % self._page_bytes
+        place = self._pages.get(offset - in_page)
+        data: bytes = b''
+        if place is not None:
+            self._restored.seek(place + in_page)
+            data = self._restored.read(amount)
+        elif offset + amount <= self._size:
+            data = super().xRead(amount, offset)
+        if len(data) < amount:
+            raise apsw.IOError(f'{len(data)} of {amount} bytes at {offset}')
+        return data
+
+    def xWrite(self, data: bytes, offset: int) -> None:
+        self._page_bytes = len(data)
+        self._pages[offset] = self._restored.seek(0, SEEK_END)
+        self._restored.write(data)
+
+    def xTruncate(self, newsize: int) -> None:
+        self._size = newsize
+
+    def xFileSize(self) -> int:
+        return self._size
+
+    def xClose(self) -> None:
+        self._restored.close()
+        super().xClose()
+
+
 class _ReadOnlyVfs(apsw.VFS):
-    """Opens nothing for writing, and knows no rollback journals: they would have to be undone."""
+    """Opens nothing for writing, whatever SQLite believes, and deletes nothing."""
 
     def __init__(self) -> None:
         super().__init__(_VFS, '')
 
     def xOpen(self, name: apsw.URIFilename | str | None, flags: list[int]) -> apsw.VFSFile:
-        kind = flags[0] & (apsw.SQLITE_OPEN_MAIN_DB | apsw.SQLITE_OPEN_WAL)
-        if not kind:
-            return super().xOpen(name, flags)
-        read_only = [kind | apsw.SQLITE_OPEN_READONLY, 0]
-        opened = _WholePages('', name, read_only)
-        flags[1] = read_only[1]
-        return opened
-
-    def xAccess(self, pathname: str, flags: int) -> bool:
-        return not pathname.endswith('-journal') and bool(super().xAccess(pathname, flags))
+        for kind, opened in _OPENED.items():
+            if flags[0] & kind:
+                flags[1] = flags[0]
+                return opened('', name, [kind | apsw.SQLITE_OPEN_READONLY, 0])
+        return super().xOpen(name, flags)
 
     def xDelete(self, filename: str, syncdir: bool) -> None:
         return
 
 
+_OPENED = {
+    apsw.SQLITE_OPEN_MAIN_DB: _ReadOnlyDatabase,
+    apsw.SQLITE_OPEN_WAL: _ReadOnlyFile,
+    apsw.SQLITE_OPEN_MAIN_JOURNAL: _ReadOnlyFile,
+}
 _vfs = _ReadOnlyVfs()
 
 
@@ -90,9 +138,10 @@ class SqliteFile:
         self._name = path.name
         self._say = say
         self._has_bad_pages = False
-        uri = path.resolve().as_uri() + '?mode=ro'
-        self._database = apsw.Connection(
-            uri, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI, vfs=_VFS)
+        has_journal = path.with_name(path.name + '-journal').exists()
+        # SQLite undoes nothing in what it was told only to read.
+        mode = apsw.SQLITE_OPEN_READWRITE if has_journal else apsw.SQLITE_OPEN_READONLY
+        self._database = apsw.Connection(str(path.resolve()), flags=mode, vfs=_VFS)
         try:
             self._database.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
             self._database.pragma('locking_mode', 'exclusive')

@@ -20,6 +20,8 @@ from rosbags.interfaces import (
     QosTime,
 )
 from rosbags.rosbag2 import StoragePlugin, Writer, WriterError
+from rosbags.rosbag2.storage_mcap import McapWriter
+from rosbags.rosbag2.storage_sqlite3 import Sqlite3Writer
 from rosbags.serde import SerdeError
 from rosbags.typesys import TypesysError
 
@@ -36,6 +38,8 @@ STORAGES: Mapping[str, StoragePlugin] = {
 }
 LATCHED_TOPICS = frozenset({'/tf_static'})
 """Recorded as transient local, so that players offer them to late subscribers."""
+SAVE_EVERY_NS = 1_000_000_000
+"""Messages of less than so much recorded time are lost when the process is killed."""
 
 _FOREVER = QosTime(2147483647, 4294967295)
 
@@ -49,9 +53,10 @@ def _qos(latched: bool) -> Qos:
 class BagWriter:
     """A new recording; use as a context manager, which completes it on leaving.
 
-    It has its name from then on. When the body raises or the disk is full, what was written until
-    then can be read too, but under the name that says unfinished, until the next try: see
-    ``whole_folder``.
+    It has its name from then on. When the body raises, the disk is full or the process is killed,
+    what was saved until then can be read too, but under the name that says unfinished, until the
+    next try: see ``whole_folder``. Messages are saved after every ``SAVE_EVERY_NS`` of their time;
+    who may have to wait for the next one calls ``save``.
 
     Args:
         path: new folder.
@@ -73,6 +78,7 @@ class BagWriter:
         self._writer: Writer | None = None
         self._connections: dict[tuple[str, str], Connection] = {}
         self._failure: BagError | None = None
+        self._saved_ns: int | None = None
         self._closing = ExitStack()
 
     def __enter__(self) -> BagWriter:
@@ -92,13 +98,16 @@ class BagWriter:
     def _complete(self) -> None:
         writer, self._writer = self._writer, None
         self._connections.clear()
-        if writer is not None:
-            with self._failure_as_bag_error(), ExitStack() as stack:
-                stack.callback(_abort, writer)
-                writer.close()
-                stack.pop_all()
+        if writer is None:
+            return
         if self._failure is not None:
+            # Metadata would count what is lost.
+            _abort(writer)
             raise self._failure
+        with self._failure_as_bag_error(), ExitStack() as stack:
+            stack.callback(_abort, writer)
+            writer.close()
+            stack.pop_all()
 
     def write(self, topic: str, message: Any, stamp_ns: int) -> None:  # noqa: ANN401
         """Add a message made by this package's builders or read from a recording.
@@ -113,6 +122,8 @@ class BagWriter:
         """Add a serialized message as it is; BagError for a type without known definition."""
         if self._writer is None:
             raise BagError(f'{self.path}: the recording is not open for writing')
+        if self._failure is not None:
+            raise self._failure
         with self._failure_as_bag_error():
             connection = self._connections.get((topic, msgtype))
             if connection is None:
@@ -121,6 +132,15 @@ class BagWriter:
                     offered_qos_profiles=[_qos(topic in LATCHED_TOPICS)])
                 self._connections[topic, msgtype] = connection
             self._writer.write(connection, stamp_ns, cdr)
+        if self._saved_ns is None or abs(stamp_ns - self._saved_ns) >= SAVE_EVERY_NS:
+            self.save()
+            self._saved_ns = stamp_ns
+
+    def save(self) -> None:
+        """From now on what was written can be read, also when the process is killed."""
+        if self._writer is not None and self._failure is None:
+            with self._failure_as_bag_error():
+                _to_file(self._writer)
 
     @contextmanager
     def _failure_as_bag_error(self) -> Generator[None, None, None]:
@@ -138,6 +158,16 @@ class BagWriter:
                                        f'{unfinished_path(self.path)}')
                 self._failure = self._failure or failure
             raise failure from None
+
+
+def _to_file(writer: Writer) -> None:
+    storage = writer.storage
+    if isinstance(storage, Sqlite3Writer):
+        storage.conn.commit()
+    elif isinstance(storage, McapWriter):
+        if storage.chunk.msgs:
+            storage.close_chunk()
+        storage.bio.flush()
 
 
 def _abort(writer: Writer) -> None:

@@ -38,6 +38,8 @@ PARAMETERS = (
 MAX_HELD = 100
 """Messages kept while the clock does not run yet; more are dropped."""
 CLOCK_POLL_S = 0.01
+SAVE_EVERY_S = 1.0
+"""A kill loses no older message, also when none follows or the clock stands still."""
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -85,6 +87,8 @@ class BagRecorder(OwningNode):
         if aside is not None:
             self.get_logger().warning(
                 f'an earlier recorder was killed; what it recorded is now {aside}')
+        self.create_timer(SAVE_EVERY_S, self._writer.save,
+                          clock=Clock(clock_type=ClockType.STEADY_TIME))
         self.closing.callback(self._write_what_waits)
         for topic, msgtype in wanted:
             self.create_subscription(

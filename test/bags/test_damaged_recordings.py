@@ -356,6 +356,15 @@ def test_fewer_messages_than_the_metadata_counts(tmp_path):
     assert any('23 of the 24 messages' in line for line in damage)
 
 
+def test_none_of_the_messages_that_the_metadata_counts(tmp_path):
+    path = write(tmp_path / 'bag', 'sqlite3')
+    with closing(sqlite3.connect(data_file(path))) as database:
+        database.execute('DELETE FROM messages')
+        database.commit()
+    with pytest.raises(BagError, match=r'0 of the 24 messages that metadata\.yaml counts'):
+        read(path)
+
+
 def split_recording(tmp_path):
     """Three files of a recording and the metadata that lists them."""
     path = tmp_path / 'split'
@@ -438,7 +447,7 @@ def test_recording_that_ended_in_the_middle_of_a_write(tmp_path):
     before = {f.name: f.read_bytes() for f in (tmp_path / 'cut').iterdir()}
     assert before[f'{file.name}-journal']
     found, damage = read(tmp_path / 'cut')
-    assert [m[2] for m in found] == [m[2] for m in messages(200, 900)]
+    assert found == list(messages(200, 900))
     assert 'middle of a write' in damage[0]
     assert {f.name: f.read_bytes() for f in (tmp_path / 'cut').iterdir()} == before
 

@@ -93,6 +93,22 @@ def test_without_a_clock_nothing_is_lost(recorder, probe, tmp_path):
     assert recorded_notes(tmp_path / 'bag') == [(0, 'lonely')]
 
 
+def test_a_kill_takes_no_message_that_another_was_to_save(recorder, probe, tmp_path):
+    """The clock stands at 0: what a kill at any moment leaves is what is in the file then."""
+    notes = probe.publisher(String, '/note')
+    probe.spin_until(notes.get_subscription_count)
+    for i in range(3):
+        notes.publish(String(data=str(i)))
+    probe.spin_until(lambda: len(recorder._held) == 3)
+    recorder._write_held(0)
+
+    def left():
+        return bag_info(tmp_path / 'bag.unfinished' / 'bag').counts
+
+    assert left() == {'/note': 1}
+    probe.spin_until(lambda: left() == {'/note': 3})
+
+
 def test_a_full_disk_ends_the_recorder_with_one_line(start_node, probe, tmp_path):
     """No file of the process may grow beyond 2 MB: EFBIG stands for ENOSPC."""
     bag = tmp_path / 'recordings' / 'bag'
