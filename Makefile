@@ -15,7 +15,7 @@ ifdef AMENT_PREFIX_PATH
 unexport AMENT_PREFIX_PATH PYTHONPATH LD_LIBRARY_PATH ROS_DISTRO RMW_IMPLEMENTATION
 endif
 
-.PHONY: help setup demo test lint benchmark train ladder clean
+.PHONY: help setup demo test lint benchmark soak train ladder clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -45,9 +45,15 @@ lint: $(READY)  ## ruff and mypy
 test: lint  ## lint, type-check and run every test
 	@$(BIN)/python -m pytest
 
+# The others take their time and judge instead of measuring.
+SPEEDS := $(filter-out benchmarks/fuzz.py benchmarks/soak.py,$(wildcard benchmarks/*.py))
+
 benchmark: $(READY)  ## print the speeds of this machine
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	@for script in $(SPEEDS); do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 	@echo '== the simulated street'; $(BIN)/python -m anymodal_seg_ros.sim benchmark
+
+soak: $(READY)  ## 12 minutes of random faults on a running node; wants an idle machine
+	@$(BIN)/python benchmarks/soak.py
 
 # Written last, so it is there only when the data set is complete.
 out/streets/dataset.json: | $(READY)
