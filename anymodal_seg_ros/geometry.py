@@ -26,6 +26,7 @@ from anymodal_seg_ros.lens import (
     valid_radius,
 )
 from anymodal_seg_ros.ranges import Range
+from anymodal_seg_ros.smooth import SmoothGrid
 
 Float32Array = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
@@ -36,6 +37,8 @@ MAX_ASPECT = 16
 FOV_RANGE_DEG = Range(0.1, 179.0)
 OFFSET_RANGE_M = Range(-1000.0, 1000.0)
 """Along each axis from the camera to anything else on the vehicle."""
+RAY_TOLERANCE = 1e-5
+"""Of directions with z = 1: a hundredth of a pixel at a focal length of 1000 pixels."""
 _MIN_Z_M = 1e-6
 optical_T_body: Float64Array = np.array([  # noqa: N816
     [0.0, -1.0, 0.0, 0.0],
@@ -110,9 +113,7 @@ class CameraModel:
             front = np.flatnonzero(points[:, 2] > _MIN_Z_M)
         xyz = points[front].astype(np.float64, copy=False)
         xy = xyz[:, :2] / xyz[:, 2:]
-        distorted = any(self.D)
-        fisheye = self.distortion_model == 'equidistant'
-        if distorted or fisheye:
+        if self._is_distorted:
             with np.errstate(over='ignore', invalid='ignore'):
                 limit = valid_radius(self.distortion_model, tuple(self.D.tolist()))
                 near = xy[:, 0] ** 2 + xy[:, 1] ** 2 <= limit * limit
@@ -127,22 +128,37 @@ class CameraModel:
                           & (v >= -0.5) & (v < self.height_px - 0.5))
         return uv, in_view
 
-    def ray_directions(self) -> Float64Array:
-        """Undistorted directions float64 [H, W, 3] through the pixel centres, with z = 1.
+    def rays(self, pixels: Float64Array) -> Float64Array:
+        """Undistorted directions float64 [N, 3] with z = 1 through ``pixels`` [N, 2].
 
         NaN for pixels which the lens model does not reach.
         """
-        u, v = np.meshgrid(np.arange(self.width_px, dtype=np.float64),
-                           np.arange(self.height_px, dtype=np.float64))
-        y = (v - self.K[1, 2]) / self.K[1, 1]
-        x = (u - self.K[0, 2] - self.K[0, 1] * y) / self.K[0, 0]
-        xy = np.stack([x, y], axis=-1).reshape(-1, 2)
-        if any(self.D) or self.distortion_model == 'equidistant':
-            xy = undistort(xy, self.distortion_model, self.D)
-        rays = np.ones((self.height_px, self.width_px, 3))
-        rays[..., :2] = xy.reshape(self.height_px, self.width_px, 2)
-        rays[np.isnan(rays[..., 0])] = np.nan
+        y = (pixels[:, 1] - self.K[1, 2]) / self.K[1, 1]
+        x = (pixels[:, 0] - self.K[0, 2] - self.K[0, 1] * y) / self.K[0, 0]
+        rays = np.stack([x, y, np.ones_like(x)], axis=-1)
+        if self._is_distorted:
+            rays[:, :2] = undistort(rays[:, :2], self.distortion_model, self.D)
+            rays[np.isnan(rays[:, 0])] = np.nan
         return rays
+
+    def ray_directions(self, columns: npt.NDArray[Any] | None = None,
+                       rows: npt.NDArray[Any] | None = None) -> Float64Array:
+        """Directions float64 [H, W, 3] as of ``rays`` through all pixel centres of the image, or
+        through those in these ``columns`` and ``rows``, ascending.
+
+        Those of a lens with distortion are good to ``RAY_TOLERANCE``.
+        """
+        u = np.asarray(np.arange(self.width_px) if columns is None else columns, np.float64)
+        v = np.asarray(np.arange(self.height_px) if rows is None else rows, np.float64)
+        if self._is_distorted:
+            rays = SmoothGrid(self.rays, u, v, RAY_TOLERANCE).values(0, v.size)
+            return np.ascontiguousarray(rays.transpose(1, 2, 0))
+        pixels = np.stack(np.meshgrid(u, v), axis=-1)
+        return self.rays(pixels.reshape(-1, 2)).reshape(v.size, u.size, 3)
+
+    @property
+    def _is_distorted(self) -> bool:
+        return any(self.D) or self.distortion_model == 'equidistant'
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

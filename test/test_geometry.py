@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.geometry import (
+    RAY_TOLERANCE,
     CameraModel,
     Rig,
     invert_transform,
@@ -56,14 +57,26 @@ def test_projection_agrees_with_opencv(model, D):
 @pytest.mark.parametrize(('model', 'D'), LENSES)
 def test_rays_project_back_to_their_pixels(model, D):
     lens = camera(model, D)
-    rays = lens.ray_directions()
-    assert rays.shape == (480, 640, 3)
-    reached = ~np.isnan(rays[..., 0])
+    pixels = np.stack(np.meshgrid(np.arange(640.0), np.arange(480.0)), axis=-1).reshape(-1, 2)
+    rays = lens.rays(pixels)
+    reached = ~np.isnan(rays[:, 0])
     assert reached.mean() > 0.4
     uv, in_view = lens.project(rays[reached])
-    rows, columns = np.nonzero(reached)
     assert in_view.all()
-    np.testing.assert_allclose(uv, np.stack([columns, rows], axis=1), atol=1e-4)
+    np.testing.assert_allclose(uv, pixels[reached], atol=1e-4)
+    directions = lens.ray_directions()
+    assert directions.shape == (480, 640, 3)
+    np.testing.assert_allclose(directions.reshape(-1, 3), rays, atol=2 * RAY_TOLERANCE)
+
+
+@pytest.mark.parametrize(('model', 'D'), LENSES)
+def test_rays_of_some_rows_and_columns(model, D):
+    lens = camera(model, D)
+    columns, rows = np.arange(3, 640, 7), np.arange(0, 480, 5)
+    pixels = np.stack(np.meshgrid(columns, rows), axis=-1).reshape(-1, 2).astype(float)
+    some = lens.ray_directions(columns, rows)
+    assert some.shape == (len(rows), len(columns), 3)
+    np.testing.assert_allclose(some.reshape(-1, 3), lens.rays(pixels), atol=2 * RAY_TOLERANCE)
 
 
 def test_far_off_axis_points_are_not_folded_back():

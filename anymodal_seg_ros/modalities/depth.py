@@ -32,6 +32,7 @@ from anymodal_seg_ros.modalities.plane import (
     Indices,
     nearest_indices,
     nearest_neighbour,
+    sampling_step,
     sensor_camera,
     shares_camera_view,
 )
@@ -205,9 +206,10 @@ def _view(rig: Rig, image_hw: tuple[int, int], size_hw: tuple[int, int]) -> _Vie
         rows, columns = nearest_indices(image_hw[0], height), nearest_indices(image_hw[1], width)
     else:
         # As many samples as the target has pixels per angle: more would only be overdrawn.
-        rows = np.arange(0, image_hw[0], max(1, int(own.K[1, 1] / camera.K[1, 1])))
-        columns = np.arange(0, image_hw[1], max(1, int(own.K[0, 0] / camera.K[0, 0])))
-        own_rays = own.ray_directions()[rows[:, None], columns].reshape(-1, 3)
+        least_px = sampling_step(image_hw, size_hw)
+        rows = np.arange(0, image_hw[0], max(least_px, int(own.K[1, 1] / camera.K[1, 1])))
+        columns = np.arange(0, image_hw[1], max(least_px, int(own.K[0, 0] / camera.K[0, 0])))
+        own_rays = own.ray_directions(columns, rows).reshape(-1, 3)
         moved_rays = (own_rays @ camera_T_depth[:3, :3].T).astype(np.float32)
     return _View(rows=rows, columns=columns, surface_maps=_surface_maps(rays, rig.up_camera),
                  up_rays=up_rays.astype(np.float32), moved_rays=moved_rays,
@@ -218,12 +220,13 @@ def _view(rig: Rig, image_hw: tuple[int, int], size_hw: tuple[int, int]) -> _Vie
 def _surface_maps(rays: npt.NDArray[np.float64], up_camera: npt.NDArray[np.float64]
                   ) -> Float32Array:
     """[3, 4, h, w] for :func:`_angle_to_up`: x, y, z and upward part of three ray products."""
-    ray_u, ray_v = np.gradient(rays, axis=1), np.gradient(rays, axis=0)
-    products = (np.cross(ray_v, ray_u), np.cross(rays, ray_u), np.cross(ray_v, rays))
-    maps = np.stack([np.concatenate([item, (item @ up_camera)[..., None]], axis=-1)
-                     for item in products]).transpose(0, 3, 1, 2)
-    known: Float32Array = np.nan_to_num(maps).astype(np.float32)
-    return known
+    ray = np.ascontiguousarray(rays.transpose(2, 0, 1))
+    ray_u, ray_v = np.gradient(ray, axis=2), np.gradient(ray, axis=1)
+    maps = np.empty((3, 4, *rays.shape[:2]), dtype=np.float32)
+    for product, factors in zip(maps, ((ray_v, ray_u), (ray, ray_u), (ray_v, ray)), strict=True):
+        normal = np.cross(*factors, axis=0)
+        product[:3], product[3] = normal, np.tensordot(up_camera, normal, axes=1)
+    return np.nan_to_num(maps, copy=False)
 
 
 def _angle_to_up(z_m: Float32Array, surface_maps: Float32Array) -> Float32Array:

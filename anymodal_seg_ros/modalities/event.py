@@ -25,15 +25,24 @@ from anymodal_seg_ros.modalities.images import ColorDecoder, decode_color
 from anymodal_seg_ros.modalities.plane import (
     nearest_indices,
     resize_nearest,
+    sensor_camera,
     shares_camera_view,
 )
 from anymodal_seg_ros.ranges import Range
 from anymodal_seg_ros.samples import EVENT_DTYPE
+from anymodal_seg_ros.smooth import SmoothGrid
 
 Int64Array = npt.NDArray[np.int64]
 POLARITY_FIELDS = ('pol', 'p', 'polarity')
 TIME_FIELDS = ('t', 'ts', 'time', 'timestamp')
 MAX_WINDOW_EVENTS = 4_000_000
+EXACT_SIDE_PX = 1280
+CELLS_PER_PIXEL = 2
+"""A sensor of more pixels than this along a side, and of more than so many to a pixel of the
+network, is placed by cells: an event is then off by a quarter of a network pixel at most."""
+PIXEL_TOLERANCE = 0.01
+"""Of the network pixel on which a pixel of the sensor falls."""
+_ROWS_AT_ONCE = 32
 _NS_PER_S = 1_000_000_000
 _ABSOLUTE_WITHIN_NS = 10 * _NS_PER_S
 _LONGEST_BATCH_NS = 3600 * _NS_PER_S
@@ -144,8 +153,8 @@ class EventEncoder:
     count_clip: int = 4
     frame_positive: str = 'red'
     channel_names: ClassVar[tuple[str, str, str]] = ('positive', 'negative', 'recency')
-    _pixels: LastBuilt[npt.NDArray[np.int32]] = field(init=False, repr=False, compare=False,
-                                                      default_factory=LastBuilt)
+    _placings: LastBuilt[_Placing] = field(init=False, repr=False, compare=False,
+                                           default_factory=LastBuilt)
 
     def __post_init__(self) -> None:
         Range(0.001, 10000.0).check('window_ms', self.window_ms)
@@ -159,7 +168,7 @@ class EventEncoder:
         camera = rig.camera_of('event')
         image = np.zeros((*size_hw, 3), dtype=np.uint8)
         x, y = data['x'], data['y']
-        pixel_of = self._pixel_of(rig, (camera.height_px, camera.width_px), size_hw)
+        placing = self._placing(rig, (camera.height_px, camera.width_px), size_hw)
         on_sensor = (x < camera.width_px) & (y < camera.height_px)
         if not on_sensor.all():
             data, x, y = data[on_sensor], x[on_sensor], y[on_sensor]
@@ -167,7 +176,7 @@ class EventEncoder:
             return image
         t_ns = data['t_ns']
         age_ns = t_ns.max() - t_ns
-        pixel = pixel_of[y.astype(np.int32) * np.int32(camera.width_px) + x]
+        pixel = placing.pixels(x, y)
         window_ns = self.window_ms * 1e6
         used = (pixel >= 0) & (age_ns < window_ns)
         pixel, age_ns, positive = pixel[used], age_ns[used], data['polarity'][used]
@@ -188,23 +197,14 @@ class EventEncoder:
         counts = np.minimum(np.bincount(pixels, minlength=num_pixels), self.count_clip)
         return np.rint(counts * (255.0 / self.count_clip)).astype(np.uint8)
 
-    def _pixel_of(self, rig: Rig, image_hw: tuple[int, int], size_hw: tuple[int, int]
-                  ) -> npt.NDArray[np.int32]:
-        return self._pixels.get(rig, (*image_hw, *size_hw),
-                                lambda: _network_pixels(rig, image_hw, size_hw))
+    def _placing(self, rig: Rig, image_hw: tuple[int, int], size_hw: tuple[int, int]) -> _Placing:
+        return self._placings.get(rig, (*image_hw, *size_hw),
+                                  lambda: _placing(rig, image_hw, size_hw))
 
     def _encode_frame(self, frame: npt.NDArray[Any], rig: Rig,
                       size_hw: tuple[int, int]) -> Uint8Array:
-        if shares_camera_view(rig, 'event'):
-            drawn = resize_nearest(frame, size_hw)
-        else:
-            image_hw = (frame.shape[0], frame.shape[1])
-            pixel_of = self._pixel_of(rig, image_hw, size_hw)
-            lit = np.flatnonzero((frame[..., 0] | frame[..., 2]).reshape(-1))
-            lit = lit[pixel_of[lit] >= 0]
-            drawn = np.zeros((size_hw[0] * size_hw[1], 3), dtype=np.uint8)
-            np.maximum.at(drawn, pixel_of[lit], frame.reshape(-1, 3)[lit])
-            drawn = drawn.reshape(*size_hw, 3)
+        drawn = self._placing(rig, (frame.shape[0], frame.shape[1]), size_hw).drawn(
+            frame, size_hw)
         image = np.empty((*size_hw, 3), dtype=np.uint8)
         positive = 0 if self.frame_positive == 'red' else 2
         image[..., 0] = drawn[..., positive]
@@ -223,21 +223,65 @@ EVENT = Modality(
 )
 
 
-def _network_pixels(rig: Rig, image_hw: tuple[int, int],
-                    size_hw: tuple[int, int]) -> npt.NDArray[np.int32]:
-    """For each pixel of the event camera the flat network pixel it falls on, -1 for none."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Placing:
+    """On which network pixel each pixel of the sensor falls."""
+
+    columns: npt.NDArray[np.int32]
+    row_starts: npt.NDArray[np.int32]
+    """``row_starts[y] + columns[x]`` is the flat network pixel, or the cell of the table."""
+    table: npt.NDArray[np.int32] | None = None
+    """Network pixels [rows, columns] of the cells of a sensor with a lens or attitude of its own,
+    -1 for none."""
+
+    def pixels(self, x: npt.NDArray[Any], y: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
+        pixels: npt.NDArray[np.int32] = self.row_starts[y] + self.columns[x]
+        return pixels if self.table is None else self.table.reshape(-1)[pixels]
+
+    def drawn(self, frame: npt.NDArray[Any], size_hw: tuple[int, int]) -> Uint8Array:
+        """Red and blue of [h, w, 3]: the brightest of the pixels that meet."""
+        if self.table is None:
+            return resize_nearest(frame, size_hw)
+        frame = resize_nearest(frame, self.table.shape)
+        lit = np.flatnonzero((self.table >= 0) & ((frame[..., 0] | frame[..., 2]) > 0))
+        pixels, colors = self.table.reshape(-1)[lit], frame.reshape(-1, 3)[lit]
+        drawn = np.zeros((3, size_hw[0] * size_hw[1]), dtype=np.uint8)
+        for channel in (0, 2):
+            np.maximum.at(drawn[channel], pixels, colors[:, channel])
+        return drawn.T.reshape(*size_hw, 3)
+
+
+def _placing(rig: Rig, image_hw: tuple[int, int], size_hw: tuple[int, int]) -> _Placing:
+    is_aligned = shares_camera_view(rig, 'event')
+    target_hw = size_hw if is_aligned else _num_cells(image_hw, size_hw)
+    return _Placing(
+        columns=nearest_indices(target_hw[1], image_hw[1]).astype(np.int32),
+        row_starts=(nearest_indices(target_hw[0], image_hw[0]) * target_hw[1]).astype(np.int32),
+        table=None if is_aligned else _table(rig, image_hw, size_hw, target_hw))
+
+
+def _num_cells(image_hw: tuple[int, int], size_hw: tuple[int, int]) -> tuple[int, int]:
+    rows, columns = (min(side_px, max(EXACT_SIDE_PX, CELLS_PER_PIXEL * network_px))
+                     for side_px, network_px in zip(image_hw, size_hw, strict=True))
+    return rows, columns
+
+
+def _table(rig: Rig, image_hw: tuple[int, int], size_hw: tuple[int, int],
+           cells_hw: tuple[int, int]) -> npt.NDArray[np.int32]:
     height, width = size_hw
-    if shares_camera_view(rig, 'event'):
-        rows = nearest_indices(height, image_hw[0])
-        columns = nearest_indices(width, image_hw[1])
-        return (rows[:, None] * width + columns).astype(np.int32).reshape(-1)
-    own = rig.camera_of('event').resized(image_hw[1], image_hw[0])
-    rays = own.ray_directions().reshape(-1, 3) @ rig.extrinsic('event')[:3, :3].T
-    uv, in_view = rig.camera.resized(width, height).project(rays)
-    pixels = np.full(len(rays), -1, dtype=np.int32)
-    column, row = np.floor(uv[in_view] + 0.5).astype(np.int32).T
-    pixels[in_view] = row * width + column
-    return pixels
+    own = sensor_camera(rig, 'event', image_hw).resized(cells_hw[1], cells_hw[0])
+    camera = rig.camera.resized(width, height)
+    turn = rig.extrinsic('event')[:3, :3].T
+    grid = SmoothGrid(lambda pixels: camera.project(own.rays(pixels) @ turn)[0],
+                      np.arange(cells_hw[1], dtype=np.float64),
+                      np.arange(cells_hw[0], dtype=np.float64), PIXEL_TOLERANCE)
+    table = np.empty(cells_hw, dtype=np.int32)
+    for first in range(0, cells_hw[0], _ROWS_AT_ONCE):
+        column, row = np.floor(grid.values(first, first + _ROWS_AT_ONCE) + 0.5)
+        with np.errstate(invalid='ignore'):
+            seen = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+        table[first:first + _ROWS_AT_ONCE] = np.where(seen, row * width + column, -1.0)
+    return table
 
 
 def _pixel_coordinates(values: npt.NDArray[Any], name: str) -> npt.NDArray[np.int32]:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.geometry import MAX_ASPECT, CameraModel, Rig
 
 Indices = npt.NDArray[np.intp]
+SAMPLES_PER_PIXEL = 8
+"""How many measurements are drawn for each pixel of a picture, on average and at most."""
 
 
 def network_size(camera_hw: tuple[int, int], short_side_px: int,
@@ -75,6 +78,12 @@ def nearest_neighbour(depth_m: npt.NDArray[np.float32], size_px: int) -> Indices
             np.minimum(axis_first[shift:], before[:-shift], out=axis_first[shift:])
             np.minimum(axis_first[:-shift], before[shift:], out=axis_first[:-shift])
     return (key & 0xFFFFFFFF).astype(np.intp)
+
+
+def sampling_step(image_hw: tuple[int, int], target_hw: tuple[int, int]) -> int:
+    """Every how many-th row and column of an image suffice to draw a picture of ``target_hw``."""
+    wanted = SAMPLES_PER_PIXEL * target_hw[0] * target_hw[1]
+    return math.ceil(math.sqrt(image_hw[0] * image_hw[1] / wanted))
 
 
 def sensor_camera(rig: Rig, name: str, image_hw: tuple[int, int]) -> CameraModel:

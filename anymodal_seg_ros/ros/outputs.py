@@ -16,6 +16,7 @@ from sensor_msgs.msg import Image, PointCloud2
 
 from anymodal_seg_ros.geometry import Rig, rasterize_nearest, transform_points
 from anymodal_seg_ros.labels import UNLABELLED, LabelSpace
+from anymodal_seg_ros.modalities.plane import sampling_step, sensor_camera
 from anymodal_seg_ros.ros.conversions import (
     LABEL_INFO_TYPE,
     image_to_message,
@@ -129,11 +130,13 @@ def labelled_cloud(
     if 'depth' not in samples:
         return None
     depth_m = samples['depth'].data
-    camera = rig.camera_of('depth')
-    if depth_m.shape != (camera.height_px, camera.width_px):
-        camera = camera.resized(depth_m.shape[1], depth_m.shape[0])
+    height, width = depth_m.shape
+    step = sampling_step((height, width), labels.shape)
+    camera = sensor_camera(rig, 'depth', (height, width))
+    directions = camera.ray_directions(np.arange(0, width, step), np.arange(0, height, step))
+    depth_m = depth_m[::step, ::step]
     seen = np.isfinite(depth_m)
-    rays: npt.NDArray[Any] = camera.ray_directions()[seen]
+    rays: npt.NDArray[Any] = directions[seen]
     points = transform_points(rig.extrinsic('depth'), rays * depth_m[seen][:, None])
     uv, in_view = rig.camera.project(points)
     points, uv = points[in_view], uv[in_view]

@@ -13,8 +13,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = 'anymodal_seg_ros'
 
 GROUND = {'stopping', 'errors', 'ranges', 'documents', 'samples', 'resources', 'labels', 'lens',
-          'geometry', 'calibration', 'intrinsics', 'extrinsics', 'metrics', 'unfinished',
-          '__init__'}
+          'smooth', 'geometry', 'calibration', 'intrinsics', 'extrinsics', 'metrics',
+          'unfinished', '__init__'}
 BELOW_HEALTH = GROUND | {'modalities', 'corruption'}
 BELOW_BUNDLE = BELOW_HEALTH | {'sync', 'health', 'models'}
 BELOW_PIPELINE = BELOW_BUNDLE | {'bundle', 'inference'}

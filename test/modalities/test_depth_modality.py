@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from anymodal_seg_ros.errors import BadMessageError, ConfigError
-from anymodal_seg_ros.geometry import CameraModel, Rig, rotation_from_rpy
+from anymodal_seg_ros.geometry import CameraModel, Rig, rasterize_nearest, rotation_from_rpy
+from anymodal_seg_ros.lens import undistort
 from anymodal_seg_ros.modalities import DepthEncoder
 from anymodal_seg_ros.modalities.depth import DepthDecoder, decode_depth
 
@@ -210,6 +211,35 @@ def test_distorted_reference_camera_receives_the_undistorted_depth():
     assert image[24, 0, 0] == 0, 'barrel distortion pulls the border inwards'
     expected = 1 + 254 * (1.5 - 10.0 * bent.ray_directions()[24, 20, 1] + 1) / 8
     assert abs(image[24, 20, 1] - expected) <= 1
+
+
+def test_a_huge_depth_camera_costs_what_the_network_needs(monkeypatch):
+    """A wide one, of which the reference camera sees little, too."""
+    traced = []
+
+    def counted(xy, model, D):
+        traced.append(len(xy))
+        return undistort(xy, model, D)
+    monkeypatch.setattr('anymodal_seg_ros.geometry.undistort', counted)
+    drawn = []
+
+    def drawn_of(uv, *args):
+        drawn.append(len(uv))
+        return rasterize_nearest(uv, *args)
+    monkeypatch.setattr('anymodal_seg_ros.modalities.depth.rasterize_nearest', drawn_of)
+    beside = np.eye(4)
+    beside[0, 3] = 0.2
+    for focal_px in (4096.0, 1024.0):
+        K = np.array([[focal_px, 0, 4095.5], [0, focal_px, 4095.5], [0, 0, 1]])
+        huge = CameraModel(width_px=8192, height_px=8192, K=K,
+                           D=np.array([-0.02, 0.0, 0.0, 0.0, 0.0]))
+        rig = Rig(camera=CAMERA, cameras={'depth': huge}, camera_T={'depth': beside})
+        depth_m = np.broadcast_to(np.float32(10.0), (8192, 8192))
+        image = DepthEncoder().encode(depth_m, rig, (96, 128))
+        assert focal_px < 4096.0 or (image[4:-4, 4:-4, 0] == 128).all()
+        assert sum(traced) < 80_000
+        assert drawn[-1] <= 8 * 96 * 128
+        traced.clear()
 
 
 @pytest.mark.parametrize('settings', [

@@ -4,6 +4,7 @@
 
 import math
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from anymodal_seg_ros.errors import BadMessageError, ConfigError
 from anymodal_seg_ros.geometry import CameraModel, Rig, rotation_from_rpy
+from anymodal_seg_ros.lens import undistort
 from anymodal_seg_ros.modalities import EventEncoder, EventWindow
 from anymodal_seg_ros.modalities.event import MAX_WINDOW_EVENTS, decode_events
 from anymodal_seg_ros.samples import EVENT_DTYPE
@@ -303,3 +305,63 @@ def test_what_was_handed_out_does_not_change():
 def test_window_of_no_length():
     with pytest.raises(ConfigError, match='window_ns is 0'):
         EventWindow(0)
+
+
+HUGE = {'width_px': 8192, 'height_px': 8192, 'D': np.array([-0.2, 0.05, 0.001, -0.001, 0.0]),
+        'K': np.array([[4096.0, 0.0, 4095.5], [0.0, 4096.0, 4095.5], [0.0, 0.0, 1.0]])}
+
+
+@pytest.fixture
+def num_undistorted(monkeypatch):
+    """How many pixels were traced through a lens, in a list of one."""
+    count = [0]
+
+    def counted(xy, model, D):
+        count[0] += len(xy)
+        return undistort(xy, model, D)
+    monkeypatch.setattr('anymodal_seg_ros.geometry.undistort', counted)
+    return count
+
+
+def test_a_huge_lens_is_placed_where_opencv_sees_it(num_undistorted):
+    own, size_hw = CameraModel(**HUGE), (480, 640)
+    turned = np.eye(4)
+    turned[:3, :3] = rotation_from_rpy(0.0, math.radians(10), 0.0)
+    rig = RIG.with_camera('event', own).with_extrinsic('event', turned)
+    points = np.random.default_rng(3).uniform((-0.7, -0.7, 1.0), (0.7, 0.7, 1.0), (300, 3))
+    zero = np.zeros(3)
+    x, y = np.rint(cv2.projectPoints(points, zero, zero, own.K, own.D)[0][:, 0]).T
+    reference = CAMERA.resized(640, 480)
+    moved = points @ turned[:3, :3].T
+    uv = cv2.projectPoints(moved, zero, zero, reference.K, reference.D)[0][:, 0]
+    inside = ((uv > 1.0) & (uv < (638.0, 478.0))).all(axis=1)
+    assert inside.sum() > 150
+    events = batch((a, b, 0, True) for a, b in zip(x[inside], y[inside], strict=True))
+    lit = np.argwhere(EventEncoder().encode(events, rig, size_hw).any(axis=2))[:, ::-1]
+    distance = np.abs(lit[:, None] - uv[inside]).max(axis=2)
+    # A quarter of a pixel for the cell, and what an event's rounding to its pixel amounts to.
+    assert distance.min(axis=0).max() < 0.5 + 0.35
+    assert distance.min(axis=1).max() < 0.5 + 0.35
+    assert num_undistorted[0] < 20_000
+
+
+def test_a_frame_of_a_huge_lens_is_placed_as_its_events_are(num_undistorted):
+    rig = RIG.with_camera('event', CameraModel(**HUGE))
+    frame = np.broadcast_to(np.array([255, 0, 0], np.uint8), (8192, 8192, 3))
+    image = EventEncoder().encode(frame, rig, (96, 128))
+    reached = np.zeros((96, 128), bool)
+    in_view = CameraModel(**HUGE).project(
+        CAMERA.resized(128, 96).ray_directions().reshape(-1, 3))[1]
+    reached.reshape(-1)[in_view] = True
+    assert (image.any(axis=2) == reached).mean() > 0.99
+    assert num_undistorted[0] < 20_000
+
+
+def test_an_unchanged_rig_is_placed_once(num_undistorted):
+    rig = RIG.with_camera('event', CameraModel(**HUGE))
+    encoder, events = EventEncoder(), batch([(4000, 4000, 0, True)])
+    encoder.encode(events, rig, (48, 64))
+    first = num_undistorted[0]
+    assert first > 0
+    encoder.encode(events, rig, (48, 64))
+    assert num_undistorted[0] == first
