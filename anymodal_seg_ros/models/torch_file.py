@@ -33,6 +33,7 @@ READ_ERRORS = (
 )
 """What the readers raise on bytes that are no tensors: unpickling rubbish fails anywhere."""
 _PIECE_BYTES = 1 << 20
+_DOS_FOLDER = 0x10
 
 
 def load_torch_file(path: Path) -> Any:  # noqa: ANN401 - whatever was saved
@@ -66,6 +67,9 @@ def _check_members(path: Path) -> None:
             try:
                 if member.compress_type != zipfile.ZIP_STORED:
                     raise ValueError('it is compressed')
+                if member.external_attr & _DOS_FOLDER:
+                    # torch would leave the memory of its tensor as it found it.
+                    raise ValueError('it is marked as a folder')
                 with archive.open(member) as stream:
                     while stream.read(_PIECE_BYTES):
                         pass

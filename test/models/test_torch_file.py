@@ -49,6 +49,10 @@ def payloads():
 
 PAYLOADS = list(payloads())
 LAST_TENSOR_BYTE = max(at + size for name, at, size in PAYLOADS if '/data/' in name) - 1
+FIRST_DIRECTORY_ENTRY = WHOLE.index(b'PK\x01\x02')
+ATTRIBUTES = [at + 38 for at in range(FIRST_DIRECTORY_ENTRY, len(WHOLE))
+              if WHOLE[at:at + 4] == b'PK\x01\x02']
+"""Where the members' attributes are, among which is that of a folder."""
 
 
 @pytest.mark.parametrize('options', [{}, {'_use_new_zipfile_serialization': False}])
@@ -57,10 +61,7 @@ def test_what_was_saved_comes_back(path, options):
     assert same(load_torch_file(path), STATE)
 
 
-@settings(max_examples=300)
-@given(position=st.integers(0, len(WHOLE) - 1), bit=st.integers(0, 7))
-@example(position=LAST_TENSOR_BYTE, bit=0)
-def test_a_flipped_bit_is_found_or_changes_nothing(path, position, bit):
+def assert_found_or_harmless(path, position, bit):
     damaged = bytearray(WHOLE)
     damaged[position] ^= 1 << bit
     path.write_bytes(damaged)
@@ -69,6 +70,23 @@ def test_a_flipped_bit_is_found_or_changes_nothing(path, position, bit):
     except ConfigError:
         return
     assert same(state, STATE)
+
+
+def test_a_member_that_is_marked_as_a_folder_is_refused(path):
+    """Its checksum is right all the same."""
+    for position in ATTRIBUTES:
+        damaged = bytearray(WHOLE)
+        damaged[position] ^= 0x10
+        path.write_bytes(damaged)
+        with pytest.raises(ConfigError, match='it is marked as a folder'):
+            load_torch_file(path)
+
+
+@settings(max_examples=300)
+@given(position=st.integers(0, len(WHOLE) - 1), bit=st.integers(0, 7))
+@example(position=LAST_TENSOR_BYTE, bit=0)
+def test_a_flipped_bit_is_found_or_changes_nothing(path, position, bit):
+    assert_found_or_harmless(path, position, bit)
 
 
 @pytest.mark.parametrize(('name', 'at', 'size'), [part for part in PAYLOADS if part[2]])
