@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import signal
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -259,14 +260,52 @@ def test_wrong_frames_to_hold_out_are_refused(deliver_root, tmp_path, capsys, se
     assert re.search(match, capsys.readouterr().err)
 
 
-def test_a_run_that_was_killed_before_its_first_checkpoint_is_begun_anew(deliver_root, tmp_path):
-    run = tmp_path / 'run'
-    run.mkdir()
-    for name in ('recipe.yaml', 'recipe.yaml.unfinished', 'checkpoint.pt.unfinished'):
-        (run / name).write_bytes(b'half a')
-    assert command(deliver_root, run, 'epochs=0.5') == 0
-    assert (run / 'bundle').is_dir()
-    assert not list(run.glob('*.unfinished'))
+class Killed(BaseException):
+    """As SIGKILL: what was to be tidied up afterwards is left."""
+
+
+def kill_before(patch, name):
+    """From when something is to get this name on, nothing on the disk changes."""
+    alive = [True]
+
+    def guard(owner, function_name):
+        function = getattr(owner, function_name)
+
+        def call(*arguments, **options):
+            if function_name in ('rename', 'replace') and Path(arguments[-1]).name == name:
+                alive.clear()
+            if not alive:
+                raise Killed
+            return function(*arguments, **options)
+
+        patch.setattr(owner, function_name, call)
+
+    for function_name in ('rename', 'replace', 'unlink', 'rmdir'):
+        guard(Path, function_name)
+    guard(shutil, 'rmtree')
+
+
+def test_a_command_that_is_killed_again_and_again_ends_as_one_that_is_not(
+        deliver_root, tmp_path, monkeypatch):
+    """Each start goes on where there is a checkpoint, and begins anew where there is none."""
+    straight, run = tmp_path / 'straight', tmp_path / 'run'
+    settings = ('epochs=0.7', 'data.score_split=none')
+    assert command(deliver_root, straight, *settings) == 0
+    for name, left in (
+            ('recipe.yaml', {'recipe.yaml.unfinished'}),
+            ('checkpoint.pt', {'recipe.yaml', 'checkpoint.pt.unfinished'}),
+            ('metrics.csv', {'recipe.yaml', 'checkpoint.pt', 'metrics.csv.unfinished'}),
+            ('bundle', {'recipe.yaml', 'checkpoint.pt', 'metrics.csv', 'tensorboard',
+                        'bundle.unfinished'})):
+        resume = ['--resume'] if (run / 'checkpoint.pt').is_file() else []
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            kill_before(patch, name)
+            command(deliver_root, run, *settings, *resume)
+        assert {path.name for path in run.iterdir()} == left
+    assert command(deliver_root, run, *settings, '--resume') == 0
+    assert {path.name for path in run.iterdir()} == {path.name for path in straight.iterdir()}
+    assert (run / 'bundle' / WEIGHTS_FILE).read_bytes() == (
+        straight / 'bundle' / WEIGHTS_FILE).read_bytes()
 
 
 def test_a_run_that_was_ended_while_it_was_scored_has_no_bundle_yet(

@@ -436,6 +436,28 @@ def test_a_full_disk_stops_the_curves_and_names_the_checkpoint(frames, tmp_path,
         trainer.fit()
 
 
+def test_rows_of_an_earlier_process_are_kept_up_to_its_checkpoint(tmp_path):
+    path = tmp_path / METRICS_FILE
+    path.write_text('step,samples,elapsed_s,lr,total\n2,4,0.5,0.1,7\n4,8,1.0,0.1,6\n'
+                    '6,12,1.5,0.1,5\n8,1')
+    with Journal(tmp_path, ('total',), 2, start_step=4):
+        assert [row['step'] for row in curve(tmp_path)] == ['2', '4']
+
+
+@pytest.mark.parametrize(('text', 'says'), [
+    (b'step,total\n2,7\n\xff,6\n', r'metrics\.csv is not CSV, nor text'),
+    (b'step,total\n2,7\nx,6\n', r'metrics\.csv, line 3 is no row of figures; move the file away'),
+    (b'step,total\n2,7\n4\n', 'line 3 is no row'), ('step,total\n²,6\n'.encode(), 'line 2 is no'),
+    (b'step,total\n' + b'9' * 5000 + b',6\n', 'line 2 is no row'), (b'a,b\n1,2\n', 'line 2 is no'),
+    (b'step,total\n2,"' + b'7' * 200_000 + b'\n', 'is not CSV: field larger'),
+])
+def test_damaged_figures_of_an_earlier_process_are_named(tmp_path, text, says):
+    (tmp_path / METRICS_FILE).write_bytes(text)
+    with pytest.raises(ConfigError, match=says):
+        Journal(tmp_path, ('total',), 2, start_step=4)
+    assert (tmp_path / METRICS_FILE).read_bytes() == text
+
+
 def test_curves_are_in_tensorboard_s_format(tmp_path):
     """Records of length, its checksum, an Event, its checksum: read by the format's own words."""
     with Journal(tmp_path, ('total',), 2, start_step=4) as journal:
