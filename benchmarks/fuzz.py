@@ -30,7 +30,7 @@ from typing import TextIO
 import cv2
 import numpy as np
 import torch
-from fuzzing import files, messages
+from fuzzing import files, messages, receiving, weights
 from fuzzing.measure import Cost, Meter
 from fuzzing.target import Read, Target
 from tqdm import tqdm
@@ -125,15 +125,16 @@ class Fuzzer:
         in_memory = Path('/dev/shm')
         folder = self._stack.enter_context(tempfile.TemporaryDirectory(
             prefix='fuzz.', dir=in_memory if in_memory.is_dir() else None))
-        known = [*messages.targets(), *files.targets(Path(folder))]
+        known = [*messages.targets(), *receiving.targets(), *files.targets(Path(folder)),
+                 *weights.targets(Path(folder))]
         unknown = sorted(set(self._only) - {target.name for target in known})
         if unknown:
             raise SystemExit(f'no target {unknown[0]!r}; there are '
                              f'{", ".join(target.name for target in known)}')
         targets = [target for target in known if not self._only or target.name in self._only]
-        weights = np.array([target.weight for target in targets], float)
+        shares = np.array([target.weight for target in targets], float)
         self.targets = targets
-        self._bounds = np.cumsum(weights / weights.sum())
+        self._bounds = np.cumsum(shares / shares.sum())
         self._meter = Meter(ENDED_AFTER_S)
         return self
 

@@ -66,7 +66,8 @@ class IntensityScale:
     def fractions(self, values: npt.NDArray[Any]) -> Float32Array:
         """float32 [N] in 0..1 of the intensities [N] of one scan; what is not finite is 0."""
         if values.dtype.kind == 'f':
-            raw = np.nan_to_num(values.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+            with np.errstate(over='ignore'):
+                raw = np.nan_to_num(values.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
         else:
             raw = values.astype(np.float32)
         if not self.is_given:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Files: recordings, bundles, checkpoints, tables in YAML and JSON, data sets."""
+"""Files: recordings, tables in YAML and JSON, data sets."""
 
 from __future__ import annotations
 
@@ -9,29 +9,30 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
-import torch
 import yaml
-from ros_streams.tiny_bundle import write_tiny_bundle
-from safetensors.torch import save as save_safetensors
 
 from anymodal_seg_ros import bags
-from anymodal_seg_ros.bundle import CONFIG_FILE, WEIGHTS_FILE, load_bundle
 from anymodal_seg_ros.corruption import FaultSchedule
 from anymodal_seg_ros.geometry import CameraModel
 from anymodal_seg_ros.labels import load_label_space
 from anymodal_seg_ros.modalities import MODALITIES
-from anymodal_seg_ros.models.mit import BACKBONES, MixTransformer
-from anymodal_seg_ros.models.weights import load_encoder_weights
 from anymodal_seg_ros.resources import resource_path
+from anymodal_seg_ros.ros.launch_arguments import parameters
 from anymodal_seg_ros.sim.vehicle import load_sensors
+from fuzzing.inputs import broken_json, broken_yaml, dumped, read_file, read_in
 from fuzzing.messages import STAMP_NS
-from fuzzing.mutation import altered, altered_text, damaged, pick, with_checksums
-from fuzzing.target import MAX_INPUT_BYTES, Read, Target
-from training.checkpoint import KEYS, read_checkpoint
+from fuzzing.mutation import (
+    HOSTILE_TEXTS,
+    HOSTILE_VALUES,
+    altered_text,
+    damaged,
+    pick,
+    with_checksums,
+)
+from fuzzing.target import Read, Target
 from training.config import TrainConfig
 from training.datasets import DATASETS, load_label_map
 from training.datasets.deliver import read_manifest
@@ -48,12 +49,6 @@ def targets(folder: Path) -> Iterator[Target]:
     yield from _tables(folder)
     yield from _datasets(folder)
     yield from _recordings(folder)
-    yield from _weights(folder)
-
-
-def _read_file(path: Path, data: bytes, read: Callable[[Path], object]) -> Read:
-    path.write_bytes(data[:MAX_INPUT_BYTES - 1])
-    return lambda: read(path)
 
 
 # Tables
@@ -68,12 +63,35 @@ def _tables(folder: Path) -> Iterator[Target]:
         'vehicle sensors': (config / 'sensors', 'sim.yaml', load_sensors),
         'label map': (config / 'label_maps', 'cityscapes-to-deliver.yaml', load_label_map),
         'label codes': (config / 'label_maps', 'carla-0.9.14.yaml', load_label_codes),
+        'parameter file': (config, 'anymodal_seg.yaml', lambda path: parameters(str(path))),
     }
     for name, (place, file, read) in readers.items():
         text = (place / file).read_text(encoding='utf-8')
         yield _yaml_target(folder, name, text, read)
+    yield _override_target()
     splits = yaml.safe_dump({f'drive_{i}': 'train' for i in range(9)})
     yield _yaml_target(folder, 'splits', splits, splits_from_yaml)
+
+
+def _override_target() -> Target:
+    recipe = resource_path('config') / 'training' / 'debug.yaml'
+    keys = ('seed', 'output', 'data.root', 'data.workers', 'optim.lr', 'optim', 'method.name',
+            'method.options.kernel', 'model.backbone', 'stages', 'stages.0', 'dropout', 'x', '')
+    taken = ('seed=3', 'output=out', 'data.root=data', 'data.workers=0', 'device=cpu')
+
+    def prepare(rng: Rng) -> Read:
+        given = []
+        for _ in range(int(rng.integers(1, 5))):
+            if rng.random() < 0.7:
+                given.append(pick(rng, taken))
+                continue
+            value = dumped(pick(rng, HOSTILE_VALUES)) if rng.random() < 0.5 else str(
+                pick(rng, HOSTILE_TEXTS))
+            text = f'{pick(rng, keys)}={value}'
+            given.append(altered_text(rng, text) if rng.random() < 0.2 else text)
+        return lambda: TrainConfig.from_yaml(recipe, tuple(given))
+
+    return Target(name='override', weight=2, prepare=prepare)
 
 
 def _yaml_target(folder: Path, name: str, text: str, read: Callable[[Path], object]) -> Target:
@@ -81,28 +99,9 @@ def _yaml_target(folder: Path, name: str, text: str, read: Callable[[Path], obje
     data = yaml.safe_load(text)
 
     def prepare(rng: Rng) -> Read:
-        return _read_file(path, _broken_yaml(rng, data, text), read)
+        return read_file(path, broken_yaml(rng, data, text), read)
 
     return Target(name=name, weight=2, prepare=prepare)
-
-
-def _broken_yaml(rng: Rng, data: Any, text: str) -> bytes:  # noqa: ANN401 - what YAML holds
-    kind = rng.random()
-    if kind < 0.4:
-        return _dumped(altered(rng, data)).encode('utf-8', 'surrogatepass')
-    if kind < 0.85:
-        return altered_text(rng, text).encode('utf-8', 'surrogatepass')
-    if kind < 0.99:
-        return damaged(rng, text.encode())
-    return (text * 10_000).encode()[:MAX_INPUT_BYTES - 1]
-
-
-def _dumped(data: Any) -> str:  # noqa: ANN401
-    """As JSON, which YAML reads too, and much faster to write."""
-    try:
-        return json.dumps(data)
-    except (TypeError, ValueError):
-        return repr(data)
 
 
 # Data sets
@@ -111,24 +110,16 @@ def _dumped(data: Any) -> str:  # noqa: ANN401
 def _datasets(folder: Path) -> Iterator[Target]:
     names = [f'img/rec_{i:03d}.png' for i in range(20)]
     listed = '\n'.join(names).encode()
-    yield Target(name='data set list', weight=2, prepare=lambda rng: _read_file(
+    yield Target(name='data set list', weight=2, prepare=lambda rng: read_file(
         folder / 'list.txt', damaged(rng, listed * int(rng.choice([1, 1, 1, 100]))), read_list))
     yield _array_target(folder)
     yield _label_target(folder)
     yield _recorded_target(folder)
     manifest = json.dumps({'name': 'streets', 'frames': 9, 'classes': ['a', 'b']})
-    yield Target(name='data set manifest', weight=1, prepare=lambda rng: _read_in(
+    yield Target(name='data set manifest', weight=1, prepare=lambda rng: read_in(
         folder / 'manifest', {'dataset.json': altered_text(rng, manifest).encode(
             'utf-8', 'surrogatepass')}, read_manifest))
     yield _run_target(folder)
-
-
-def _read_in(root: Path, files: dict[str, bytes], read: Callable[[Path], object]) -> Read:
-    for name, data in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data[:MAX_INPUT_BYTES - 1])
-    return lambda: read(root)
 
 
 def _array_target(folder: Path) -> Target:
@@ -147,7 +138,7 @@ def _array_target(folder: Path) -> Target:
     def prepare(rng: Rng) -> Read:
         suffix, data = stored[-1] if rng.random() < 0.002 else pick(rng, stored[:-1])
         broken = damaged(rng, data, pick(rng, stored)[1]) if rng.random() < 0.97 else data
-        return _read_file(folder / f'array{suffix}', broken, read_array)
+        return read_file(folder / f'array{suffix}', broken, read_array)
 
     return Target(name='array', weight=3, prepare=prepare)
 
@@ -164,7 +155,7 @@ def _label_target(folder: Path) -> Target:
             data = data[:24] + bytes([int(rng.choice([1, 2, 4, 8, 16])),
                                       int(rng.choice([0, 2, 3, 4, 6]))]) + data[26:]
         broken = damaged(rng, data, pick(rng, stored)) if rng.random() < 0.8 else data
-        return _read_file(folder / 'labels.png', with_checksums(broken)
+        return read_file(folder / 'labels.png', with_checksums(broken)
                           if rng.random() < 0.7 else broken,
                           lambda path: read_labels(path, table))
 
@@ -175,7 +166,7 @@ def _recorded_target(folder: Path) -> Target:
     root = folder / 'recorded'
     png = cv2.imencode('.png', np.ones((8, 12, 3), np.uint8))[1].tobytes()
     files = {f'a/{name}/000000.png': png for name in ('rgb', 'depth', 'label')}
-    _read_in(root, files, lambda path: None)
+    read_in(root, files, lambda path: None)
     data = {'layout': 'recorded', 'format_version': 1, 'modalities': ['rgb', 'depth'],
             'recordings': {'a': {'split': 'train', 'condition': 'sun'}},
             'label_space': load_label_space('cityscapes').to_dict()}
@@ -186,21 +177,12 @@ def _recorded_target(folder: Path) -> Target:
         return DATASETS['recorded'](path, 'train')[0]
 
     def prepare(rng: Rng) -> Read:
-        changed = _broken_json(rng, data) if rng.random() < 0.5 else json.dumps(data).encode()
-        lines = b'\n'.join(_broken_json(rng, line) if rng.random() < 0.3
+        changed = broken_json(rng, data) if rng.random() < 0.5 else json.dumps(data).encode()
+        lines = b'\n'.join(broken_json(rng, line) if rng.random() < 0.3
                            else json.dumps(line).encode() for _ in range(3))
-        return _read_in(root, {'dataset.json': changed, 'a/frames.jsonl': lines}, read)
+        return read_in(root, {'dataset.json': changed, 'a/frames.jsonl': lines}, read)
 
     return Target(name='recorded data set', weight=3, prepare=prepare)
-
-
-def _broken_json(rng: Rng, data: Any) -> bytes:  # noqa: ANN401
-    if rng.random() < 0.6:
-        return _dumped(altered(rng, data)).encode('utf-8', 'surrogatepass')
-    text = json.dumps(data, indent=1)
-    if rng.random() < 0.5:
-        return altered_text(rng, text).encode('utf-8', 'surrogatepass')
-    return damaged(rng, text.encode())
 
 
 def _run_target(folder: Path) -> Target:
@@ -210,13 +192,13 @@ def _run_target(folder: Path) -> Target:
     scores = {'subsets': {'rgb': {'miou': 1.0, 'frames': 2}}, 'missing_mode': 'drop'}
 
     def prepare(rng: Rng) -> Read:
-        return _read_in(folder / 'run', {
-            'recipe.yaml': _broken_yaml(rng, yaml.safe_load(recipe), recipe)
+        return read_in(folder / 'run', {
+            'recipe.yaml': broken_yaml(rng, yaml.safe_load(recipe), recipe)
             if rng.random() < 0.3 else b'seed: 1\n',
             'metrics.csv': damaged(rng, metrics.encode()),
-            'scores.json': _broken_json(rng, scores),
-            'robustness.json': _broken_json(rng, scores),
-            'bundle/bundle.json': _broken_json(rng, {'label_space': load_label_space(
+            'scores.json': broken_json(rng, scores),
+            'robustness.json': broken_json(rng, scores),
+            'bundle/bundle.json': broken_json(rng, {'label_space': load_label_space(
                 'mfnet').to_dict(), 'provenance': scores})}, read_run)
 
     return Target(name='training run', weight=1, prepare=prepare)
@@ -261,7 +243,7 @@ def _recording_target(root: Path, storage: str, file: Path, metadata: bytes) -> 
             files['metadata.yaml'] = (altered_text(rng, metadata.decode()).encode(
                 'utf-8', 'surrogatepass') if rng.random() < 0.3 else metadata)
         at = '' if rng.random() < 0.7 else file.name
-        return _read_in(root, files, lambda path: _read_recording(path / at))
+        return read_in(root, files, lambda path: _read_recording(path / at))
 
     return Target(name=f'{storage} recording', weight=2, prepare=prepare)
 
@@ -275,69 +257,3 @@ def _read_recording(path: Path) -> None:
             if recorded.topic in decoders:
                 decoders[recorded.topic].decode(message)
     bags.read_rig(path)
-
-
-# Weights
-
-
-def _weights(folder: Path) -> Iterator[Target]:
-    yield from _bundle_targets(folder)
-    yield _checkpoint_target(folder)
-    yield _encoder_target(folder)
-
-
-def _bundle_targets(folder: Path) -> Iterator[Target]:
-    root = write_tiny_bundle(folder / 'bundle')
-    text = (root / CONFIG_FILE).read_text(encoding='utf-8')
-    data = json.loads(text)
-    del data['provenance']
-    weights = (root / WEIGHTS_FILE).read_bytes()
-    length = int.from_bytes(weights[:8], 'little')
-    header, few = weights[:8 + length], folder / 'few'
-    few.mkdir()
-    (few / CONFIG_FILE).write_text(text, encoding='utf-8')
-
-    def description(rng: Rng) -> Read:
-        data = json.loads(text)
-        return _read_in(root, {CONFIG_FILE: _broken_json(rng, data)}, load_bundle)
-
-    def tensors(rng: Rng) -> Read:
-        """The header alone is read before it is believed; what it describes is left out."""
-        table = json.loads(header[8:])
-        if rng.random() < 0.6:
-            changed = _dumped(altered(rng, table)).encode('utf-8', 'surrogatepass')
-            broken = len(changed).to_bytes(8, 'little') + changed
-        else:
-            broken = damaged(rng, header)
-        return _read_in(few, {WEIGHTS_FILE: broken + bytes(int(rng.integers(100)))}, load_bundle)
-
-    yield Target(name='bundle', weight=1, prepare=description)
-    yield Target(name='bundle weights', weight=1, prepare=tensors)
-
-
-def _checkpoint_target(folder: Path) -> Target:
-    network = {'a': torch.ones(3, 4)}
-    state: dict[str, Any] = {
-        **{key: {} for key in KEYS}, 'model': network, 'average': network,
-        'progress': {'samples': 8, 'steps': 1, 'elapsed_s': 0.5},
-        'recipe': {'seed': 1, 'data': {'root': 'x'}}}
-    stream = io.BytesIO()
-    torch.save(state, stream)
-    stored = stream.getvalue()
-    return Target(name='checkpoint', weight=2, prepare=lambda rng: _read_file(
-        folder / 'checkpoint.pt', damaged(rng, stored), read_checkpoint))
-
-
-def _encoder_target(folder: Path) -> Target:
-    encoder = MixTransformer(BACKBONES['b0'])
-    state = {f'block1.{i}.norm1.weight': torch.ones(4) for i in range(3)}
-    stream = io.BytesIO()
-    torch.save(state, stream)
-    stored = [('.pth', stream.getvalue()), ('.safetensors', save_safetensors(state))]
-
-    def prepare(rng: Rng) -> Read:
-        suffix, data = pick(rng, stored)
-        return _read_file(folder / f'encoder{suffix}', damaged(rng, data),
-                          lambda path: load_encoder_weights(encoder, path))
-
-    return Target(name='encoder weights', weight=2, prepare=prepare)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -30,27 +30,35 @@ LARGE_SHARE = 0.004
 _COORDINATES = ('x', 'y', 'z', 't', 'pol')
 _NAMES = ('x', 'y', 'z', 't', 'pol', 'intensity', 'reflectivity', 'ring', '')
 Rng = np.random.Generator
+Make = Callable[[Rng], Any]
+WEIGHTS = {'image': 42, 'depth image': 24, 'png': 42, 'jpeg': 42, 'compressed depth': 42,
+           'scan': 36, 'event frame': 6}
 
 
 def targets() -> Iterator[Target]:
     """All decoders, by the form of the message."""
-    colors = _compressed_colors()
-    yield Target(name='image', weight=42, prepare=lambda rng: _decode('rgb', _image(
-        rng, tuple(COLOR_ENCODINGS))))
-    yield Target(name='depth image', weight=24, prepare=lambda rng: _decode('depth', _image(
-        rng, DEPTH_ENCODINGS)))
-    yield Target(name='png', weight=42, prepare=lambda rng: _decode('rgb', _png(rng, colors)))
-    yield Target(name='jpeg', weight=42, prepare=lambda rng: _decode('rgb', _jpeg(rng, colors)))
-    depths = _compressed_depths()
-    yield Target(name='compressed depth', weight=42, prepare=lambda rng: _decode(
-        'depth', _compressed_depth(rng, depths)))
-    yield Target(name='scan', weight=36, prepare=lambda rng: _decode('lidar', _cloud(rng)))
+    for name, (modality, make) in forms().items():
+        yield Target(name=name, weight=WEIGHTS[name],
+                     prepare=lambda rng, modality=modality, make=make: _decode(
+                         modality, make(rng)))
     yield Target(name='events', weight=30, prepare=lambda rng: _events(_cloud(rng)))
-    yield Target(name='event frame', weight=6, prepare=lambda rng: _decode('event', _image(
-        rng, tuple(COLOR_ENCODINGS))))
     yield Target(name='camera info', weight=24, prepare=_camera_info)
     serialized = _serialized()
     yield Target(name='cdr', weight=30, prepare=lambda rng: _cdr(rng, serialized))
+
+
+def forms() -> dict[str, tuple[str, Make]]:
+    """What sensors send: by name, whose message it is and what makes a hostile one."""
+    colors, depths = _compressed_colors(), _compressed_depths()
+    return {
+        'image': ('rgb', lambda rng: _image(rng, tuple(COLOR_ENCODINGS))),
+        'depth image': ('depth', lambda rng: _image(rng, DEPTH_ENCODINGS)),
+        'png': ('rgb', lambda rng: _png(rng, colors)),
+        'jpeg': ('rgb', lambda rng: _jpeg(rng, colors)),
+        'compressed depth': ('depth', lambda rng: _compressed_depth(rng, depths)),
+        'scan': ('lidar', _cloud),
+        'event frame': ('event', lambda rng: _image(rng, tuple(COLOR_ENCODINGS))),
+    }
 
 
 def _decode(modality: str, message: Any) -> Read:  # noqa: ANN401 - a message look-alike
@@ -268,6 +276,12 @@ def _events(message: Any) -> Read:  # noqa: ANN401
 
 
 def _camera_info(rng: Rng) -> Read:
+    message = camera_info(rng)
+    return lambda: read_camera_info(message)
+
+
+def camera_info(rng: Rng) -> Any:  # noqa: ANN401
+    """A camera info that a broken driver might send."""
     camera = CameraModel.from_fov(640, 480, 90.0)
     numbers = (0.0, 1.0, -1.0, 5e-324, 1e-300, 1e300, 1e308, np.inf, np.nan, 320.0, 1e9)
 
@@ -282,7 +296,7 @@ def _camera_info(rng: Rng) -> Read:
     length = int(rng.choice([0, 4, 5, 8, 12, 14, 14, 3, 1, 20]))
     roi = {name: int(rng.choice([0] * 9 + [1])) * integer(rng, 8) for name in (
         'x_offset', 'y_offset', 'height', 'width')}
-    message = SimpleNamespace(
+    return SimpleNamespace(
         header=_header(), height=integer(rng, 480) if rng.random() < 0.3 else 480,
         width=integer(rng, 640) if rng.random() < 0.3 else 640,
         distortion_model=pick(rng, ('plumb_bob', 'rational_polynomial', 'equidistant', '',
@@ -293,7 +307,6 @@ def _camera_info(rng: Rng) -> Read:
         binning_x=int(pick(rng, (0, 1, 1, 1, 2, integer(rng, 2)))),
         binning_y=int(pick(rng, (0, 1, 1, 1, 2, integer(rng, 2)))),
         roi=SimpleNamespace(**roi, do_rectify=bool(rng.integers(2))))
-    return lambda: read_camera_info(message)
 
 
 def _serialized() -> list[tuple[str, str, bytes]]:

@@ -23,3 +23,5 @@ class Target:
     """How often it is taken, beside the others."""
     prepare: Callable[[np.random.Generator], Read]
     """Makes an input of less than ``MAX_INPUT_BYTES``; equal generators make equal ones."""
+    refuses: bool = True
+    """Whether a bad input is an error; a node counts it and goes on."""
