@@ -215,6 +215,8 @@ class Settings:
     cameras: Mapping[str, CameraModel]
     """Only cameras that are given; ``rgb`` is the reference camera."""
     extrinsics: Mapping[str, npt.NDArray[np.float64]]
+    camera_frame: str
+    base_frame: str
     overlay_alpha: float
 
     def same_judgement(self, other: Settings) -> bool:
@@ -246,6 +248,8 @@ def settings_from_values(values: Mapping[str, Any]) -> Settings:
         },
         cameras=_cameras(values),
         extrinsics=_extrinsics(values),
+        camera_frame=_frame('camera.frame_id', values),
+        base_frame=_frame('base_frame', values),
         overlay_alpha=values['output.overlay_alpha'],
     )
 
@@ -266,8 +270,17 @@ def _health(modality: str, values: Mapping[str, Any]) -> HealthConfig:
     prefix = f'health.{modality}'
     config: HealthConfig = _fill(HEALTH_DEFAULTS[modality], prefix, HEALTH_FIELDS, values)
     skipped = frozenset(filter(None, values[f'{prefix}.skip_checks']))
-    frame_id = values[f'{prefix}.frame_id'].lstrip('/')
+    name = f'{prefix}.frame_id'
+    frame_id = _frame(name, values) if values[name] else ''
     return replace(config, skip_checks=skipped, frame_id=frame_id)
+
+
+def _frame(name: str, values: Mapping[str, Any]) -> str:
+    """A frame as messages name it, without the slash that ROS 1 had before it."""
+    frame: str = values[name].lstrip('/')
+    if not frame or frame != frame.strip() or not frame.isprintable():
+        raise ConfigError(f'{name} is {values[name]!r}; the name of a frame is needed')
+    return frame
 
 
 def _form(modality: str, values: Mapping[str, Any]) -> str:

@@ -103,8 +103,8 @@ class SegmentationNode(OwningNode):
     def _build_rig(self) -> RigKeeper:
         recording = self._values['extrinsics_bag']
         return RigKeeper(
-            camera_frame=self._values['camera.frame_id'],
-            base_frame=self._values['base_frame'],
+            camera_frame=self._settings.camera_frame,
+            base_frame=self._settings.base_frame,
             lookup=tf_lookup(self),
             extrinsics=self._settings.extrinsics,
             cameras=self._settings.cameras,

@@ -93,7 +93,7 @@ class Callbacks(SegmentationNode):
         self._values = dict(values)
         self._settings = settings_from_values(values)
         self._rig = RigKeeper(
-            camera_frame=values['camera.frame_id'], base_frame=values['base_frame'],
+            camera_frame=self._settings.camera_frame, base_frame=self._settings.base_frame,
             lookup=lambda target, source: self.transforms.get((target, source)),
             extrinsics=self._settings.extrinsics, cameras=self._settings.cameras)
         self._pipeline = self._build_pipeline()

@@ -129,6 +129,7 @@ def test_values_reach_the_settings(values):
         'inputs.event.type': 'frame',
         'inputs.rgb.transport': 'compressed', 'inputs.depth.enabled': False,
         'camera.width_px': 640, 'camera.height_px': 480, 'camera.horizontal_fov_deg': 90.0,
+        'camera.frame_id': '/front', 'base_frame': '/base',
         'extrinsics.lidar': pose, 'inputs.rgb.qos': 'SENSOR_DATA', 'inputs.rgb.qos_depth': 7,
     }
     settings = settings_from_values(values)
@@ -136,6 +137,7 @@ def test_values_reach_the_settings(values):
     assert settings.inputs['lidar'].max_age_s == 0.5
     assert settings.health['rgb'].grace_s == 9.0
     assert (settings.health['rgb'].frame_id, settings.health['depth'].frame_id) == ('front', '')
+    assert (settings.camera_frame, settings.base_frame) == ('front', 'base')
     assert settings.health['depth'].skip_checks == {'depth_frozen'}
     assert settings.forms['event'] == 'frame'
     assert settings.forms['rgb'] == 'compressed'
@@ -156,6 +158,9 @@ def test_values_reach_the_settings(values):
     ('health.rgb.stale_s', 11.0, r'health\.rgb\.stale_s is 11.0; at most sync\.max_past_s'),
     ('sync.max_future_s', 0.1, r'health\.rgb\.future_s is 0.2; at most sync\.max_future_s'),
     ('extrinsics.lidar', [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0], r'extrinsics\.lidar'),
+    ('camera.frame_id', '', r"camera\.frame_id is ''; the name of a frame"),
+    ('base_frame', '/', r"base_frame is '/'; the name of a frame"),
+    ('health.rgb.frame_id', 'front ', r"health\.rgb\.frame_id is 'front '; the name of a frame"),
     ('extrinsics.depth', [float('nan')] * 7, r'extrinsics\.depth'),
 ])
 def test_a_combination_that_cannot_be_is_refused_by_name(values, name, value, message):
