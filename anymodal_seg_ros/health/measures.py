@@ -22,6 +22,7 @@ Data: TypeAlias = npt.NDArray[Any]
 Numbers: TypeAlias = Mapping[str, npt.NDArray[np.float64]]
 
 STRIDE_PX = 8
+MAX_PIXELS = 2 * 1024 * 1024
 CROP_PX = 256
 SATURATED = 250
 TILE = 4
@@ -41,8 +42,9 @@ MIN_GROUND_POINTS = 60
 def measure_image(image: Data, dt_s: float) -> Numbers:
     """Of uint8 [H, W, 3]: mean, p99 and spread (standard deviation) in grey levels, saturated
     and constant shares, sharpness, fineness and contrast (see ``sharpness_numbers``)."""
-    gray = image[::STRIDE_PX, ::STRIDE_PX].astype(np.float32).mean(axis=-1)
     sharpness, fineness, contrast = sharpness_numbers(image)
+    image = thinned(image)
+    gray = image[::STRIDE_PX, ::STRIDE_PX].astype(np.float32).mean(axis=-1)
     return _numbers(
         mean=gray.mean(), p99=np.percentile(gray, 99), spread=gray.std(),
         saturated=np.mean(gray >= SATURATED), constant=constant_share(image),
@@ -89,7 +91,7 @@ def constant_share(image: Data) -> float:
 
 def measure_depth(depth_m: Data, dt_s: float) -> Numbers:
     """Of float32 [H, W] metres: the share of pixels with a return."""
-    coarse = depth_m[::STRIDE_PX, ::STRIDE_PX]
+    coarse = thinned(depth_m)[::STRIDE_PX, ::STRIDE_PX]
     return _numbers(returns=np.mean(np.isfinite(coarse) & (coarse > 0)))
 
 
@@ -136,8 +138,10 @@ def measure_events(events: Data, dt_s: float) -> Numbers:
     the counts over a 16 x 16 grid). Of a frame uint8 [H, W, 3]: the same, where each lit pixel
     is an event."""
     if events.ndim == 3:
-        rows, columns = np.nonzero(events[::2, ::2].any(axis=-1))
-        num_events, span_s = 4 * len(rows), math.nan
+        coarse = thinned(events)[::2, ::2]
+        rows, columns = np.nonzero(coarse.any(axis=-1))
+        share = len(rows) / max(coarse.shape[0] * coarse.shape[1], 1)
+        num_events, span_s = share * events.shape[0] * events.shape[1], math.nan
     else:
         part = events[::max(len(events) // MAX_EVENTS, 1)]
         rows, columns = part['y'].astype(np.int64), part['x'].astype(np.int64)
@@ -170,7 +174,13 @@ def signature(data: Data) -> int:
         return zlib.crc32(b''.join(columns), len(data))
     if data.ndim == 2 and data.shape[1] == 4:
         return zlib.crc32(data[::max(len(data) // MAX_POINTS, 1)].tobytes(), len(data))
-    return zlib.crc32(data[::STRIDE_PX, ::STRIDE_PX].tobytes())
+    return zlib.crc32(thinned(data)[::STRIDE_PX, ::STRIDE_PX].tobytes())
+
+
+def thinned(image: Data) -> Data:
+    """Every n-th row and column of an image [H, W, ...], so that ``MAX_PIXELS`` are left."""
+    step = math.ceil(math.sqrt(image.shape[0] * image.shape[1] / MAX_PIXELS))
+    return image[::step, ::step] if step > 1 else image
 
 
 def _numbers(**values: npt.ArrayLike) -> Numbers:

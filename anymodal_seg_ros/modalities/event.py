@@ -99,6 +99,7 @@ class EventWindow:
     """The events of the last ``window_ns``, fed batch by batch.
 
     Not thread-safe. Memory is bounded: at most ``MAX_WINDOW_EVENTS`` events are kept, the newest.
+    A batch in order of time is copied once, however many events there are already.
 
     Raises:
         ConfigError: ``window_ns`` is not positive.
@@ -108,33 +109,54 @@ class EventWindow:
         if window_ns < 1:
             raise ConfigError(f'window_ns is {window_ns}; allowed is 1 and more')
         self.window_ns = window_ns
-        self._events = np.zeros(0, dtype=EVENT_DTYPE)
+        self.reset()
 
     def push(self, events: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Add a batch; returns all events newer than the newest minus ``window_ns``, by time.
 
         A batch that lies wholly more than a window before the newest event means that time began
-        anew; what came before it is forgotten.
+        anew; what came before it is forgotten. What was returned does not change.
         """
-        if not events.size:
-            return self._events
-        newest_ns = int(events['t_ns'].max())
-        if self._events.size and newest_ns < int(self._events['t_ns'][-1]) - self.window_ns:
-            self.reset()
-        merged = np.concatenate([self._events, events])
-        t_ns = merged['t_ns']
-        if (np.diff(t_ns) < 0).any():
-            merged = merged[np.argsort(t_ns, kind='stable')]
-            t_ns = merged['t_ns']
-        first = int(np.searchsorted(t_ns, int(t_ns[-1]) - self.window_ns, side='right'))
-        first = max(first, merged.size - MAX_WINDOW_EVENTS)
-        self._events = merged[first:].copy()
-        self._events.setflags(write=False)
-        return self._events
+        if events.size:
+            self._append(events)
+            self._forget()
+        kept = self._buffer[self._first:self._end]
+        kept.setflags(write=False)
+        return kept
 
     def reset(self) -> None:
         """Forget everything."""
-        self._events = np.zeros(0, dtype=EVENT_DTYPE)
+        self._buffer = np.zeros(0, dtype=EVENT_DTYPE)
+        self._first = self._end = 0
+
+    def _append(self, events: npt.NDArray[Any]) -> None:
+        t_ns = events['t_ns']
+        if (np.diff(t_ns) < 0).any():
+            events = events[np.argsort(t_ns, kind='stable')]
+            t_ns = events['t_ns']
+        newest_ns = self._buffer['t_ns'][self._end - 1] if self._end > self._first else t_ns[0]
+        if t_ns[-1] < newest_ns - self.window_ns:
+            self.reset()
+        elif t_ns[0] < newest_ns:
+            events = np.concatenate([self._buffer[self._first:self._end], events])
+            events = events[np.argsort(events['t_ns'], kind='stable')]
+            self.reset()
+        if self._end + events.size > self._buffer.size:
+            self._move(events.size)
+        self._buffer[self._end:self._end + events.size] = events
+        self._end += events.size
+
+    def _move(self, num_more: int) -> None:
+        """Into a buffer with room for as much again; whoever holds the old one keeps it."""
+        kept = self._buffer[self._first:self._end]
+        self._buffer = np.empty(2 * (kept.size + num_more), dtype=EVENT_DTYPE)
+        self._buffer[:kept.size] = kept
+        self._first, self._end = 0, kept.size
+
+    def _forget(self) -> None:
+        t_ns = self._buffer['t_ns'][self._first:self._end]
+        old = int(np.searchsorted(t_ns, t_ns[-1] - self.window_ns, side='right'))
+        self._first = max(self._first + old, self._end - MAX_WINDOW_EVENTS)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -59,6 +59,20 @@ def test_image_numbers_of_known_images():
     assert numbers['constant'] == 1
 
 
+@pytest.mark.parametrize('side_px', [1449, 8192])
+def test_a_huge_image_costs_what_a_large_one_does(side_px, monkeypatch):
+    image = np.broadcast_to(np.array([90, 90, 90], np.uint8), (side_px, side_px, 3))
+    num_bytes = []
+    monkeypatch.setattr('zlib.crc32', lambda data, start=0: num_bytes.append(len(data)) or start)
+    signature(image)
+    assert num_bytes == [pytest.approx(3 * 1449 * 1449 / 64, rel=0.8)]
+    assert num_bytes[0] <= 3 * 1449 * 1449 / 64 + 3000
+    numbers = measure_image(image, 0.1)
+    assert (numbers['mean'], numbers['constant'], numbers['sharpness']) == (90, 1, 0)
+    assert measure_depth(image[..., 0].astype(np.float32), 0.1)['returns'] == 1
+    assert measure_events(image, 0.1)['rate_hz'] == 10 * side_px ** 2
+
+
 def test_tiny_images_are_measured_without_error():
     for size in (1, 2, 7, 9):
         numbers = measure_image(np.full((size, size, 3), 9, np.uint8), 0.1)

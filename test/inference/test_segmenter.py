@@ -14,7 +14,7 @@ from torch import nn
 from anymodal_seg_ros.bundle import Bundle, save_bundle
 from anymodal_seg_ros.errors import BundleError, ConfigError
 from anymodal_seg_ros.inference import BACKENDS, build_segmenter, modality_subsets, torch_backend
-from anymodal_seg_ros.inference.answer import answer_at
+from anymodal_seg_ros.inference.answer import answer_at, labels_at
 from anymodal_seg_ros.inference.precision import resolve_precision
 from anymodal_seg_ros.labels import LabelSpace
 from anymodal_seg_ros.models import MISSING_MODES, build_model
@@ -250,6 +250,37 @@ def test_confidence_above_input_size_is_close_and_low_at_a_border():
     assert confidence[:, :48].min() == confidence[:, 80:].min() == 255
     # The two logits differ by 2.5 where the border's nearest pixels of the input lie.
     assert confidence.min() == round(255 / (1 + math.exp(-2.5)))
+
+
+@pytest.mark.parametrize('out_hw', [(300, 200), (257, 131), (61, 7), (4, 500), (1, 90)])
+def test_an_answer_in_strips_is_that_in_one_piece(out_hw, monkeypatch):
+    torch.manual_seed(1)
+    logits = 4 * torch.randn(2, 5, 13, 9)
+    whole = answer_at(logits[:1], out_hw)[1].int()
+    monkeypatch.setattr('anymodal_seg_ros.inference.answer._WHOLE_PX', 1)
+    monkeypatch.setattr('anymodal_seg_ros.inference.answer._STRIP_PX', 600)
+    up = F.interpolate(logits, size=out_hw, mode='bilinear', align_corners=False)
+    best_two = up.topk(2, dim=1)[0]
+    clear = best_two[:, 0] - best_two[:, 1] > 1e-4
+    assert clear.float().mean() > 0.99
+    labels = labels_at(logits, out_hw)
+    assert labels.dtype == torch.int64
+    assert torch.equal(labels[clear], up.argmax(1)[clear])
+    answered, confidence = answer_at(logits[:1], out_hw)
+    assert torch.equal(answered[clear[0]].long(), up[0].argmax(0)[clear[0]])
+    assert (confidence.int() - whole).abs().max() <= 1
+
+
+def test_a_large_answer_never_has_all_its_logits_at_once(monkeypatch):
+    upsampled = []
+
+    def counted(maps, **options):
+        upsampled.append(maps.shape[1] * options['size'][0] * options['size'][1])
+        return interpolate(maps, **options)
+    interpolate = F.interpolate
+    monkeypatch.setattr(F, 'interpolate', counted)
+    answer_at(torch.randn(1, 3, 8, 16), (1600, 3200))
+    assert max(upsampled) <= 3 * 128 * 1024
 
 
 def test_confidence_of_certain_and_uniform_logits():

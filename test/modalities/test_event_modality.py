@@ -295,11 +295,28 @@ def test_window_is_bounded_in_a_storm(monkeypatch):
     assert MAX_WINDOW_EVENTS > 1_000_000
 
 
-def test_what_was_handed_out_does_not_change():
+@given(st.lists(st.lists(st.integers(0, 60), min_size=1, max_size=8), max_size=12))
+def test_what_was_handed_out_does_not_change(times):
     window = EventWindow(50)
-    first = window.push(batch([(1, 1, 10, True)]))
-    window.push(batch([(2, 2, 20, True), (3, 3, 100, True)]))
-    assert first['x'].tolist() == [1]
+    handed_out = []
+    for batch_times in times:
+        kept = window.push(batch((0, 0, t_ns, True) for t_ns in batch_times))
+        assert not kept.flags.writeable
+        handed_out.append((kept, kept.copy()))
+    for kept, copied in handed_out:
+        np.testing.assert_array_equal(kept, copied)
+
+
+def test_a_long_stream_is_not_copied_with_every_batch(monkeypatch):
+    window = EventWindow(1000)
+    moved = []
+    move = EventWindow._move
+    monkeypatch.setattr(EventWindow, '_move', lambda *args: (moved.append(args[1]), move(*args)))
+    for t_ns in range(20_000):
+        kept = window.push(batch([(0, 0, t_ns, True)]))
+        assert kept.base is None or kept.base.size <= 4000
+    assert len(kept) == 1000
+    assert len(moved) < 40
 
 
 def test_window_of_no_length():
