@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from anymodal_seg_ros import bundle as bundle_module
 from anymodal_seg_ros.bundle import FROM_DATASET, Bundle, load_bundle, save_bundle
-from anymodal_seg_ros.errors import BundleError, ConfigError, WriteError
+from anymodal_seg_ros.errors import MAX_MESSAGE, BundleError, ConfigError, WriteError
 from anymodal_seg_ros.labels import LabelSpace
 from anymodal_seg_ros.models import MODELS, build_model
 
@@ -241,6 +241,36 @@ def test_wrong_config_is_named(folder, change, message):
     with pytest.raises(BundleError, match=message) as caught:
         load_bundle(folder)
     assert 'bundle.json' in str(caught.value)
+
+
+HOSTILE = ('1e999', '-1e999', '1' + '0' * 400, '-1', '0', '1e308', '1' + '0' * 17, 'NaN', 'true',
+           'null', '""', '"\\u0000"', '"\\ud800"', '[]', '{}', '[[]]', '{"": {}}',
+           '"' + 'x' * 9000 + '"')
+
+
+def places(data, path=()):
+    """Of every value in nested tables and lists."""
+    for key in data if isinstance(data, dict) else range(len(data)):
+        yield (*path, key)
+        if isinstance(data[key], (dict, list)):
+            yield from places(data[key], (*path, key))
+
+
+@pytest.mark.parametrize('value', HOSTILE, ids=lambda value: value[:9])
+def test_no_value_anywhere_in_the_config_is_any_other_error(folder, value):
+    file, mark = folder / 'bundle.json', 'to be replaced'
+    (folder / 'weights.safetensors').unlink()
+    text = file.read_text()
+    for *way, last in places(json.loads(text)):
+        data = json.loads(text)
+        table = data
+        for key in way:
+            table = table[key]
+        table[last] = mark
+        file.write_text(json.dumps(data).replace(f'"{mark}"', value))
+        with pytest.raises(BundleError) as caught:
+            load_bundle(folder)
+        assert len(str(caught.value)) < MAX_MESSAGE + 10
 
 
 @pytest.mark.parametrize(
