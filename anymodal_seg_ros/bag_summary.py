@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from anymodal_seg_ros.bags import BagInfo
 from anymodal_seg_ros.modalities import MODALITIES
+from anymodal_seg_ros.modalities.encoding import ENCODER_FAILED
 from anymodal_seg_ros.pipeline import Pipeline
 
 _STAMPS = ('the header stamps do not go with the recorded times: give the driver a clock (PTP, '
@@ -29,6 +30,7 @@ REMEDIES: Mapping[str, str] = {
     'latency_high': 'it came much later than usual: the recording machine was overloaded',
     'wrong_frame': 'its frame_id changes: two drivers on one topic',
     'wrong_size': 'its size changes: two drivers on one topic',
+    ENCODER_FAILED: 'its encoder fails, which is a defect: please report the traceback of the log',
     'stale': _STAMPS,
     'future': _STAMPS,
     'no_match': 'no other sensor led a set at its time',
@@ -47,7 +49,7 @@ class SensorSummary:
     """As recorded; '' where nothing was."""
     read: int
     used: int
-    """Distinct ones that entered a set."""
+    """Distinct ones that entered a set and were encoded."""
     dropped: Mapping[str, int]
     """By reason code, of the health monitor or of the synchronizer."""
 
@@ -79,16 +81,17 @@ def summarise(pipeline: Pipeline, info: BagInfo, topics: Mapping[str, str]) -> l
     """
     stats = pipeline.synchronizer.stats().inputs
     found = []
-    for modality, report in pipeline.health.reports(0).items():
+    for modality, report in pipeline.reports(0).items():
         topic = topics.get(modality, '')
         dropped = Counter(report.rejected) + Counter(stats[modality].dropped)
-        rest = report.num_received - stats[modality].used - dropped.total()
+        used = stats[modality].used - report.rejected.get(ENCODER_FAILED, 0)
+        rest = report.num_received - used - dropped.total()
         if rest:
             # Good messages of a sensor that had yet to earn back its trust are counted nowhere.
             dropped['probation'] += rest
         found.append(SensorSummary(
             modality=modality, topic=topic, msgtype=info.types.get(topic, ''),
-            read=report.num_received, used=stats[modality].used, dropped=dict(
+            read=report.num_received, used=used, dropped=dict(
                 sorted(dropped.items(), key=lambda item: -item[1]))))
     return found
 

@@ -26,12 +26,13 @@ from anymodal_seg_ros.modalities import (
     Decoding,
     Encoder,
     EventWindow,
+    SetEncoder,
     build_decoders,
     decoding_for,
     network_size,
 )
 from anymodal_seg_ros.modalities.base import LastBuilt
-from anymodal_seg_ros.samples import Prediction, Sample, SampleSet
+from anymodal_seg_ros.samples import HealthReport, Prediction, Sample, SampleSet
 from anymodal_seg_ros.sync import DEFAULT_INPUTS, InputConfig, SyncConfig, Synchronizer
 
 Images = dict[str, npt.NDArray[np.uint8]]
@@ -115,11 +116,13 @@ class Pipeline:
             if 'event' in self.encoders
             else None
         )
+        self._set_encoder = SetEncoder(self.encoders)
         self._trusted: frozenset[str] | None = None
         self._fitted: LastBuilt[tuple[Rig, dict[str, str]]] = LastBuilt()
 
     def push(self, sample: Sample, now_ns: int) -> list[SampleSet]:
         """Take a decoded sample; returns the sets that are ready because of it."""
+        self._note_encoded(now_ns)
         withheld = self.health.observe(sample, now_ns)
         sets = self._update_trust(now_ns)
         if withheld:
@@ -141,8 +144,14 @@ class Pipeline:
         ``steady_ns`` is a clock that never stops; with it a paused simulation is told from dead
         sensors.
         """
+        self._note_encoded(now_ns)
         self.health.tick(now_ns, steady_ns)
         return self._update_trust(now_ns) + self.synchronizer.expire(now_ns)
+
+    def reports(self, now_ns: int) -> dict[str, HealthReport]:
+        """The health of every sensor by modality, with what became of its samples until now."""
+        self._note_encoded(now_ns)
+        return self.health.reports(now_ns)
 
     def next_deadline(self) -> int | None:
         """The time at which ``poll`` has a set to close, or None while no set is open."""
@@ -218,18 +227,16 @@ class Pipeline:
             return ''
         return fit_rig(rig, {name: size})[1].get(name, '')
 
-    def encode(self, sample_set: SampleSet, rig: Rig | None = None) -> Images:
-        """Camera-plane images at network size, uint8 [h, w, 3], of the sensors in the set.
+    def encode(self, sample_set: SampleSet, rig: Rig | None = None) -> tuple[SampleSet, Images]:
+        """Camera-plane images at network size, uint8 [h, w, 3], and the set with their sensors.
 
+        A sensor whose encoder fails is in neither, which may be empty; its health will say so.
         Without ``rig`` the pipeline's own is taken, fitted to the set; where that may be replaced
         between the steps, hand the same one to each of them.
         """
         rig = rig or self.fitted(sample_set)[1]
         size_hw = network_size(self.output_hw(rig), self.segmenter.bundle.short_side_px)
-        return {
-            name: self.encoders[name].encode(sample.data, rig, size_hw)
-            for name, sample in sample_set.samples.items()
-        }
+        return self._set_encoder.encode(sample_set, rig, size_hw)
 
     def predict(
         self, sample_set: SampleSet, images: Images, rig: Rig | None = None
@@ -244,10 +251,12 @@ class Pipeline:
             used=tuple(sorted(images)),
         )
 
-    def segment(self, sample_set: SampleSet) -> Prediction:
-        """``fitted``, ``encode`` and ``predict`` in one step; the set must not become empty."""
+    def segment(self, sample_set: SampleSet) -> tuple[SampleSet, Prediction] | None:
+        """``fitted``, ``encode`` and ``predict`` in one step: the set that was labelled, and its
+        labels; None where none of its sensors was left."""
         sample_set, rig = self.fitted(sample_set)
-        return self.predict(sample_set, self.encode(sample_set, rig), rig)
+        sample_set, images = self.encode(sample_set, rig)
+        return (sample_set, self.predict(sample_set, images, rig)) if images else None
 
     def output_hw(self, rig: Rig | None = None) -> tuple[int, int]:
         """Height and width of the label image: those of the reference camera."""
@@ -264,6 +273,11 @@ class Pipeline:
                     f'settings for {name!r}, but the bundle knows {", ".join(self.modalities)}'
                 )
         return {name: (given or {}).get(name, defaults[name]) for name in self.modalities}
+
+    def _note_encoded(self, now_ns: int) -> None:
+        """Tell health, which belongs to the receiving thread, what the encoders met."""
+        for outcome in self._set_encoder.outcomes():
+            self.health.note_encoded(outcome.modality, outcome.failure, now_ns)
 
     def _update_trust(self, now_ns: int) -> list[SampleSet]:
         trusted = self.health.trusted()

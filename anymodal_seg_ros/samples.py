@@ -107,3 +107,5 @@ class HealthReport:
     """Malformed messages and samples withheld for their content, stamp, size or frame."""
     rejected: Mapping[str, int] = field(default_factory=dict)
     """Rejections by reason code."""
+    encoder_failure: str = ''
+    """What its encoder fails with while it does so."""

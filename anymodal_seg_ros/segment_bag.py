@@ -85,6 +85,8 @@ def segment_recording(
 ) -> Iterator[tuple[SampleSet, Prediction]]:
     """Drive ``pipeline`` with a recording, recorded time as its clock, and label every set.
 
+    A set none of whose sensors could be encoded has no labels; their health counts it.
+
     Args:
         path: the recording.
         topics: modality to topic; other keys, and modalities the bundle does not know, are
@@ -97,7 +99,9 @@ def segment_recording(
     """
     for sample_set in recorded_sets(path, pipeline, topics=topics, schedule=schedule,
                                     start_s=start_s, max_seconds=max_seconds):
-        yield sample_set, pipeline.segment(sample_set)
+        labelled = pipeline.segment(sample_set)
+        if labelled is not None:
+            yield labelled
 
 
 def recorded_sets(

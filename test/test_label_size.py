@@ -49,7 +49,7 @@ def rig_of(camera, **cameras):
 def test_the_label_image_has_the_rgb_images_size(image, calibrated):
     pipeline = Pipeline(Segmenter(), rig_of(CameraModel.from_fov(*calibrated, 70.0), depth=CAMERA))
     rgb = np.zeros((image[1], image[0], 3), np.uint8)
-    prediction = pipeline.segment(set_of(rgb=rgb, **DATA))
+    _, prediction = pipeline.segment(set_of(rgb=rgb, **DATA))
     assert prediction.labels.shape == prediction.confidence.shape == (image[1], image[0])
     # Sides in whole pixels: 64x48, 32x24 and 129x97 are one aspect.
     landscape = SIZES_PX[:3]
@@ -63,7 +63,7 @@ def test_the_label_image_has_the_rgb_images_size(image, calibrated):
 def test_the_label_size_follows_images_that_change():
     pipeline = Pipeline(Segmenter(), rig_of(CAMERA))
     for width, height in [*SIZES_PX, *SIZES_PX[::-1]]:
-        prediction = pipeline.segment(set_of(rgb=np.zeros((height, width, 3), np.uint8)))
+        _, prediction = pipeline.segment(set_of(rgb=np.zeros((height, width, 3), np.uint8)))
         assert prediction.labels.shape == (height, width)
 
 
@@ -73,7 +73,7 @@ def test_a_depth_image_that_its_calibration_does_not_fit_costs_depth_alone():
     assert pipeline.misfit(sample_set.samples['depth']) == 'calibration_mismatch'
     assert [pipeline.misfit(sample_set.samples[name]) for name in ('rgb', 'lidar', 'event')] == [
         '', '', '']
-    assert pipeline.segment(sample_set).used == ('event', 'lidar', 'rgb')
+    assert pipeline.segment(sample_set)[1].used == ('event', 'lidar', 'rgb')
     assert pipeline.fitted(sample_set)[0].absent == {'depth': 'calibration_mismatch'}
     assert not pipeline.fitted(set_of(depth=DATA['depth']))[0].samples
 

@@ -3,6 +3,7 @@
 """Which bundles a pipeline can run, and what it keeps when its settings change."""
 
 import re
+from collections import Counter
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,7 +16,7 @@ from anymodal_seg_ros.health import HealthConfig
 from anymodal_seg_ros.labels import LabelSpace
 from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.pipeline import Pipeline, build_encoders
-from anymodal_seg_ros.samples import EVENT_DTYPE, Sample
+from anymodal_seg_ros.samples import EVENT_DTYPE, HealthState, Sample
 from anymodal_seg_ros.sync import InputConfig, SyncConfig
 
 MS = 1_000_000
@@ -168,7 +169,7 @@ def test_without_a_rig_the_pipeline_s_own_is_fitted_to_the_images():
     (formed, *_) = sets_of(pipeline, *(
         Sample(modality='rgb', stamp_ns=stamp * MS, received_ns=stamp * MS, frame_id='camera',
                data=image) for stamp in range(1000, 1600, 100)))
-    images = pipeline.encode(formed)
+    formed, images = pipeline.encode(formed)
     assert min(images['rgb'].shape[:2]) == 64
     prediction = pipeline.predict(formed, images)
     assert prediction.labels.shape == (96, 128) and prediction.used == ('rgb',)
@@ -185,3 +186,85 @@ def test_what_health_takes_for_good_is_not_too_old_or_new_for_a_set(sync, health
         Pipeline(segmenter, None, **settings)
     with pytest.raises(ConfigError, match=message):
         camera_and_scanner().reconfigure(0, **settings)
+
+
+class Failing:
+    """An encoder that fails, but for the calls that are named."""
+
+    def __init__(self, error, works_at=()):
+        self.error, self.works_at, self.num_calls = error, works_at, 0
+
+    def encode(self, data, rig, size_hw):
+        self.num_calls += 1
+        if self.num_calls in self.works_at:
+            return np.zeros((*size_hw, 3), np.uint8)
+        raise self.error
+
+
+def images_of(pipeline, number, first_ms=1000):
+    """Sets of two sensors at 10 Hz with what they were labelled as."""
+    rng = np.random.default_rng(first_ms)
+    for stamp_ms in range(first_ms, first_ms + 100 * number, 100):
+        for modality in ('event', 'rgb'):
+            data = rng.integers(0, 256, (48, 64, 3), np.uint8)
+            if modality == 'event':
+                data = events_at(*range(stamp_ms - 50, stamp_ms))
+                data['x'], data['y'] = rng.integers(0, 48, (2, 50))
+            one = Sample(modality=modality, stamp_ns=stamp_ms * MS, received_ns=stamp_ms * MS,
+                         frame_id='camera', data=data)
+            for formed in pipeline.push(one, one.received_ns):
+                yield formed, pipeline.segment(formed)
+
+
+def test_a_sensor_whose_encoder_fails_costs_itself_and_its_health_says_so(caplog):
+    pipeline = camera_and_events()
+    assert list(images_of(pipeline, 10))[-1][1][1].used == ('event', 'rgb')
+    whole, pipeline.encoders['event'] = pipeline.encoders['event'], Failing(
+        IndexError('index 7 is out of bounds\nand more'))
+    failed = list(images_of(pipeline, 10, 2000))
+    for formed, (labelled, prediction) in failed:
+        assert set(formed.samples) == {'rgb', 'event'}
+        assert prediction.used == ('rgb',)
+        assert (set(labelled.samples), labelled.absent) == ({'rgb'}, {'event': 'encoder_failed'})
+    report = pipeline.reports(3000 * MS)['event']
+    assert (report.state, report.reason) == (HealthState.DEGRADED, 'encoder_failed')
+    assert report.trusted, 'or nothing would tell when it works again'
+    assert report.encoder_failure == 'IndexError: index 7 is out of bounds'
+    assert report.rejected['encoder_failed'] == len(failed) == 10
+    told = [record.getMessage() for record in caplog.records if 'encoder' in record.getMessage()]
+    assert len(told) == 1 and 'Traceback' in told[0]
+    assert pipeline.reports(3000 * MS)['rgb'].state is HealthState.OK
+    pipeline.encoders['event'] = whole
+    assert list(images_of(pipeline, 3, 3000))[-1][1][1].used == ('event', 'rgb')
+    report = pipeline.reports(3300 * MS)['event']
+    assert (report.state, report.reason, report.encoder_failure) == (HealthState.OK, '', '')
+    assert report.rejected['encoder_failed'] == 10
+
+
+def test_a_set_without_any_encoder_that_works_has_no_labels():
+    pipeline = camera_and_events()
+    for name in pipeline.encoders:
+        pipeline.encoders[name] = Failing(RuntimeError('x'))
+    sets = list(images_of(pipeline, 5))
+    assert {labelled for _, labelled in sets} == {None}
+    assert {name: report.rejected['encoder_failed']
+            for name, report in pipeline.reports(0).items()} == Counter(
+                name for formed, _ in sets for name in formed.samples)
+
+
+def test_one_failure_of_an_encoder_is_counted_and_changes_no_state():
+    pipeline = camera_and_events()
+    list(images_of(pipeline, 10))
+    pipeline.encoders['event'] = Failing(RuntimeError('x'), works_at=range(2, 100))
+    list(images_of(pipeline, 10, 2000))
+    report = pipeline.reports(0)['event']
+    assert (report.state, report.encoder_failure) == (HealthState.OK, '')
+    assert report.rejected == {'encoder_failed': 1}
+
+
+def test_a_sample_that_serves_twice_fails_once():
+    pipeline = camera_and_events()
+    pipeline.encoders['event'] = Failing(RuntimeError('x'))
+    ((formed, _),) = list(images_of(pipeline, 1))
+    pipeline.segment(formed)
+    assert pipeline.reports(0)['event'].rejected == {'encoder_failed': 1}

@@ -14,7 +14,7 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from anymodal_seg_ros import bags, segment_bag
 from anymodal_seg_ros.geometry import CameraModel
 from anymodal_seg_ros.labels import LabelSpace
-from anymodal_seg_ros.modalities import MODALITIES
+from anymodal_seg_ros.modalities import MODALITIES, LidarEncoder
 from anymodal_seg_ros.segment_bag import main
 
 START_NS = 20_000_000_000
@@ -250,3 +250,17 @@ def test_recording_that_was_cut_is_labelled_as_far_as_it_goes(tmp_path, capsys, 
     damaged = [line for line in out.splitlines() if line.startswith('damaged: ')]
     assert 'metadata.yaml is missing' in damaged[0] and 'was cut off' in damaged[1]
     assert len([r for r in caplog.records if 'cut off' in r.getMessage()]) == 1
+
+
+def test_a_sensor_whose_encoder_fails_costs_itself(tmp_path, capsys, monkeypatch):
+    def fail(*args):
+        raise IndexError('index 7 is out of bounds')
+
+    monkeypatch.setattr(LidarEncoder, 'encode', fail)
+    code, used, out, _ = segment(record(tmp_path / 'bag', drive()), capsys)
+    assert (code, used) == (0, {'rgb', 'depth'})
+    read, num_used, dropped = rows(out)['lidar']
+    assert (read, num_used) == (NUM_FRAMES, 0)
+    assert dropped['encoder_failed'] >= NUM_FRAMES - 2
+    assert sum(dropped.values()) == NUM_FRAMES
+    assert 'lidar: encoder_failed: its encoder fails, which is a defect' in out

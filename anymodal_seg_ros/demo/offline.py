@@ -71,7 +71,9 @@ def _labels(pipeline: Pipeline, span: Span, ready: Sequence[SampleSet],
     for sample_set in ready:
         inside = span.start_s <= (sample_set.stamp_ns - start_ns) / 1e9 < span.end_s
         if inside and set(sample_set.samples) == set(span.sensors):
-            images = pipeline.encode(sample_set)
+            sample_set, images = pipeline.encode(sample_set)
+            if set(images) != set(span.sensors):
+                continue
             prediction = pipeline.predict(sample_set, images)
             yield OfflineLabel(stamp_ns=sample_set.stamp_ns, sensors=span.sensors,
                                labels=prediction.labels, images=images)

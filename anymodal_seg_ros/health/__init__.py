@@ -11,9 +11,9 @@
   first good one on. ``never_received`` after the grace time.
 - OK: trusted.
 - DEGRADED: it speaks, but evidence is bad. ``rate_low``, a modest ``latency_high``,
-  ``scan_jitter`` and a ``scan_sector_blocked`` or ``image_covered`` of less than half leave it
-  trusted and end by their own exit thresholds. Everything else withholds its samples and takes
-  its trust.
+  ``scan_jitter``, ``encoder_failed`` and a ``scan_sector_blocked`` or ``image_covered`` of less
+  than half leave it trusted and end by their own exit thresholds. Everything else withholds its
+  samples and takes its trust.
 - LOST: silent for longer than its timeout (``timeout``).
 - PROBATION: good samples again; trusted after enough of them over enough time, which doubles
   with each relapse.

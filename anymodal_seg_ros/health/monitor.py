@@ -114,6 +114,11 @@ class HealthMonitor:
         """Count an unusable message under ``reason``; the state's reason is ``state_reason``."""
         self._sensor(modality).reject(reason, self._advance(now_ns), state_reason)
 
+    def note_encoded(self, modality: str, failure: str, now_ns: int) -> None:
+        """One of its samples was encoded, or could not be: then the text of the error. Lets no
+        time pass."""
+        self._sensor(modality).note_encoded(failure, max(now_ns, self._now_ns or 0))
+
     def note_lost(self, modality: str, number: int, now_ns: int) -> None:
         """So many messages were lost on their way here, or came only when they were sent again:
         what is missing of this sensor is not its own fault."""

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 
 from anymodal_seg_ros.health.config import HealthConfig
 from anymodal_seg_ros.health.content import ContentJudge
+from anymodal_seg_ros.health.encodings import Encodings
 from anymodal_seg_ros.health.losses import HELD_BACK_NS, WINDOW_NS, Losses
 from anymodal_seg_ros.health.statistics import NS_PER_S, Timing
+from anymodal_seg_ros.modalities.encoding import ENCODER_FAILED
 from anymodal_seg_ros.samples import HealthReport, HealthState, Sample
 
 LATE_REASONS = frozenset({'latency_high', 'stamp_stale'})
@@ -51,6 +53,7 @@ class SensorHealth:
         self._timing = Timing(self._config)
         self._content = ContentJudge(self._modality, self._config)
         self._losses = Losses()
+        self._encodings = Encodings(self._config)
         self._since_ns = now_ns
         self._usable = False
         self._has_spoken_well = False
@@ -93,6 +96,7 @@ class SensorHealth:
         was_enabled, self._config = self._config.enabled, config
         self._timing.reconfigure(config)
         self._content.reconfigure(config)
+        self._encodings.reconfigure(config)
         self._recent = deque(self._recent, maxlen=config.enter_window)
         if config.enabled != was_enabled:
             self.set_enabled(config.enabled, now_ns)
@@ -149,6 +153,16 @@ class SensorHealth:
         self._timing.break_interval()
         self._on_bad(state_reason, now_ns)
 
+    def note_encoded(self, failure: str, now_ns: int) -> None:
+        """One of its good samples was encoded, or could not be: then the text of the error."""
+        if self._state is HealthState.DISABLED:
+            return
+        if failure:
+            self._rejected[ENCODER_FAILED] += 1
+        self._encodings.add(failure)
+        if self.is_trusted and self._state is not HealthState.WAITING:
+            self._settle(now_ns)
+
     def note_lost(self, number: int, now_ns: int) -> None:
         """So many of its messages were lost on their way, or came only when sent again."""
         if self._state is HealthState.DISABLED:
@@ -200,7 +214,7 @@ class SensorHealth:
             expected_rate_hz=NS_PER_S / period_ns if period_ns else math.nan, age_ms=age_ms,
             latency_ms=math.nan if timing.latency_ns is None else timing.latency_ns / 1e6,
             num_received=self._num_received, num_rejected=sum(self._rejected.values()),
-            rejected=dict(self._rejected))
+            rejected=dict(self._rejected), encoder_failure=self._encodings.failure)
 
     def _on_good(self, now_ns: int) -> None:
         self._has_spoken_well = True
@@ -235,7 +249,8 @@ class SensorHealth:
 
     def _settle(self, now_ns: int) -> None:
         """OK, or DEGRADED by evidence that leaves the samples usable."""
-        reasons = self._content.reported()
+        reasons = [ENCODER_FAILED] if self._encodings.failure else []
+        reasons += self._content.reported()
         if self._losses.active:
             # Late and missing samples are its consequences.
             reasons += ['transport_loss']

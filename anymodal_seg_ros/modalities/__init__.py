@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from anymodal_seg_ros.modalities.base import Decoder, Encoder, Modality, Settings
 from anymodal_seg_ros.modalities.depth import DEPTH, DepthEncoder
+from anymodal_seg_ros.modalities.encoding import SetEncoder
 from anymodal_seg_ros.modalities.event import EVENT, EventEncoder, EventWindow
 from anymodal_seg_ros.modalities.lidar import LIDAR, LidarEncoder
 from anymodal_seg_ros.modalities.plane import network_size
@@ -45,6 +46,6 @@ def build_decoders(decoding: Decoding | None = None) -> dict[str, Decoder]:
 
 __all__ = [
     'MODALITIES', 'Decoder', 'Decoding', 'DepthEncoder', 'Encoder', 'EventEncoder',
-    'EventWindow', 'LidarEncoder', 'Modality', 'RgbEncoder', 'Settings', 'build_decoders',
-    'decoding_for', 'network_size',
+    'EventWindow', 'LidarEncoder', 'Modality', 'RgbEncoder', 'SetEncoder', 'Settings',
+    'build_decoders', 'decoding_for', 'network_size',
 ]

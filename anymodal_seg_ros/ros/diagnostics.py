@@ -17,9 +17,10 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
+from anymodal_seg_ros.defects import one_line
 from anymodal_seg_ros.extrinsics import RigKeeper
 from anymodal_seg_ros.ros.conversions import header
-from anymodal_seg_ros.ros.guard import Guard, one_line
+from anymodal_seg_ros.ros.guard import Guard
 from anymodal_seg_ros.ros.inputs import Input
 from anymodal_seg_ros.samples import HealthReport, HealthState, SampleSet
 from anymodal_seg_ros.sync import SyncStats
@@ -66,8 +67,8 @@ def modality_status(
 ) -> DiagnosticStatus:
     """One sensor's health. ``extra`` follows the report's own values.
 
-    ``error`` is what only the user can put right, whatever the sensor's state; ``silence`` says
-    where nothing is received, and why.
+    ``error`` is what only the user can put right, whatever the sensor's state, and as grave as an
+    encoder that fails; ``silence`` says where nothing is received, and why.
     """
     rejected = report.rejected
     non_increasing = sum(rejected.get(reason, 0) for reason in NON_INCREASING)
@@ -86,6 +87,9 @@ def modality_status(
         **{f'rejected.{reason}': count for reason, count in sorted(rejected.items())},
         **extra,
     }
+    if report.encoder_failure:
+        values['encoder_failure'] = report.encoder_failure
+        error = error or report.encoder_failure
     default = f'{report.state.value}: {report.reason}' if report.reason else report.state.value
     if report.state is HealthState.WAITING and not report.num_received:
         default = f'nothing received {silence}' if silence else 'nothing received yet'

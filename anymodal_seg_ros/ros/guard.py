@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import functools
 import time
-import traceback
 from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -16,22 +15,17 @@ from rclpy.exceptions import InvalidHandle
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 
+from anymodal_seg_ros.defects import DefectLog, one_line
+
 P = ParamSpec('P')
 R = TypeVar('R')
 RECENT_NS = 5_000_000_000
 
 
-def one_line(error: BaseException) -> str:
-    """Its type and the first line of what it says."""
-    lines = str(error).splitlines()
-    return f'{type(error).__name__}: {lines[0] if lines else ""}'
-
-
 class Guard:
     """Counts by source what callbacks raise by accident, logs each kind once, and lets go on.
 
-    A kind is a source, a type and the line that raised; its first one is logged with its
-    traceback. Not thread-safe: it belongs to the thread of the executor.
+    Not thread-safe: it belongs to the thread of the executor.
 
     Args:
         passing: errors on purpose, which go through.
@@ -44,7 +38,7 @@ class Guard:
         self._node = node
         self._passing = passing
         self._last_ns = 0
-        self._logged: set[tuple[str, type[Exception], str, int | None]] = set()
+        self._log = DefectLog(lambda text: node.get_logger().error(text))
 
     def is_happening(self) -> bool:
         """Whether the newest error is younger than five seconds."""
@@ -77,11 +71,4 @@ class Guard:
         self.counts[source] += 1
         self.last = f'{source}: {one_line(error)}'
         self._last_ns = time.monotonic_ns()
-        place = traceback.extract_tb(error.__traceback__)[-1:]
-        file, line = (place[0].filename, place[0].lineno) if place else ('', None)
-        kind = source, type(error), file, line
-        if kind not in self._logged:
-            self._logged.add(kind)
-            trace = ''.join(traceback.format_exception(error)).rstrip()
-            self._node.get_logger().error(
-                f'a defect, please report it; it costs what was being done: {self.last}\n{trace}')
+        self._log.add(source, error)

@@ -95,14 +95,17 @@ class Labelling:
         rig = work.rig
         self._warm_up_for(self._pipeline.output_hw(rig))
         times = [time.monotonic_ns()]
-        images = self._pipeline.encode(work.samples, rig)
+        samples, images = self._pipeline.encode(work.samples, rig)
+        if not images:
+            self._on_failure(RuntimeError('no sensor of the set could be encoded'))
+            return
         times.append(time.monotonic_ns())
-        prediction = self._pipeline.predict(work.samples, images, rig)
+        prediction = self._pipeline.predict(samples, images, rig)
         times.append(time.monotonic_ns())
         if work.epoch != self.epoch:
             self._stats.count('sets_discarded')
             return
-        done = Labelled(prediction, work.samples, rig)
+        done = Labelled(prediction, samples, rig)
         self._outputs.publish_label(done)
         times.append(time.monotonic_ns())
         latency_ms = (times[-1] - work.last_arrival_steady_ns) / 1e6
@@ -114,7 +117,7 @@ class Labelling:
         sequence = self._stats.succeeded(stages)
         now_ns = int(self._node.get_clock().now().nanoseconds)
         self._outputs.publish_fusion_info(fusion_info(
-            work.samples, rig.camera_frame, work.reports, prediction.used, now_ns,
+            samples, rig.camera_frame, work.reports, prediction.used, now_ns,
             {'sequence': sequence, **{f'{stage}_ms': value for stage, value in stages.items()}},
         ))
         self._outputs.publish_views(done)

@@ -333,7 +333,7 @@ class SegmentationNode(OwningNode):
         self._diagnostics.publish(DiagnosticArray(header=header(now_ns, ''), status=statuses))
 
     def _sensor_statuses(self, now_ns: int) -> list[DiagnosticStatus]:
-        reports = self._pipeline.health.reports(now_ns)
+        reports = self._pipeline.reports(now_ns)
         causes: Mapping[str, str] = {}
         with self.guard.watch('advice'):
             causes = self._advisor.look(reports)

@@ -9,6 +9,8 @@ import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from anymodal_seg_ros.defects import DefectLog
+
 T = TypeVar('T')
 
 
@@ -64,6 +66,7 @@ class LatestWorker(Generic[T]):
         self._work = work
         self._on_error = on_error
         self._slot: LatestSlot[T] = LatestSlot()
+        self._log = DefectLog(logging.getLogger(__name__).error)
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
@@ -88,6 +91,6 @@ class LatestWorker(Generic[T]):
         while (item := self._slot.take()) is not None:
             try:
                 self._work(item)
-            except Exception as error:
-                logging.getLogger(__name__).exception('work failed')
+            except Exception as error:  # noqa: BLE001 - it is handed on
+                self._log.add(self._thread.name, error)
                 self._on_error(error)

@@ -196,6 +196,42 @@ def test_a_defect_in_one_set_costs_that_set(bench, monkeypatch):
     bench.node.guard.counts.clear()
 
 
+class FailingEncoder:
+    def encode(self, *args):
+        raise IndexError('index 7 is out of bounds')
+
+
+def test_an_encoder_that_fails_costs_its_sensor_and_is_shown(bench):
+    bench = bench(**{'camera.width_px': SIZE_PX, 'camera.height_px': SIZE_PX,
+                     'camera.horizontal_fov_deg': 90.0, 'extrinsics.lidar': LIDAR_POSE})
+    encoders = bench.node._pipeline.encoders
+    whole, encoders['lidar'] = dict(encoders), FailingEncoder()
+
+    def state(modality, name):
+        bench.send('lidar', len(bench.labels))
+        return bench.parts.get(modality, (None, {}))[1].get(name)
+
+    bench.send_until('rgb', lambda: state('lidar', 'reason') == 'encoder_failed')
+    status, values = bench.parts['lidar']
+    assert status.level == DiagnosticStatus.ERROR
+    assert status.message == 'degraded: encoder_failed; IndexError: index 7 is out of bounds'
+    assert values['encoder_failure'] == 'IndexError: index 7 is out of bounds'
+    assert int(values['rejected.encoder_failed']) >= 2
+    num_labels = len(bench.labels)
+    bench.send_until('rgb', lambda: state('rgb', 'state') == 'ok'
+                     and len(bench.labels) >= num_labels + 2)
+    content = {status.name: values_of(status) for status in bench.fusion[-1].status}
+    assert (content['lidar']['used'], content['lidar']['reason']) == ('false', 'encoder_failed')
+    assert set(bench.segmenter.seen) == {frozenset({'rgb'})}
+    encoders['rgb'] = FailingEncoder()
+    bench.send_until('rgb', lambda: bench.count('failures') >= 2)
+    assert bench.parts['inference'][0].message == (
+        'inference fails: RuntimeError: no sensor of the set could be encoded')
+    encoders.update(whole)
+    bench.send_until('rgb', lambda: state('lidar', 'state') == 'ok')
+    assert 'encoder_failure' not in bench.parts['lidar'][1]
+
+
 def test_a_parameter_that_cannot_be_applied_is_refused_and_not_kept(bench, monkeypatch):
     bench = bench()
     with monkeypatch.context() as patch:

@@ -17,6 +17,7 @@ from anymodal_seg_ros.bags import TOPICS, RecordedRig
 from anymodal_seg_ros.corruption import FaultSchedule
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.modalities import Decoding
+from anymodal_seg_ros.modalities.encoding import ENCODER_FAILED
 from anymodal_seg_ros.pipeline import Pipeline
 from anymodal_seg_ros.samples import SampleSet
 from anymodal_seg_ros.segment_bag import recorded_sets
@@ -67,7 +68,8 @@ class Report:
     sensors: Counter[str] = field(default_factory=Counter)
     """Frames by their sensors, 'rgb+depth'."""
     dropped_frames: Counter[str] = field(default_factory=Counter)
-    """Sets that became no frame: no_<sensor>, max_dt, no_label, every, min_gap."""
+    """Sets that became no frame: no_<sensor>, max_dt, no_label, every, min_gap, and
+    encoder_failed where no sensor is left, or not one that is required."""
     dropped_samples: dict[str, dict[str, int]] = field(default_factory=dict)
     """Samples in no set, by sensor and the synchronizer's or the health monitor's reason."""
     rejected_labels: dict[str, int] = field(default_factory=dict)
@@ -148,7 +150,8 @@ def extract_recording(
     truth = None
     if labels is not None:
         truth = put_by_labels(path, labels, pipeline.output_hw(), folder / _POOL)
-    chooser = _Chooser(selection or Selection(), truth)
+    selection = selection or Selection()
+    chooser = _Chooser(selection, truth)
     calibration_sha256 = sha256_of(calibration_dict(placed.rig))
     report = Report()
     with (folder / FRAMES_FILE).open('w', encoding='utf-8') as lines:
@@ -159,7 +162,10 @@ def extract_recording(
                 report.dropped_frames[refusal] += 1
                 continue
             frame_id = f'{folder.name}/{report.frames:06d}'
-            images = pipeline.encode(sample_set)
+            sample_set, images = pipeline.encode(sample_set)
+            if not images or any(name not in images for name in selection.require):
+                report.dropped_frames[ENCODER_FAILED] += 1
+                continue
             for name, image in images.items():
                 _write(folder.parent / image_file(frame_id, name), png_bytes(image))
             label = None
@@ -198,7 +204,7 @@ def _frame_line(sample_set: SampleSet) -> dict[str, Any]:
 
 def _dropped_samples(pipeline: Pipeline) -> dict[str, dict[str, int]]:
     dropped = {}
-    reports = pipeline.health.reports(0)
+    reports = pipeline.reports(0)
     for name, stats in pipeline.synchronizer.stats().inputs.items():
         reasons: Counter[str] = Counter(stats.dropped)
         reasons.update(reports[name].rejected)

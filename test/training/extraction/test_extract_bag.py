@@ -14,7 +14,7 @@ import pytest
 
 from anymodal_seg_ros import bags
 from anymodal_seg_ros.errors import ConfigError
-from anymodal_seg_ros.modalities import MODALITIES
+from anymodal_seg_ros.modalities import MODALITIES, LidarEncoder
 from anymodal_seg_ros.pipeline import Pipeline
 from anymodal_seg_ros.segment_bag import recorded_sets
 from training.datasets.recorded import RecordedDataset, read_frames
@@ -31,7 +31,7 @@ def sets_of(path):
     encoding = EncodingOnly.from_settings(
         tuple(MODALITIES), 32, load_label_codes('carla-0.9.14').label_space)
     pipeline = Pipeline(encoding, bags.read_rig(path))
-    return [(s, pipeline.encode(s)) for s in recorded_sets(path, pipeline)]
+    return [pipeline.encode(s) for s in recorded_sets(path, pipeline)]
 
 
 def contents(root):
@@ -143,6 +143,22 @@ def test_unlabelled_and_incomplete_frames_on_request(record, extract, tmp_path, 
     assert (frames[0].labels != 255).any()
     assert extract(path, '--max-dt-s', '0.006', '--require', 'lidar', '--overwrite',
                    fails=True).startswith(f'error: {path}: not one frame was left')
+
+
+def test_a_sensor_whose_encoder_fails_is_in_no_frame(
+        record, extract, tmp_path, bands, monkeypatch):
+    def fail(*args):
+        raise IndexError('index 7 is out of bounds')
+
+    monkeypatch.setattr(LidarEncoder, 'encode', fail)
+    path = record(tmp_path / 'some', labels=lambda i: (bands(i), 'mono8'))
+    lines = read_frames(extract(path), 'some')
+    assert lines and all('lidar' not in line['members'] for line in lines)
+    assert lines[-1]['absent']['lidar'] == 'encoder_failed'
+    report = json.loads((tmp_path / 'data' / 'some' / 'recording.json').read_text())['report']
+    assert report['dropped_samples']['lidar']['encoder_failed'] > 0
+    said = extract(path, '--require', 'lidar', '--overwrite', fails=True)
+    assert f'{path}: not one frame was left' in said and 'encoder_failed' in said
 
 
 def test_malformed_label_messages_are_counted(record, extract, tmp_path, bands):
