@@ -19,6 +19,9 @@
   with each relapse.
 - DISABLED: switched off by the user.
 
+A lower rate is ``rate_low`` until the sensor has kept to it for half a minute; then it is usual,
+and the state becomes OK by ``new_rate``. See ``settling``.
+
 A single bad sample is withheld and does not change the state. A lasting change of the image size
 stays ``wrong_size`` until a reset, since everything learnt belongs to the old size.
 """

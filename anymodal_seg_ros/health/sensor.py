@@ -168,7 +168,7 @@ class SensorHealth:
         if self._state is HealthState.DISABLED:
             return
         self._losses.add(number, now_ns)
-        self._timing.break_interval()
+        self._timing.distrust_intervals()
 
     def tick(self, now_ns: int, scale: float) -> None:
         """Let time pass: silence, losses, and an interval that grows too long."""
@@ -259,8 +259,10 @@ class SensorHealth:
             reasons += ['rate_low'] if self._timing.rate_low else []
         if not reasons:
             if self._state is not HealthState.OK:
-                self._go(HealthState.OK, 'recovered', now_ns)
+                self._go(HealthState.OK, 'new_rate' if self._timing.has_settled else 'recovered',
+                         now_ns)
                 self._reason = ''
+                self._timing.has_settled = False
         elif self._state is not HealthState.DEGRADED or self._reason not in reasons:
             self._go(HealthState.DEGRADED, reasons[0], now_ns)
         self._usable = True

@@ -9,6 +9,7 @@ import statistics
 from collections import deque
 
 from anymodal_seg_ros.health.config import HealthConfig
+from anymodal_seg_ros.health.settling import Settling
 
 NS_PER_S = 1_000_000_000
 RATE_WINDOW_NS = 2 * NS_PER_S
@@ -45,6 +46,8 @@ class Timing:
     """When one sensor's messages arrive and what their stamps say. All times in ns.
 
     Rates are judged from stamps, which a busy transport does not disturb; silence from arrivals.
+    A slower rate than usual is low until the sensor has settled at it (``Settling``); then it is
+    the usual one. One that the configuration names stays as it is.
     ``scale`` (1 or more) widens what transport jitter touches when the clock runs faster than
     real time.
     """
@@ -57,9 +60,12 @@ class Timing:
         self.latency_ns: int | None = None
         self.rate_low = False
         self.latency_high = False
+        self.has_settled = False
+        """Whether the usual rate is one that it settled at; for the caller to take down."""
         self._arrivals: deque[int] = deque(maxlen=MAX_ARRIVALS)
         self._gaps = RollingMedian(5)
         self._intervals = RollingMedian(LEARNT_INTERVALS, MIN_INTERVALS)
+        self._settling = Settling()
         self._latencies = RollingMedian(LEARNT_LATENCIES, MIN_LATENCIES)
         self._raw_stamp_ns: int | None = None
         self._interval_from_ns: int | None = None
@@ -112,6 +118,8 @@ class Timing:
 
     def accept(self, stamp_ns: int, now_ns: int, scale: float, learn: bool) -> None:
         """Take in a sample whose stamp is sane; ``learn`` while the sensor runs cleanly."""
+        if self.last_stamp_ns is not None:
+            self._settle(stamp_ns - self.last_stamp_ns)
         self.last_stamp_ns = stamp_ns
         if self._interval_from_ns is not None:
             self._judge_interval(stamp_ns - self._interval_from_ns, learn)
@@ -125,6 +133,11 @@ class Timing:
         """The next interval would span an outage: do not judge it."""
         self._interval_from_ns = None
         self._num_long = 0
+
+    def distrust_intervals(self) -> None:
+        """What comes now says nothing about the sensor's own rate."""
+        self.break_interval()
+        self._settling = Settling()
 
     def judge_wait(self, now_ns: int, scale: float = 1.0) -> None:
         """Call the rate low while the second long interval is still running."""
@@ -183,6 +196,17 @@ class Timing:
             self.rate_low = False
         if learn and not is_long and not self.rate_low:
             self._intervals.add(interval_ns)
+
+    def _settle(self, interval_ns: int) -> None:
+        """Take a slower rate for the usual one once the sensor has kept to it."""
+        settled_ns, period_ns = self._settling.add(interval_ns), self.period_ns
+        if settled_ns is None or period_ns is None or self._config.expected_rate_hz > 0:
+            return
+        if self.rate_low or settled_ns > self._config.rate_enter * period_ns:
+            self._intervals = RollingMedian(LEARNT_INTERVALS)
+            self._intervals.add(settled_ns)
+            self.break_interval()
+            self.rate_low, self.has_settled = False, True
 
     def _has_recovered(self, period_ns: int | None) -> bool:
         if period_ns is None:

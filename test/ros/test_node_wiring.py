@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from dataclasses import replace
+from itertools import count
 from operator import attrgetter
 
 import numpy as np
@@ -207,8 +208,10 @@ def test_an_encoder_that_fails_costs_its_sensor_and_is_shown(bench):
     encoders = bench.node._pipeline.encoders
     whole, encoders['lidar'] = dict(encoders), FailingEncoder()
 
+    steps = count()
+
     def state(modality, name):
-        bench.send('lidar', len(bench.labels))
+        bench.send('lidar', next(steps))
         return bench.parts.get(modality, (None, {}))[1].get(name)
 
     bench.send_until('rgb', lambda: state('lidar', 'reason') == 'encoder_failed')
@@ -219,7 +222,7 @@ def test_an_encoder_that_fails_costs_its_sensor_and_is_shown(bench):
     assert int(values['rejected.encoder_failed']) >= 2
     num_labels = len(bench.labels)
     bench.send_until('rgb', lambda: state('rgb', 'state') == 'ok'
-                     and len(bench.labels) >= num_labels + 2)
+                     and len(bench.labels) >= num_labels + 2 and len(bench.fusion) >= 2)
     content = {status.name: values_of(status) for status in bench.fusion[-1].status}
     assert (content['lidar']['used'], content['lidar']['reason']) == ('false', 'encoder_failed')
     assert set(bench.segmenter.seen) == {frozenset({'rgb'})}
