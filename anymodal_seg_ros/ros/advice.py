@@ -14,7 +14,7 @@ from rclpy.utilities import get_rmw_implementation_identifier
 from anymodal_seg_ros.resources import resource_path
 from anymodal_seg_ros.ros.inputs import FORM_NAMES, TOPICS, TRANSPORTS, Input
 from anymodal_seg_ros.ros.message_types import type_name
-from anymodal_seg_ros.ros.silence import why_silent
+from anymodal_seg_ros.ros.silence import publisher_names, why_silent
 from anymodal_seg_ros.samples import HealthReport
 
 CLOCK_TYPE = 'rosgraph_msgs/msg/Clock'
@@ -59,6 +59,12 @@ class Advisor:
         why = why_silent(self._node, '/clock', CLOCK_TYPE, None)
         self._say_if_lasting('/clock', f'use_sim_time is true, but no time has come on /clock: '
                                        f'{why}')
+
+    def tell_of_unsteady_clock(self) -> None:
+        """Simulated time is set back again and again."""
+        names = publisher_names(self._node, '/clock')
+        self._say(f'the time on /clock jumps back and forth, so nothing can be labelled; it comes '
+                  f'from {names}: stop all but one, or set use_sim_time to false')
 
     def _say(self, text: str) -> None:
         if text not in self._said:

@@ -164,7 +164,9 @@ def synchronization_status(
                    f'{name}.period_ms': one.period_ms, f'{name}.latency_ms': one.latency_ms}
         values |= {f'{name}.dropped.{reason}': n for reason, n in sorted(one.dropped.items())}
     level, message = DiagnosticStatus.OK, 'sets go out'
-    if clock_state != 'running':
+    if clock_state.startswith('unsteady'):
+        level, message = DiagnosticStatus.ERROR, f'clock {clock_state}'
+    elif clock_state != 'running':
         level, message = DiagnosticStatus.WARN, f'clock {clock_state}'
     elif not stats.sets:
         level, message = DiagnosticStatus.STALE, 'no set yet'

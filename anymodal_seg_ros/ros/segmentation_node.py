@@ -34,6 +34,7 @@ from anymodal_seg_ros.extrinsics import RigKeeper
 from anymodal_seg_ros.inference import build_segmenter
 from anymodal_seg_ros.pipeline import Pipeline
 from anymodal_seg_ros.ros.advice import Advisor
+from anymodal_seg_ros.ros.clock_watch import ClockWatch
 from anymodal_seg_ros.ros.conversions import NS_PER_S, RosMessage, decode_sample, header
 from anymodal_seg_ros.ros.declaration import declare
 from anymodal_seg_ros.ros.diagnostics import (
@@ -54,7 +55,6 @@ from anymodal_seg_ros.samples import SampleSet
 
 NODE_NAME = 'anymodal_seg'
 REMEMBERED_ARRIVALS = 512
-PAUSED_AFTER_NS = NS_PER_S // 2
 STOP_TIMEOUT_S = 5.0
 Config = TypeVar('Config')
 
@@ -79,7 +79,7 @@ class SegmentationNode(OwningNode):
         self._arrivals: OrderedDict[tuple[str, int], int] = OrderedDict()
         self._reported: set[tuple[str, str]] = set()
         self._bad_camera_infos: Counter[str] = Counter()
-        self._clock_seen = (0, self._steady_ns())
+        self._clock_watch = ClockWatch(self._steady_ns())
         self._last_diagnostics_ns = 0
         self._outputs = OutputPublishers(
             self, self._segmenter.bundle.label_space, self._settings.overlay_alpha)
@@ -258,8 +258,7 @@ class SegmentationNode(OwningNode):
 
     def _tick(self) -> None:
         now_ns, steady_ns = self._now_ns(), self._steady_ns()
-        if now_ns != self._clock_seen[0]:
-            self._clock_seen = (now_ns, steady_ns)
+        self._clock_watch.look(now_ns, steady_ns)
         if now_ns:
             with self.guard.watch('poll'):
                 self._forward(self._pipeline.poll(now_ns, steady_ns), now_ns)
@@ -286,10 +285,15 @@ class SegmentationNode(OwningNode):
             # Simulated time begins: nothing was taken in before, but its grace times begin too.
             self._pipeline.health.reset(now_ns)
             return
-        self._restart(f'the clock jumped by {jump.delta.nanoseconds / NS_PER_S:.3f} s')
+        steady_ns = self._steady_ns()
+        self._clock_watch.jump(jump.delta.nanoseconds, steady_ns)
+        reason = f'the clock jumped by {jump.delta.nanoseconds / NS_PER_S:.3f} s'
+        # Where that does not end, the advice says so once.
+        if not self._clock_watch.is_unsteady(steady_ns, self.count_publishers('/clock')):
+            self._state_log.restart(reason)
+        self._restart(reason)
 
     def _restart(self, reason: str) -> None:
-        self._state_log.restart(reason)
         self._arrivals.clear()
         self._labelling.abandon()
         self._pipeline.reset(self._now_ns(), reason)
@@ -326,7 +330,7 @@ class SegmentationNode(OwningNode):
         with self.guard.watch('diagnostics'):
             statuses.append(synchronization_status(
                 self.get_name(), self._hardware_id, self._pipeline.synchronizer.stats(),
-                self._clock_state(now_ns, steady_ns),
+                self._clock_watch.state(steady_ns, self.count_publishers('/clock')),
             ))
         statuses.append(self._stats.to_status(self.get_name(), self._hardware_id))
         statuses.append(receiving_status(self.get_name(), self._hardware_id, self.guard))
@@ -339,6 +343,9 @@ class SegmentationNode(OwningNode):
             causes = self._advisor.look(reports)
             if now_ns == 0:
                 self._advisor.miss_clock()
+            if self._clock_watch.is_unsteady(
+                    self._steady_ns(), self.count_publishers('/clock')):
+                self._advisor.tell_of_unsteady_clock()
         return [
             modality_status(
                 self.get_name(), self._hardware_id, report,
@@ -347,11 +354,6 @@ class SegmentationNode(OwningNode):
                 self._rig.calibration_error(name), causes.get(name, ''))
             for name, report in reports.items()
         ]
-
-    def _clock_state(self, now_ns: int, steady_ns: int) -> str:
-        if now_ns == 0:
-            return 'not started'
-        return 'paused' if steady_ns - self._clock_seen[1] > PAUSED_AFTER_NS else 'running'
 
     def _uses_sim_time(self) -> bool:
         return bool(self.get_parameter('use_sim_time').value)

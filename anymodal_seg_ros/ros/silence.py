@@ -41,6 +41,11 @@ def why_silent(
     return f'{_names(fitting)} publishes it, but nothing has arrived'
 
 
+def publisher_names(node: Node, topic: str) -> str:
+    """Who publishes a resolved topic, for a sentence."""
+    return _names(node.get_publishers_info_by_topic(topic))
+
+
 def _names(publishers: list[TopicEndpointInfo]) -> str:
     names = {f'{one.node_namespace.rstrip("/")}/{one.node_name}' for one in publishers}
     # A name may become known later than its publishers.

@@ -110,7 +110,9 @@ class Callbacks(SegmentationNode):
         self._inputs = {name: SimpleNamespace(set_active=lambda active: None) for name in NAMES}
 
     def _label(self, work: Work) -> None:
-        images = self._pipeline.encode(work.samples, work.rig)
+        encoded, images = self._pipeline.encode(work.samples, work.rig)
+        if len(images) < len(work.samples.samples):
+            raise RuntimeError(f'an encoder failed: {encoded.absent}')
         header(work.samples.stamp_ns, work.rig.camera_frame)
         fusion_info(work.samples, work.rig.camera_frame, work.reports, images, self.now_ns, {})
 
@@ -140,6 +142,7 @@ class Callbacks(SegmentationNode):
         """Time goes on, or jumps back as in a replay that starts again."""
         self.now_ns = max(self.now_ns + step_ns, 1)
         if step_ns < 0:
+            self._state_log.restart('back')
             self._restart('back')
         self._on_deadline()
 

@@ -19,6 +19,7 @@ from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from ros_streams.fault_run import values_of
 from ros_streams.scene import LIDAR_POSE, SIZE_PX, Scene, camera_info, image_message
+from rosgraph_msgs.msg import Clock as ClockMessage
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
 from anymodal_seg_ros.bundle import load_bundle
@@ -26,9 +27,10 @@ from anymodal_seg_ros.geometry import CameraModel, Rig, transform_from_quaternio
 from anymodal_seg_ros.labels import load_label_space
 from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.ros import guard, outputs, segmentation_node
-from anymodal_seg_ros.ros.conversions import LABEL_INFO_TYPE, decode_sample
+from anymodal_seg_ros.ros.conversions import LABEL_INFO_TYPE, decode_sample, ns_to_stamp
 from anymodal_seg_ros.ros.diagnostics import modality_status
 from anymodal_seg_ros.ros.inputs import TOPICS, Input, InputQos
+from anymodal_seg_ros.ros.labelling import Work
 from anymodal_seg_ros.ros.outputs import Labelled, OutputPublishers, labelled_cloud, overlay
 from anymodal_seg_ros.ros.qos import LATCHED, fallback_qos, input_qos
 from anymodal_seg_ros.samples import HealthReport, HealthState, Prediction, SampleSet
@@ -203,36 +205,40 @@ class FailingEncoder:
 
 
 def test_an_encoder_that_fails_costs_its_sensor_and_is_shown(bench):
-    bench = bench(**{'camera.width_px': SIZE_PX, 'camera.height_px': SIZE_PX,
-                     'camera.horizontal_fov_deg': 90.0, 'extrinsics.lidar': LIDAR_POSE})
-    encoders = bench.node._pipeline.encoders
+    bench = bench()
+    node, encoders = bench.node, bench.node._pipeline.encoders
     whole, encoders['lidar'] = dict(encoders), FailingEncoder()
+    done = labelled('rgb', 'lidar')
 
-    steps = count()
+    def infer(*stamps_ns):
+        for stamp_ns in stamps_ns:
+            samples = {name: replace(sample, stamp_ns=stamp_ns)
+                       for name, sample in done.samples.samples.items()}
+            node._labelling._infer(Work(
+                replace(done.samples, samples=samples, stamp_ns=stamp_ns),
+                node._pipeline.health.reports(0), done.rig, 0, node._labelling.epoch))
+        return {status.name.partition(': ')[2]: status for status in node._sensor_statuses(1)}
 
-    def state(modality, name):
-        bench.send('lidar', next(steps))
-        return bench.parts.get(modality, (None, {}))[1].get(name)
-
-    bench.send_until('rgb', lambda: state('lidar', 'reason') == 'encoder_failed')
-    status, values = bench.parts['lidar']
-    assert status.level == DiagnosticStatus.ERROR
-    assert status.message == 'degraded: encoder_failed; IndexError: index 7 is out of bounds'
+    statuses = infer(1, 2, 3)
+    assert statuses['lidar'].level == DiagnosticStatus.ERROR
+    assert statuses['lidar'].message.endswith('; IndexError: index 7 is out of bounds')
+    values = values_of(statuses['lidar'])
     assert values['encoder_failure'] == 'IndexError: index 7 is out of bounds'
-    assert int(values['rejected.encoder_failed']) >= 2
-    num_labels = len(bench.labels)
-    bench.send_until('rgb', lambda: state('rgb', 'state') == 'ok'
-                     and len(bench.labels) >= num_labels + 2 and len(bench.fusion) >= 2)
+    assert values['rejected.encoder_failed'] == '3'
+    assert 'encoder_failure' not in values_of(statuses['rgb'])
+    assert bench.segmenter.seen == [frozenset({'rgb'})] * 3
+    bench.probe.spin_until(lambda: len(bench.fusion) == len(bench.labels) == 3)
     content = {status.name: values_of(status) for status in bench.fusion[-1].status}
     assert (content['lidar']['used'], content['lidar']['reason']) == ('false', 'encoder_failed')
-    assert set(bench.segmenter.seen) == {frozenset({'rgb'})}
     encoders['rgb'] = FailingEncoder()
-    bench.send_until('rgb', lambda: bench.count('failures') >= 2)
-    assert bench.parts['inference'][0].message == (
-        'inference fails: RuntimeError: no sensor of the set could be encoded')
+    infer(4, 5)
+    status = node._stats.to_status('', '')
+    assert status.level == DiagnosticStatus.ERROR
+    assert status.message == 'inference fails: RuntimeError: no sensor of the set could be encoded'
+    assert values_of(status)['failures'] == '2'
     encoders.update(whole)
-    bench.send_until('rgb', lambda: state('lidar', 'state') == 'ok')
-    assert 'encoder_failure' not in bench.parts['lidar'][1]
+    assert 'encoder_failure' not in values_of(infer(6, 7, 8)['lidar'])
+    assert bench.segmenter.seen[3:] == [frozenset({'rgb', 'lidar'})] * 3
 
 
 def test_a_parameter_that_cannot_be_applied_is_refused_and_not_kept(bench, monkeypatch):
@@ -426,6 +432,44 @@ def test_a_clock_set_back_after_a_change_of_parameters_stops_no_labels(bench, mo
     monkeypatch.setattr(time, 'time_ns', lambda: real_ns() - hour_ns)
     num_before = len(bench.labels)
     bench.send_until('rgb', lambda: len(bench.labels) >= num_before + 2)
+
+
+def test_two_clocks_are_told_of_and_labels_come_when_one_is_left(bench):
+    bench = bench(use_sim_time=True)
+    logged = bench.probe.subscribe(Log, '/rosout', QoSProfile(depth=1000))
+    clocks = [bench.probe.publisher(ClockMessage, '/clock') for _ in range(2)]
+    bench.probe.spin_until(lambda: all(clock.get_subscription_count() for clock in clocks))
+    steps = count()
+
+    def tick(clock, offset_s):
+        now_ns = offset_s * 10**9 + time.monotonic_ns()
+        clock.publish(ClockMessage(clock=ns_to_stamp(now_ns)))
+        bench.publishers['rgb'].publish(SCENE.message('rgb', next(steps), now_ns))
+        bench.probe.spin_for(0.02)
+
+    def are_told_of():
+        for clock, offset_s in zip(clocks, (100, 9000), strict=True):
+            tick(clock, offset_s)
+        return bench.parts.get('synchronization', (None, {}))[1].get('clock', '').startswith(
+            'unsteady')
+
+    bench.probe.spin_until(are_told_of)
+    status, values = bench.parts['synchronization']
+    assert status.level == DiagnosticStatus.ERROR
+    assert values['clock'].endswith('2 publishers of /clock')
+
+    def one_is_left():
+        tick(clocks[0], 100)
+        clock = bench.parts['synchronization'][1]['clock']
+        return len(bench.labels) > num_labels and not clock.startswith('unsteady')
+
+    bench.probe.node.destroy_publisher(clocks[1])
+    num_labels = len(bench.labels)
+    bench.probe.spin_until(one_is_left)
+    told = [entry.msg for entry in logged if entry.msg.startswith('the time on /clock')]
+    assert told == ['the time on /clock jumps back and forth, so nothing can be labelled; it '
+                    f'comes from /{bench.probe.node.get_name()}: stop all but one, or set '
+                    'use_sim_time to false']
 
 
 def without_a_quarter(points):

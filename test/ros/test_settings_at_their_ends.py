@@ -151,7 +151,9 @@ class Drive:
             self.num_sets += 1
             fitted, rig = self.pipeline.fitted(formed, self.keeper.rig)
             if self.num_sets <= 2:
-                for name, image in self.pipeline.encode(fitted, rig).items():
+                encoded, images = self.pipeline.encode(fitted, rig)
+                assert encoded is fitted
+                for name, image in images.items():
                     assert image.dtype == np.uint8 and min(image.shape[:2]) == 32, name
         for report in self.pipeline.health.reports(self.now_ns).values():
             assert not math.isinf(report.expected_rate_hz)
