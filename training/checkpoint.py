@@ -137,8 +137,9 @@ def _problem(state: Mapping[str, Any]) -> str:
     for key in KEYS:
         if key not in state:
             return f'it lacks {key!r}'
-    for key in TABLES:
-        if not isinstance(state[key], dict):
+    for key in (*TABLES, 'origins'):
+        # Checkpoints without origins are older.
+        if not isinstance(state.get(key, {}), dict):
             return f'its {key!r} is no table'
     for key in NETWORKS:
         if not all(isinstance(value, Tensor) for value in state[key].values()):

@@ -296,7 +296,8 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path, network):
 
 
 @pytest.mark.parametrize(('changes', 'problem'), [
-    ({'average': [1]}, "its 'average' is no table"), ({'optimizer': 0}, "its 'optimizer' is no"),
+    ({'average': [1]}, "its 'average' is no table"), ({'origins': 3}, "its 'origins' is no table"),
+    ({'optimizer': 0}, "its 'optimizer' is no"),
     ({'model': {'w': 'x'}}, "its 'model' has other values than tensors"),
     ({'progress': {'samples': 3, 'steps': '7'}}, "its 'progress' does not tell the steps"),
 ])
