@@ -47,7 +47,7 @@ class SmoothGrid:
         is_rough = ((num_nan > 0) | ~(error <= tolerance)) & ~is_empty
         near_rough = sliding_window_view(np.pad(is_rough, 1), (3, 3)).sum(axis=(2, 3))
         self._is_exact = near_rough > 0
-        self._is_void = is_empty & (near_rough == 0)
+        self._is_void = is_empty
         self._cells = down.cells, across.cells
         self._down = _weights(down.positions)
         self._across = corners @ _weights(across.positions).T
