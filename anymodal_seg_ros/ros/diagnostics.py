@@ -230,7 +230,7 @@ class InferenceStats:
         values: dict[str, object] = {
             name: counts.get(name, 0)
             for name in ('sets_in', 'labels_out', 'sets_superseded', 'sets_discarded', 'failures',
-                         'before_clock')
+                         'before_clock', 'views_skipped')
         }
         values['total_dropped_frames'] = values['sets_superseded']
         for stage, recent in times.items():

@@ -120,7 +120,9 @@ class Labelling:
             samples, rig.camera_frame, work.reports, prediction.used, now_ns,
             {'sequence': sequence, **{f'{stage}_ms': value for stage, value in stages.items()}},
         ))
+        skipped = self._outputs.num_skipped_views()
         self._outputs.publish_views(done)
+        self._stats.count('views_skipped', self._outputs.num_skipped_views() - skipped)
 
     def _on_failure(self, error: Exception) -> None:
         text = self._stats.failed(error)

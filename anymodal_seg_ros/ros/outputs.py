@@ -25,6 +25,7 @@ from anymodal_seg_ros.ros.conversions import (
     semantic_points,
 )
 from anymodal_seg_ros.ros.qos import LATCHED, OUTPUT
+from anymodal_seg_ros.ros.view import View
 from anymodal_seg_ros.samples import Prediction, SampleSet
 
 
@@ -41,7 +42,8 @@ class OutputPublishers:
     """Publishers of label images and their views. ``publish`` is called by one thread.
 
     ``~/label`` always goes out; ``~/confidence``, ``~/label_color``, ``~/overlay`` and
-    ``~/semantic_points`` are computed only while they have subscribers. All carry the set's
+    ``~/semantic_points`` are computed only while they have subscribers, and rest while one of
+    these holds them up (``View``). All carry the set's
     stamp and the reference camera's frame. ``~/label_info`` goes out, latched, with the first
     label image and its header, and again for another frame or after the time was set back.
     """
@@ -51,10 +53,10 @@ class OutputPublishers:
         self._palette = space.palette()
         self.overlay_alpha = overlay_alpha
         self._label = node.create_publisher(Image, '~/label', OUTPUT)
-        self._confidence = node.create_publisher(Image, '~/confidence', OUTPUT)
-        self._color = node.create_publisher(Image, '~/label_color', OUTPUT)
-        self._overlay = node.create_publisher(Image, '~/overlay', OUTPUT)
-        self._points = node.create_publisher(PointCloud2, '~/semantic_points', OUTPUT)
+        self._confidence = View(node.create_publisher(Image, '~/confidence', OUTPUT))
+        self._color = View(node.create_publisher(Image, '~/label_color', OUTPUT))
+        self._overlay = View(node.create_publisher(Image, '~/overlay', OUTPUT))
+        self._points = View(node.create_publisher(PointCloud2, '~/semantic_points', OUTPUT))
         self._fusion = node.create_publisher(DiagnosticArray, '~/fusion_info', OUTPUT)
         self._label_info = node.create_publisher(LABEL_INFO_TYPE, '~/label_info', LATCHED)
         self._info_header: tuple[int, str] | None = None
@@ -76,19 +78,24 @@ class OutputPublishers:
     def publish_fusion_info(self, message: DiagnosticArray) -> None:
         self._fusion.publish(message)
 
+    def num_skipped_views(self) -> int:
+        """How many were not made because sending one before took too long."""
+        views = (self._confidence, self._color, self._overlay, self._points)
+        return sum(view.num_skipped for view in views)
+
     def publish_views(self, done: Labelled) -> None:
         """Everything that somebody subscribes to besides the label image."""
         stamp_ns, frame = done.prediction.stamp_ns, done.rig.camera_frame
         labels = done.prediction.labels
-        if self._confidence.get_subscription_count():
+        if self._confidence.is_wanted():
             confidence = done.prediction.confidence
             self._confidence.publish(image_to_message(confidence, 'mono8', stamp_ns, frame))
-        if self._color.get_subscription_count():
+        if self._color.is_wanted():
             self._color.publish(image_to_message(self._palette[labels], 'rgb8', stamp_ns, frame))
-        if self._overlay.get_subscription_count():
+        if self._overlay.is_wanted():
             image = overlay(done, self._palette, self.overlay_alpha)
             self._overlay.publish(image_to_message(image, 'rgb8', stamp_ns, frame))
-        if self._points.get_subscription_count():
+        if self._points.is_wanted():
             cloud = labelled_cloud(done, self._palette)
             if cloud is not None:
                 self._points.publish(semantic_cloud_to_message(cloud, stamp_ns, frame))
