@@ -16,7 +16,11 @@ else:
     from backports.zstd import ZstdDecompressor, ZstdError
 
 ZSTD_MAGIC = b'\x28\xb5\x2f\xfd'
+MAX_BLOCK_BYTES = 2**28
+"""Chunks and messages beyond this are taken for damage: recorders close a chunk at some MiB."""
 _STEP_BYTES = 2**20
+_BLOCK_BYTES, _BLOCK_RATIO = 2**26, 100
+_FILE_BYTES, _FILE_RATIO = 2**28, 1000
 
 
 class _Decompressor(Protocol):
@@ -58,11 +62,21 @@ def decompressed_pieces(kind: str, data: Iterator[bytes | memoryview]) -> Iterat
         return
 
 
-def decompressed(kind: str, data: bytes | memoryview, max_bytes: int) -> bytes:
+def max_block_bytes(packed_bytes: int) -> int:
+    """What a chunk or message of so many compressed bytes may hold: a bomb holds more."""
+    return min(max(_BLOCK_BYTES, _BLOCK_RATIO * packed_bytes), MAX_BLOCK_BYTES)
+
+
+def max_file_bytes(packed_bytes: int) -> int:
+    """The same of a file, which is unpacked onto the disk."""
+    return max(_FILE_BYTES, _FILE_RATIO * packed_bytes)
+
+
+def decompressed(kind: str, data: bytes | memoryview, max_bytes: int) -> memoryview:
     """The same in one, without what lies beyond ``max_bytes``."""
     whole = bytearray()
     for piece in decompressed_pieces(kind, iter([data])):
         whole += piece
         if len(whole) >= max_bytes:
             break
-    return bytes(whole[:max_bytes])
+    return memoryview(whole)[:max_bytes]

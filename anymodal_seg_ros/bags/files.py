@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 import apsw
 
 from anymodal_seg_ros.bags import mcap_file, sqlite_file
-from anymodal_seg_ros.bags.compression import ZSTD_MAGIC, decompressed_pieces
+from anymodal_seg_ros.bags.compression import ZSTD_MAGIC, decompressed_pieces, max_file_bytes
 from anymodal_seg_ros.bags.storage import Say, Storage
 from anymodal_seg_ros.documents import read_yaml
 from anymodal_seg_ros.errors import BagError, ConfigError
@@ -85,7 +85,7 @@ def open_file(file: Path, say: Say, stack: ExitStack) -> Storage:
         with file.open('rb') as opened:
             start = opened.read(len(sqlite_file.MAGIC))
         if start.startswith(ZSTD_MAGIC):
-            return open_file(_unpacked(file, stack), say, stack)
+            return open_file(_unpacked(file, say, stack), say, stack)
         storage: Storage
         if start.startswith(mcap_file.MAGIC):
             storage = mcap_file.McapFile(file, say)
@@ -108,13 +108,19 @@ def _no_format(file: Path, start: bytes) -> str:
     return f'{file.name} is damaged: it begins neither as MCAP nor as SQLite'
 
 
-def _unpacked(file: Path, stack: ExitStack) -> Path:
+def _unpacked(file: Path, say: Say, stack: ExitStack) -> Path:
     """A temporary copy of what can be decompressed of a file."""
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix='anymodal-bag-')))
     copy = folder / file.stem
+    left = max_file_bytes(file.stat().st_size)
     with file.open('rb') as packed, copy.open('wb') as unpacked:
         for piece in decompressed_pieces('zstd', iter(partial(packed.read, _READ_BYTES), b'')):
             with write_errors(copy):
-                unpacked.write(piece)
+                unpacked.write(piece[:left])
                 unpacked.flush()
+            if len(piece) > left:
+                say(f'{file.name} unpacks to more than {copy.stat().st_size} bytes, and the rest '
+                    'is left out; unpack it with zstd -d if it is to be read')
+                break
+            left -= len(piece)
     return copy

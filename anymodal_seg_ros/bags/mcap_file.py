@@ -15,14 +15,17 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from anymodal_seg_ros.bags.compression import DECOMPRESSORS, decompressed
+from anymodal_seg_ros.bags.compression import (
+    DECOMPRESSORS,
+    MAX_BLOCK_BYTES,
+    decompressed,
+    max_block_bytes,
+)
 from anymodal_seg_ros.bags.storage import Channel, Say, StoredMessage
 
 Buffer = bytes | memoryview
 
 MAGIC = b'\x89MCAP0\r\n'
-MAX_BLOCK_BYTES = 2**28
-"""Chunks and messages beyond this are taken for damage: recorders close a chunk at some MiB."""
 _RUN_BYTES = 2**20
 _FOOTER, _SCHEMA, _CHANNEL, _MESSAGE, _CHUNK, _CHUNK_INDEX = 0x02, 0x03, 0x04, 0x05, 0x06, 0x08
 _STATISTICS, _DATA_END = 0x0B, 0x0F
@@ -274,7 +277,9 @@ class McapFile:
             self._say(f'{self._name}: compression {kind!r} is unknown; allowed: '
                       f'{", ".join(DECOMPRESSORS)}')
             return b''
-        records = decompressed(kind, found, min(size, MAX_BLOCK_BYTES)) if kind else found
+        records = found
+        if kind:
+            records = decompressed(kind, found, min(size, max_block_bytes(len(found))))
         if is_cut:
             return records
         if len(records) != size:

@@ -25,10 +25,9 @@ from rosbags.typesys import (
     get_typestore,
 )
 
-from anymodal_seg_ros.bags.compression import ZSTD_MAGIC, decompressed
+from anymodal_seg_ros.bags.compression import ZSTD_MAGIC, decompressed, max_block_bytes
 from anymodal_seg_ros.bags.definitions import deviation
 from anymodal_seg_ros.bags.files import METADATA_FILE, Listing, list_files, open_file
-from anymodal_seg_ros.bags.mcap_file import MAX_BLOCK_BYTES
 from anymodal_seg_ros.bags.storage import Channel, Storage
 from anymodal_seg_ros.errors import BadMessageError, BagError
 from anymodal_seg_ros.unfinished import left_over
@@ -221,9 +220,15 @@ class BagReader:
                      start_ns: int) -> Iterator[BagMessage]:
         try:
             for recorded_ns, channel_id, data in storage.messages(channels, start_ns):
-                if data.startswith(ZSTD_MAGIC):
-                    data = decompressed('zstd', data, MAX_BLOCK_BYTES)
                 channel = channels[channel_id]
+                if data.startswith(ZSTD_MAGIC):
+                    limit = max_block_bytes(len(data))
+                    unpacked = decompressed('zstd', data, limit + 1)
+                    if len(unpacked) > limit:
+                        self._say(f'{channel.topic}: a message of {len(data)} bytes unpacks to '
+                                  f'more than {limit}: such ones are left out')
+                        continue
+                    data = bytes(unpacked)
                 yield BagMessage(topic=channel.topic, msgtype=channel.msgtype,
                                  recorded_ns=recorded_ns, cdr=data,
                                  _deserialise=self._deserialise)

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anymodal_seg_ros import bags
+from anymodal_seg_ros.bags import compression
 from anymodal_seg_ros.bags.compression import ZSTD_MAGIC
 from anymodal_seg_ros.errors import BadMessageError, BagError
 
@@ -295,6 +296,66 @@ def test_chunk_that_claims_to_hold_too_much(tmp_path):
     _, peak_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak_bytes < 2**24
+
+
+LIMIT = 2**26
+"""A chunk or message of little data may hold as much."""
+
+
+def peak_bytes(call):
+    tracemalloc.start()
+    try:
+        call()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_chunk_that_holds_and_claims_too_much(tmp_path):
+    bomb = zstd.compress(bytes(2 * LIMIT))
+    (tmp_path / 'bag.mcap').write_bytes(MAGIC + b''.join(channel_records()) + record(
+        0x06, struct.pack('<QQQI', 0, 1, 2 * LIMIT, 0) + text('zstd')
+        + struct.pack('<Q', len(bomb)) + bomb))
+
+    def refused():
+        with pytest.raises(BagError, match=f'{LIMIT} of {2 * LIMIT} bytes can be read'):
+            read(tmp_path / 'bag.mcap')
+
+    assert peak_bytes(refused) < 1.5 * LIMIT
+
+
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
+def test_message_that_holds_too_much(tmp_path, storage):
+    """A black picture of 4K is none."""
+    black = zstd.compress(bytes(3 * 3840 * 2160))
+    bomb = zstd.compress(bytes(2 * LIMIT))
+    with bags.BagWriter(tmp_path / 'bag', storage) as writer:
+        for i, data in enumerate([black, bomb, b'last']):
+            writer.write_cdr('/camera/image', 'sensor_msgs/msg/Image', data, i)
+    found, damage = [], []
+
+    def sizes():
+        with bags.read_bag(tmp_path / 'bag') as reader:
+            found.extend(len(message.cdr) for message in reader)
+            damage.extend(reader.damage)
+
+    assert peak_bytes(sizes) < 2.5 * LIMIT
+    assert found == [3 * 3840 * 2160, 4]
+    assert damage == [f'/camera/image: a message of {len(bomb)} bytes unpacks to more than '
+                      f'{LIMIT}: such ones are left out']
+
+
+def test_file_that_holds_too_much(tmp_path, monkeypatch):
+    """It is unpacked onto the disk, up to a thousand times its size or a limit."""
+    monkeypatch.setattr(compression, '_FILE_BYTES', 2**20)
+    path = write(tmp_path / 'bag')
+    content = data_file(path).read_bytes()
+    (tmp_path / 'bag.mcap.zstd').write_bytes(zstd.compress(content + bytes(2**25)))
+    found, damage = read(tmp_path / 'bag.mcap.zstd')
+    assert found == list(messages())
+    limit = max(2**20, 1000 * (tmp_path / 'bag.mcap.zstd').stat().st_size)
+    assert f'unpacks to more than {limit} bytes' in damage[0]
+    assert 2**20 < limit < 2**25
 
 
 def test_chunk_of_zeros_in_a_file_with_an_index(tmp_path):
