@@ -55,6 +55,8 @@ from anymodal_seg_ros.unfinished import left_over
 NS_PER_S = 1_000_000_000
 TICK_NS = 50_000_000
 """Silent sensors are looked for this often in recorded time, as the node does."""
+SETTLED_NS = 100 * NS_PER_S
+"""After so long a silence nothing changes any more."""
 OUTPUT_PREFIX = '/anymodal_seg'
 _OK, _STALE = 0, 3
 
@@ -152,7 +154,11 @@ def _formed_sets(
 
 
 def _let_time_pass(pipeline: Pipeline, last_ns: int, now_ns: int) -> Iterator[SampleSet]:
-    """Poll at every tick and deadline after ``last_ns`` up to ``now_ns``."""
+    """Poll at every tick and deadline after ``last_ns`` up to ``now_ns``.
+
+    A recorder's clock that was set in the midst of a drive jumps by decades: a silence is looked
+    at until it has settled, and at its end.
+    """
     at_ns = last_ns
     while True:
         tick_ns = (at_ns // TICK_NS + 1) * TICK_NS
@@ -160,6 +166,8 @@ def _let_time_pass(pipeline: Pipeline, last_ns: int, now_ns: int) -> Iterator[Sa
         at_ns = tick_ns if deadline_ns is None else max(min(tick_ns, deadline_ns), at_ns + 1)
         if at_ns > now_ns:
             return
+        if at_ns > last_ns + SETTLED_NS:
+            at_ns = now_ns
         yield from pipeline.poll(at_ns)
 
 

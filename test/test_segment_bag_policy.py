@@ -264,3 +264,27 @@ def test_a_sensor_whose_encoder_fails_costs_itself(tmp_path, capsys, monkeypatch
     assert dropped['encoder_failed'] >= NUM_FRAMES - 2
     assert sum(dropped.values()) == NUM_FRAMES
     assert 'lidar: encoder_failed: its encoder fails, which is a defect' in out
+
+
+def test_a_clock_that_was_set_in_the_midst_of_the_drive(tmp_path, capsys, monkeypatch):
+    """From 1970 to the present: decades without a message are not gone through tick by tick."""
+    half_ns, jump_ns = START_NS + NUM_FRAMES // 2 * PERIOD_NS, 56 * 365 * 86400 * 10**9
+    polls = []
+    poll = segment_bag.Pipeline.poll
+    monkeypatch.setattr(segment_bag.Pipeline, 'poll', lambda self, now_ns: (
+        polls.append(now_ns), poll(self, now_ns))[1])
+
+    def later(stamp_ns):
+        return stamp_ns + jump_ns if stamp_ns >= half_ns else stamp_ns
+
+    messages = []
+    for topic, recorded_ns, message in drive():
+        if hasattr(message, 'header'):
+            seconds, message.header.stamp.nanosec = divmod(later(recorded_ns), 10**9)
+            message.header.stamp.sec = seconds
+        messages.append((topic, later(recorded_ns), message))
+    code, used, out, _ = segment(record(tmp_path / 'drive', messages), capsys)
+    assert code == 0, out
+    assert used
+    assert polls == sorted(polls)
+    assert len(polls) < 3000

@@ -8,7 +8,7 @@ import heapq
 import logging
 import struct
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -142,7 +142,7 @@ class BagReader:
                     self._say(str(error))
             self._check_completeness(listing)
             self._typestore = _typestore_of(
-                [channel for storage in self._storages for channel in storage.channels])
+                channel for storage in self._storages for channel in storage.channels)
             self._opened_files = stack.pop_all()
         return self
 
@@ -246,27 +246,35 @@ class BagReader:
         return from_cdr(cdr, msgtype, self._typestore)
 
 
-def _typestore_of(channels: Sequence[Channel]) -> Typestore:
+def _typestore_of(channels: Iterable[Channel]) -> Typestore:
     """The definitions that a recording carries; one that cannot be understood is passed over."""
+    return _typestore(tuple(dict.fromkeys(
+        (channel.msgtype, channel.definition, channel.definition_format)
+        for channel in channels if channel.definition)))
+
+
+@lru_cache(maxsize=8)
+def _typestore(definitions: tuple[tuple[str, str, str], ...]) -> Typestore:
+    """Made once, however often a recording is opened: for its rig, its truth, its messages."""
     store = get_typestore(Stores.EMPTY)
-    for channel in channels:
-        if not channel.definition or channel.msgtype in store.fielddefs:
+    for msgtype, definition, definition_format in definitions:
+        if msgtype in store.fielddefs:
             continue
         try:
-            store.register(_definitions(channel))
+            store.register(_parsed(msgtype, definition, definition_format))
         except (TypesysError, ValueError, LookupError, TypeError, AttributeError):
-            logger.debug('the definition of %s cannot be understood', channel.msgtype)
+            logger.debug('the definition of %s cannot be understood', msgtype)
     return store
 
 
-def _definitions(channel: Channel) -> Typesdict:
-    if channel.definition_format != 'ros2idl':
-        return get_types_from_msg(channel.definition, channel.msgtype)
+def _parsed(msgtype: str, definition: str, definition_format: str) -> Typesdict:
+    if definition_format != 'ros2idl':
+        return get_types_from_msg(definition, msgtype)
     rule = '=' * 80 + '\n'
-    if not channel.definition.startswith(f'{rule}IDL: '):
-        return get_types_from_idl(channel.definition)
+    if not definition.startswith(f'{rule}IDL: '):
+        return get_types_from_idl(definition)
     found: Typesdict = {}
-    for part in channel.definition.split(rule)[1:]:
+    for part in definition.split(rule)[1:]:
         found.update(get_types_from_idl(part.partition('\n')[2]))
     return found
 

@@ -1,12 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Files: recordings, tables in YAML and JSON, data sets."""
+"""Files: tables in YAML and JSON, data sets."""
 
 from __future__ import annotations
 
 import io
 import json
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,16 +13,12 @@ import cv2
 import numpy as np
 import yaml
 
-from anymodal_seg_ros import bags
 from anymodal_seg_ros.corruption import FaultSchedule
-from anymodal_seg_ros.geometry import CameraModel
 from anymodal_seg_ros.labels import load_label_space
-from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.resources import resource_path
 from anymodal_seg_ros.ros.launch_arguments import parameters
 from anymodal_seg_ros.sim.vehicle import load_sensors
 from fuzzing.inputs import broken_json, broken_yaml, dumped, read_file, read_in
-from fuzzing.messages import STAMP_NS
 from fuzzing.mutation import (
     HOSTILE_TEXTS,
     HOSTILE_VALUES,
@@ -48,7 +43,6 @@ def targets(folder: Path) -> Iterator[Target]:
     """All readers of files. ``folder`` is an empty one for their inputs, best in memory."""
     yield from _tables(folder)
     yield from _datasets(folder)
-    yield from _recordings(folder)
 
 
 # Tables
@@ -202,58 +196,3 @@ def _run_target(folder: Path) -> Target:
                 'mfnet').to_dict(), 'provenance': scores})}, read_run)
 
     return Target(name='training run', weight=1, prepare=prepare)
-
-
-# Recordings
-
-
-def _recordings(folder: Path) -> Iterator[Target]:
-    for storage, suffix in (('mcap', '.mcap'), ('sqlite3', '.db3')):
-        source = folder / f'source_{storage}'
-        _write_recording(source, storage)
-        metadata = (source / 'metadata.yaml').read_bytes()
-        file = next(path for path in source.iterdir() if path.suffix == suffix)
-        yield _recording_target(folder / f'bag_{storage}', storage, file, metadata)
-
-
-def _write_recording(path: Path, storage: str) -> None:
-    camera = CameraModel.from_fov(16, 8, 90.0)
-    with bags.BagWriter(path, storage) as writer:
-        writer.write('/tf_static', bags.tf_static_message(
-            [('camera', 'lidar', (0, 0, 0), (0, 0, 0, 1))]), STAMP_NS)
-        for i in range(3):
-            stamp_ns = STAMP_NS + i * 10**8
-            for topic, message in {
-                '/camera/camera_info': bags.camera_info_message(stamp_ns, 'camera', camera),
-                '/camera/image': bags.image_message(
-                    stamp_ns, 'camera', np.ones((8, 16, 3), np.uint8), 'rgb8'),
-                '/lidar/points': bags.cloud_message(
-                    stamp_ns, 'lidar', np.ones((20, 4), np.float32)),
-            }.items():
-                writer.write(topic, message, stamp_ns)
-
-
-def _recording_target(root: Path, storage: str, file: Path, metadata: bytes) -> Target:
-    data = file.read_bytes()
-
-    def prepare(rng: Rng) -> Read:
-        shutil.rmtree(root, ignore_errors=True)
-        files = {file.name: damaged(rng, data) if rng.random() < 0.8 else data}
-        if rng.random() < 0.7:
-            files['metadata.yaml'] = (altered_text(rng, metadata.decode()).encode(
-                'utf-8', 'surrogatepass') if rng.random() < 0.3 else metadata)
-        at = '' if rng.random() < 0.7 else file.name
-        return read_in(root, files, lambda path: _read_recording(path / at))
-
-    return Target(name=f'{storage} recording', weight=2, prepare=prepare)
-
-
-def _read_recording(path: Path) -> None:
-    decoders = {bags.TOPICS[name]: modality for name, modality in MODALITIES.items()}
-    with bags.read_bag(path) as reader:
-        reader.info()
-        for recorded in reader:
-            message = recorded.message()
-            if recorded.topic in decoders:
-                decoders[recorded.topic].decode(message)
-    bags.read_rig(path)
