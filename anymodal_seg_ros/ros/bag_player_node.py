@@ -16,7 +16,6 @@ if __name__ == '__main__':
     sys.exit(run_main('anymodal_seg_ros.ros.bag_player_node', NODE_STOPPED))
 
 import math
-import queue
 import threading
 import time
 from collections.abc import Collection, Sequence
@@ -28,7 +27,8 @@ from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rosgraph_msgs.msg import Clock as ClockMessage
 
-from anymodal_seg_ros.bags import BagInfo, BagMessage, bag_info, read_bag
+from anymodal_seg_ros.bags import BagInfo, bag_info, read_bag
+from anymodal_seg_ros.bags.read_ahead import ReadAhead
 from anymodal_seg_ros.errors import BagError, ConfigError
 from anymodal_seg_ros.ranges import Range
 from anymodal_seg_ros.ros.conversions import ns_to_stamp
@@ -66,7 +66,7 @@ PARAMETERS = (
          text='QoS reliability of the played topics'),
     Spec(name='depth', default=10, range=Range(1, 10_000), text='QoS depth of the played topics'),
     Spec(name='prefetch', default=64, range=Range(1, 10_000),
-         text='Messages that are read ahead and kept in memory'),
+         text='Messages that are read ahead and kept in memory, up to 256 MiB'),
     Spec(name='topics', default=[''], text='Recorded topics to play; empty means all'),
     Spec(name='exclude_topics', default=['/clock'], text='Recorded topics not to play'),
     Spec(name='latched_topics', default=['/tf_static'],
@@ -218,7 +218,9 @@ class BagPlayer(OwningNode):
         start_ns = self._info.start_ns + round(self._settings['start_offset_s'] * NS_PER_S)
         self._clock_ns = start_ns
         self._play_latched_before(start_ns)
-        ahead = _ReadAhead(self._path, self._topics, self._settings)
+        ahead = ReadAhead(
+            read_bag(self._path, self._topics, self._settings['start_offset_s']),
+            self._settings['prefetch'])
         timeline = _Timeline(start_ns, time.monotonic() + CLOCK_LEAD_S, self._settings['rate'])
         try:
             self._run_clock_until(timeline, start_ns)
@@ -278,45 +280,3 @@ class _Timeline:
 
     def recorded_ns(self, wall_s: float) -> int:
         return self._start_ns + round((wall_s - self._start_s) * self._rate * NS_PER_S)
-
-
-class _ReadAhead:
-    """Iterates over a recording that another thread reads; raises in the end what ended that."""
-
-    def __init__(self, path: str, topics: Sequence[str], settings: dict[str, Any]) -> None:
-        self._queue: queue.Queue[BagMessage | Exception | None] = queue.Queue(settings['prefetch'])
-        self._stopped = threading.Event()
-        self._reader = read_bag(path, topics, settings['start_offset_s'])
-        self._thread = threading.Thread(target=self._read, name='bag_reader', daemon=True)
-        self._thread.start()
-
-    def __iter__(self) -> _ReadAhead:
-        return self
-
-    def __next__(self) -> BagMessage:
-        item = self._queue.get()
-        if item is None:
-            raise StopIteration
-        if isinstance(item, Exception):
-            raise item
-        return item
-
-    def stop(self) -> None:
-        """End the thread, also where it waits for room in the queue."""
-        self._stopped.set()
-        while self._thread.is_alive():
-            try:
-                self._queue.get_nowait()
-            except queue.Empty:
-                self._thread.join(0.01)
-
-    def _read(self) -> None:
-        try:
-            for message in self._reader:
-                self._queue.put(message)
-                if self._stopped.is_set():
-                    return
-        except Exception as error:  # noqa: BLE001 - who iterates raises it again
-            self._queue.put(error)
-        else:
-            self._queue.put(None)
