@@ -177,6 +177,8 @@ class McapFile:
                     statistics = content
                 elif opcode == _CHUNK_INDEX:
                     start_ns, end_ns, at, size = _Fields(content).numbers('<QQQQ')
+                    if at + size > start:
+                        return False
                     blocks.append(_Block(at, at + size, start_ns, end_ns))
                 else:
                     self._learn(opcode, content)

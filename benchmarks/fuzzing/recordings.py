@@ -101,8 +101,13 @@ def _recording_target(root: Path, storage: str, stored: list[tuple[Path, bytes]]
 
 
 def _broken_recording(rng: Rng, data: bytes, other: bytes) -> bytes:
-    if rng.random() < 0.7:
+    kind = rng.random()
+    if kind < 0.4:
         return damaged(rng, data, other)
+    if kind < 0.7:
+        # An index lies at the end.
+        at = max(len(data) - int(rng.integers(1, 2000)), 0)
+        return data[:at] + damaged(rng, data[at:], other)
     # What a power cut leaves of pages that were never stored.
     size = int(rng.integers(1, 9000))
     at = int(rng.integers(len(data) + 1))

@@ -367,6 +367,15 @@ def test_chunk_of_zeros_in_a_file_with_an_index(tmp_path):
     assert [f'damaged at byte {ends[i]}' in line for i, line in enumerate(damage)] == [True] * 2
 
 
+@pytest.mark.parametrize('offset', [0x8000_0000_0000_0000, 2**40])
+def test_index_that_points_beyond_the_file(tmp_path, offset):
+    content, ends = mcap(groups(), '')
+    at = content.rindex(struct.pack('<Q', ends[1]))
+    (tmp_path / 'bag.mcap').write_bytes(content[:at] + struct.pack('<Q', offset)
+                                        + content[at + 8:])
+    assert read(tmp_path / 'bag.mcap')[0] == list(messages())
+
+
 def test_messages_whose_topic_is_lost(tmp_path):
     """The record that declares the second channel is not there any more."""
     *_, last = channel_records()
