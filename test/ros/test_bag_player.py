@@ -206,17 +206,17 @@ def test_damage_costs_only_the_messages_that_it_hit(start_node, tmp_path):
     image = bags.image_message(0, 'camera', np.zeros((128, 192, 3), np.uint8), 'rgb8')
     with bags.BagWriter(tmp_path / 'bag') as writer:
         for i in range(40):
-            writer.write('/camera/image', image, i * PERIOD_NS)
+            writer.write('/camera/image', image, i * 20_000_000)
     data = next((tmp_path / 'bag').glob('*.mcap'))
     content = bytearray(data.read_bytes())
-    # Chunks are closed beyond 1 MiB, with 15 images; this is over the head of the last one in the
-    # first chunk, and over the start of the second.
+    # The first image is saved at once. The chunks after it are closed beyond 1 MiB, at 15 each;
+    # this is over the heads of the last two in the one, and over the start of the other.
     content[1_000_000:1_300_000] = bytes(300_000)
     data.write_bytes(content)
     player = start_node('bag_player_node', {'bag': str(tmp_path / 'bag'), 'rate': 50.0})
     assert player.wait() == 0
     assert player.output.count('damaged at byte') == 2
-    assert 'played 24 messages' in player.output
+    assert 'played 23 messages' in player.output
     assert 'Traceback' not in player.output
 
 
