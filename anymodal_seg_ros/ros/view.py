@@ -18,9 +18,8 @@ REST = 4
 class View:
     """Publishes what is wanted, and rests after a message that took longer than 20 ms to send.
 
-    rclpy sends with Python's lock held, so that no thread of the node goes on meanwhile, and the
-    middleware waits for a subscriber that hangs. Resting keeps four fifths of the time for the
-    sensors' messages.
+    While a large message is sent to a subscriber that hangs, the node's other threads hardly run
+    (docs/node.md). Resting leaves most of the time to the sensors' messages.
     """
 
     def __init__(
