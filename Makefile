@@ -46,7 +46,7 @@ test: lint  ## lint, type-check and run every test
 	@$(BIN)/python -m pytest
 
 # The others take their time and judge instead of measuring.
-SPEEDS := $(filter-out benchmarks/fuzz.py benchmarks/soak.py,$(wildcard benchmarks/*.py))
+SPEEDS := $(filter-out $(patsubst %,benchmarks/%.py,endings fuzz soak),$(wildcard benchmarks/*.py))
 
 benchmark: $(READY)  ## print the speeds of this machine
 	@for script in $(SPEEDS); do echo "== $$script"; $(BIN)/python $$script || exit 1; done

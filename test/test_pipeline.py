@@ -4,6 +4,7 @@
 
 import re
 from collections import Counter
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -93,6 +94,28 @@ def test_settings_that_make_a_set_due_send_it_out():
     pipeline.push(sample('rgb', 2000, 2010), 2010 * MS)
     (ready,) = pipeline.reconfigure(2040 * MS, sync=SyncConfig(max_wait_s=0.02))
     assert (ready.stamp_ns, ready.absent) == (2000 * MS, {'lidar': 'not_arrived'})
+
+
+def test_settings_given_at_the_construction_hold():
+    pipeline = Pipeline(
+        SimpleNamespace(bundle=bundle_with({'rgb': {}, 'lidar': {}})), None,
+        sync=SyncConfig(max_wait_s=0.02), health={'rgb': HealthConfig(frame_id='camera')})
+    assert pipeline.health.mismatch(sample('rgb', 1000, 1000)) == 'wrong_frame'
+    for stamp_ms in range(1000, 2000, 100):
+        for modality in ('lidar', 'rgb'):
+            one = replace(sample(modality, stamp_ms, stamp_ms), frame_id='camera')
+            pipeline.push(one, stamp_ms * MS)
+    pipeline.push(replace(sample('rgb', 2000, 2000), frame_id='camera'), 2000 * MS)
+    assert pipeline.next_deadline() <= 2020 * MS, 'and not a tenth of a second later'
+
+
+def test_images_are_made_in_the_size_that_the_given_rig_asks_for():
+    pipeline = camera_and_events()
+    (formed, *_) = sets_of(pipeline, *(
+        event_sample(stamp, events_at(stamp - 1)) for stamp in range(1000, 1600, 100)))
+    wide = Rig(camera=CameraModel.from_fov(256, 64, 90.0), camera_frame='camera')
+    _, images = pipeline.encode(formed, wide)
+    assert images['event'].shape == (64, 256, 3)
 
 
 @pytest.mark.parametrize('settings', [

@@ -97,6 +97,9 @@ def test_a_loss_now_and_then_is_not_worth_a_word(lossy):
     # Nor are two among the first, when they are more than a tenth.
     played = lossy(5.0, lambda index: index in (5, 8))
     assert states(played) == [(OK, 'recovered')]
+    # Nor are three of fifty.
+    played = lossy(5.0, lambda index: index in (35, 38, 41))
+    assert states(played) == [(OK, 'recovered')]
 
 
 def test_what_was_never_received_may_have_been_sent():
