@@ -202,7 +202,9 @@ class Timing:
         settled_ns, period_ns = self._settling.add(interval_ns), self.period_ns
         if settled_ns is None or period_ns is None or self._config.expected_rate_hz > 0:
             return
-        if self.rate_low or settled_ns > self._config.rate_enter * period_ns:
+        # The usual rate is kept to for long as well, and two strays do not end that.
+        longest = self._config.rate_exit if self.rate_low else self._config.rate_enter
+        if settled_ns > longest * period_ns:
             self._intervals = RollingMedian(LEARNT_INTERVALS)
             self._intervals.add(settled_ns)
             self.break_interval()

@@ -112,3 +112,18 @@ def test_what_is_lost_on_the_way_sets_no_rate(sonar):
     played.run(60.0)
     assert (played.report.state, played.report.reason) == (DEGRADED, 'transport_loss')
     assert played.report.expected_rate_hz == pytest.approx(60.0, rel=1e-3)
+
+
+@pytest.mark.parametrize('kept_for_s', [20.0, 29.0, 45.0, 120.0])
+def test_however_long_a_rate_was_kept_a_lower_one_is_low_until_it_ends(drive, kept_for_s):
+    """The rate that was settled at is the usual one: it says nothing about what comes next."""
+    slow_until_s = kept_for_s + 1.0
+    played = drive('sonar', config=HealthConfig())
+    for second in (*at_rate(10, 0, kept_for_s), *at_rate(5, kept_for_s + 0.1, slow_until_s),
+                   *at_rate(10, slow_until_s + 0.1, slow_until_s + 2.0)):
+        played.add(second, data=NOTHING, latency_s=0.005)
+    played.run(slow_until_s + 2.0)
+    told, over = played.steps[1:]
+    assert told[1:] == (DEGRADED, 'rate_low') and told[0] <= kept_for_s + 0.5
+    assert over[1:] == (OK, 'recovered') and over[0] > slow_until_s
+    assert played.report.expected_rate_hz == pytest.approx(10.0, rel=1e-3)
