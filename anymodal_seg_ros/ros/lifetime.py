@@ -197,7 +197,21 @@ def run_node(factory: Callable[[], OwningNode], args: Sequence[str] | None = Non
             raise
         finally:
             with suppress(RuntimeError):
-                rclpy.try_shutdown()
+                _shut_down(is_half_made=node is None and stop.received)
+
+
+def _shut_down(*, is_half_made: bool) -> None:
+    """End ROS, and with it a node that is still there.
+
+    One that a signal caught between two lines of rclpy cannot be taken apart in order, and is not
+    rclpy's any more after the first try.
+    """
+    try:
+        rclpy.try_shutdown()
+    except Exception:
+        if not is_half_made:
+            raise
+        rclpy.try_shutdown()
 
 
 def _initialise(args: Sequence[str] | None) -> None:

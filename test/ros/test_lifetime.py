@@ -10,6 +10,8 @@ NODE = '''
 import sys
 import threading
 
+from std_msgs.msg import String
+
 from anymodal_seg_ros.errors import BagError, ConfigError
 from anymodal_seg_ros.ros.lifetime import Finished, OwningNode, run_node
 
@@ -32,7 +34,11 @@ class Example(OwningNode):
                 raise RuntimeError('error in a compiled library') from None
         if mode == 'swallow':
             self.swallow()
-        if mode == 'hang':
+        if mode == 'half':
+            # As where a signal falls between the two lists that rclpy keeps of a subscription.
+            self.create_subscription(String, 'note', print, 1)
+            self._Node__waitables.clear()
+        if mode in ('hang', 'half'):
             print('constructing', flush=True)
             threading.Event().wait()
         if mode in ('finish', 'fail', 'defect'):
@@ -95,9 +101,10 @@ def test_a_second_signal_does_not_disturb_the_clean_up(start_example, wait_until
     assert 'destroyed' in node.output
 
 
-@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_interrupts_the_constructor(start_example, wait_until, number):
-    node = start_example('hang')
+@pytest.mark.parametrize(('mode', 'number'), [
+    ('hang', signal.SIGINT), ('hang', signal.SIGTERM), ('half', signal.SIGINT)])
+def test_a_signal_interrupts_the_constructor(start_example, wait_until, mode, number):
+    node = start_example(mode)
     wait_until(lambda: 'constructing' in node.output)
     node.stop(number)
     assert 'ready' not in node.output
