@@ -4,39 +4,28 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 from anymodal_seg_ros.health.config import HealthConfig
+from anymodal_seg_ros.health.content import Debounce
 
 
 class Encodings:
-    """Debounced as bad samples are: so many failures in a row, or among the last ones, begin it.
-
-    It ends with ``exit_count`` successes in a row. The samples stay in use meanwhile, since only
-    the next one tells whether the encoder still fails.
-    """
+    """Debounced as other evidence is that leaves the samples in use: only the next one tells
+    whether the encoder still fails."""
 
     def __init__(self, config: HealthConfig) -> None:
-        self._config = config
-        self.failure = ''
+        self._debounce = Debounce(config, 0)
+        self._newest_failure = ''
+
+    @property
+    def failure(self) -> str:
         """Text of the newest failure while it is so; else ''."""
-        self._has_failed = False
-        self._row = 0
-        self._recent: deque[bool] = deque(maxlen=config.enter_window)
+        return self._newest_failure if self._debounce.active else ''
 
     def reconfigure(self, config: HealthConfig) -> None:
         """Judge by other thresholds what comes from now on."""
-        self._config = config
-        self._recent = deque(self._recent, maxlen=config.enter_window)
+        self._debounce.reconfigure(config)
 
     def add(self, failure: str) -> None:
         """What became of one sample: the text of the error, or ''."""
-        config = self._config
-        self._row = self._row + 1 if bool(failure) == self._has_failed else 1
-        self._has_failed = bool(failure)
-        self._recent.append(self._has_failed)
-        if not failure:
-            self.failure = '' if self._row >= config.exit_count else self.failure
-        elif (self.failure or self._row >= config.enter_count
-              or sum(self._recent) >= config.enter_total):
-            self.failure = failure
+        self._newest_failure = failure or self._newest_failure
+        self._debounce.add(bool(failure))
