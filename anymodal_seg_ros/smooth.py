@@ -43,11 +43,10 @@ class SmoothGrid:
         at_middles = _weights(np.arange(0.5, NUM_CELLS))
         error = np.abs(at_middles @ corners @ at_middles.T - middles).max(axis=0)
         num_nan = sliding_window_view(is_nan, (2, 2)).sum(axis=(2, 3))
-        is_empty = (num_nan == 4) & np.isnan(middles[0])
-        is_rough = ((num_nan > 0) | ~(error <= tolerance)) & ~is_empty
+        self._is_void = (num_nan == 4) & np.isnan(middles[0])
+        is_rough = ((num_nan > 0) | ~(error <= tolerance)) & ~self._is_void
         near_rough = sliding_window_view(np.pad(is_rough, 1), (3, 3)).sum(axis=(2, 3))
         self._is_exact = near_rough > 0
-        self._is_void = is_empty
         self._cells = down.cells, across.cells
         self._down = _weights(down.positions)
         self._across = corners @ _weights(across.positions).T

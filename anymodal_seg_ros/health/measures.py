@@ -18,6 +18,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from anymodal_seg_ros.modalities.plane import thinning_step
+
 Data: TypeAlias = npt.NDArray[Any]
 Numbers: TypeAlias = Mapping[str, npt.NDArray[np.float64]]
 
@@ -179,7 +181,7 @@ def signature(data: Data) -> int:
 
 def thinned(image: Data) -> Data:
     """Every n-th row and column of an image [H, W, ...], so that ``MAX_PIXELS`` are left."""
-    step = math.ceil(math.sqrt(image.shape[0] * image.shape[1] / MAX_PIXELS))
+    step = thinning_step(image.shape[:2], MAX_PIXELS)
     return image[::step, ::step] if step > 1 else image
 
 

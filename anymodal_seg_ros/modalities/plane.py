@@ -82,8 +82,12 @@ def nearest_neighbour(depth_m: npt.NDArray[np.float32], size_px: int) -> Indices
 
 def sampling_step(image_hw: tuple[int, int], target_hw: tuple[int, int]) -> int:
     """Every how many-th row and column of an image suffice to draw a picture of ``target_hw``."""
-    wanted = SAMPLES_PER_PIXEL * target_hw[0] * target_hw[1]
-    return math.ceil(math.sqrt(image_hw[0] * image_hw[1] / wanted))
+    return thinning_step(image_hw, SAMPLES_PER_PIXEL * target_hw[0] * target_hw[1])
+
+
+def thinning_step(image_hw: tuple[int, ...], max_pixels: int) -> int:
+    """Every how many-th row and column of an image leave about so many pixels of it."""
+    return math.ceil(math.sqrt(image_hw[0] * image_hw[1] / max_pixels))
 
 
 def sensor_camera(rig: Rig, name: str, image_hw: tuple[int, int]) -> CameraModel:
