@@ -12,10 +12,8 @@ for longer than a second, if stamps went back, or if the node ended. Run it on a
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import random
-import signal
 import subprocess
 import sys
 import tempfile
@@ -25,14 +23,11 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
-from ros_streams.fault_run import SETTLE_S, FaultRun, node_parameters
+from ros_streams.fault_run import FaultRun, running_node
 from ros_streams.scene import MODALITIES, Stream
 from ros_streams.tiny_bundle import write_tiny_bundle
 from tqdm import tqdm
 
-ROOT = Path(__file__).resolve().parents[1]
-START_TIMEOUT_S = 120.0
-STOP_TIMEOUT_S = 20.0
 MAX_GAP_S = 1.0
 SHOWN_GAP_S = 0.5
 LONGEST_FAULT_S = 3.0
@@ -183,32 +178,15 @@ def _share(what: str, a: Load, b: Load) -> str:
 
 
 def soak_node(bundle: Path, options: argparse.Namespace) -> bool:
-    os.environ['ROS_DOMAIN_ID'] = str(options.domain)
-    os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
-    arguments = ['--ros-args']
-    for name, value in node_parameters(bundle).items():
-        arguments += ['-p', f'{name}:={json.dumps(value)}']
-    module = 'anymodal_seg_ros.ros.segmentation_node'
     duration_s = options.minutes * 60.0
     with tempfile.NamedTemporaryFile('w+', suffix='.log') as log:
-        node = subprocess.Popen([sys.executable, '-m', module, *arguments], cwd=ROOT,
-                                stdout=log, stderr=log)
-        run = FaultRun(options.domain)
-        try:
-            if not run.wait_until_all_ok(START_TIMEOUT_S):
-                raise SystemExit(f'not all sensors became ok: {run.states}\n'
-                                 f'{Path(log.name).read_text(errors="replace")}')
-            run.run_for(SETTLE_S)
+        with running_node(bundle, options.domain, log) as (run, node):
             soak = drive(run, node, plan(options.faults, duration_s, options.seed), duration_s)
-        finally:
-            run.close()
-            node.send_signal(signal.SIGINT)
-            code = node.wait(STOP_TIMEOUT_S)
         text, fine = report(run, soak)
-        sys.stdout.write(f'{text}\nexit code of the node: {code}\n')
+        sys.stdout.write(f'{text}\nexit code of the node: {node.returncode}\n')
         if soak.ended_early:
             sys.stdout.write(Path(log.name).read_text(errors='replace')[-3000:])
-    return fine and code == 0
+    return fine and node.returncode == 0
 
 
 def main() -> int:

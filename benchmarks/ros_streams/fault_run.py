@@ -4,12 +4,18 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
@@ -37,6 +43,9 @@ SLOT_S = 2.3
 SETTLE_S = 3.0
 """Clean running before the first fault, in which the node learns what is usual."""
 NODE = '/anymodal_seg'
+ROOT = Path(__file__).resolve().parents[2]
+START_TIMEOUT_S = 120.0
+STOP_TIMEOUT_S = 20.0
 
 
 @dataclass
@@ -247,6 +256,34 @@ class FaultRun:
         for fault in faults:
             for modality in MODALITIES:
                 yield self.inject(modality, fault)
+
+
+@contextmanager
+def running_node(bundle: Path, domain_id: int, output: IO[str] | None = None
+                 ) -> Iterator[tuple[FaultRun, subprocess.Popen[bytes]]]:
+    """Streams and a node in a process of its own that has settled on them; stopped at the end.
+
+    ``output`` is the file for what the node says.
+    """
+    os.environ['ROS_DOMAIN_ID'] = str(domain_id)
+    os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
+    arguments = ['--ros-args']
+    for name, value in node_parameters(bundle).items():
+        arguments += ['-p', f'{name}:={json.dumps(value)}']
+    node = subprocess.Popen(
+        [sys.executable, '-m', 'anymodal_seg_ros.ros.segmentation_node', *arguments], cwd=ROOT,
+        stdout=output, stderr=output)
+    run = FaultRun(domain_id)
+    try:
+        if not run.wait_until_all_ok(START_TIMEOUT_S):
+            said = '' if output is None else Path(output.name).read_text(errors='replace')
+            raise SystemExit(f'not all sensors became ok: {run.states}\n{said}')
+        run.run_for(SETTLE_S)
+        yield run, node
+    finally:
+        run.close()
+        node.send_signal(signal.SIGINT)
+        node.wait(STOP_TIMEOUT_S)
 
 
 def markdown(outcomes: list[Outcome]) -> str:
