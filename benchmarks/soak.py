@@ -99,11 +99,8 @@ def changes(faults: list[PlannedFault]) -> Iterator[tuple[float, str, str | None
 
 
 def load_of(pid: int) -> Load:
-    """Raises ProcessLookupError when the process has ended."""
-    try:
-        stat = Path(f'/proc/{pid}/stat').read_text(encoding='ascii').rpartition(')')[2].split()
-    except FileNotFoundError:
-        raise ProcessLookupError(pid) from None
+    """Of a process that this one started and has not waited for."""
+    stat = Path(f'/proc/{pid}/stat').read_text(encoding='ascii').rpartition(')')[2].split()
     cores = [int(v) for v in Path('/proc/stat').read_text(encoding='ascii').split('\n')[0]
              .split()[1:]]
     own = os.times()
@@ -143,15 +140,17 @@ def report(run: FaultRun, soak: Soak) -> tuple[str, bool]:
     gaps = sorted(((b - a, a, b) for (a, _), (b, _) in
                    pairwise([(first_s, 0), *labels, (last_s, 0)])), reverse=True)
     backwards = sum(b <= a for (_, a), (_, b) in pairwise(labels))
+    # One that has ended counts no memory any more.
+    memory_mb = [load.memory_mb for load in soak.loads if load.memory_mb]
+    num_faults = sum(start_s <= last_s for start_s, _, _ in soak.faults)
     lines = [
-        f'{len(soak.faults)} faults in {last_s - first_s:.0f} s: {len(labels)} label images, '
+        f'{num_faults} faults in {last_s - first_s:.0f} s: {len(labels)} label images, '
         f'{len(labels) / (last_s - first_s):.2f} Hz; stamps that went back: {backwards}',
         'gaps above 0.2, 0.5, 1 s: '
         + ', '.join(str(sum(gap > limit for gap, *_ in gaps)) for limit in (0.2, 0.5, 1.0))
         + f'; longest {gaps[0][0]:.2f} s',
-        f'memory of the node: {soak.loads[0].memory_mb:.1f} MB at first, '
-        f'{soak.loads[-1].memory_mb:.1f} MB at last, {max(x.memory_mb for x in soak.loads):.1f} '
-        'MB at most',
+        f'memory of the node: {memory_mb[0]:.1f} MB at first, {memory_mb[-1]:.1f} MB at last, '
+        f'{max(memory_mb):.1f} MB at most',
         _share('all the time', soak.loads[0], soak.loads[-1]),
     ]
     for gap_s, from_s, to_s in gaps[:10]:

@@ -56,3 +56,15 @@ def test_gaps_stamps_and_the_end_are_judged(times_s, stamps, ended_early, fine, 
     assert found == fine
     assert said in text
     assert '404.0 MB at most' in text
+
+
+def test_a_soak_that_ended_early_counts_what_there_was():
+    loads = [soak.Load(at_s=1000.0 + at_s, node_s=0.0, streams_s=0.0, busy_s=0.0, stolen_s=0.0,
+                       memory_mb=memory_mb)
+             for at_s, memory_mb in ((0, 400.0), (1, 410.0), (2, 0.0))]
+    fault = soak.PlannedFault(modality='rgb', fault='stop', start_s=0.5, end_s=1.0)
+    seen = soak.Soak(loads=loads, ended_early=True, faults=[
+        (1000.5, 1001.0, fault), (1030.0, 1031.0, fault)])
+    text, _ = soak.report(SimpleNamespace(labels=[(1000.5, 1), (1001.5, 2)]), seen)
+    assert text.startswith('1 faults in 2 s: 2 label images')
+    assert '400.0 MB at first, 410.0 MB at last, 410.0 MB at most' in text
