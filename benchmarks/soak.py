@@ -30,6 +30,7 @@ from tqdm import tqdm
 
 MAX_GAP_S = 1.0
 SHOWN_GAP_S = 0.5
+AROUND_GAP_S = 0.5
 LONGEST_FAULT_S = 3.0
 TICK_S = 1.0 / os.sysconf('SC_CLK_TCK')
 PAGE_MB = os.sysconf('SC_PAGE_SIZE') / 2**20
@@ -161,10 +162,22 @@ def report(run: FaultRun, soak: Soak) -> tuple[str, bool]:
             after = [x for x in soak.loads if x.at_s >= to_s][:1] or soak.loads[-1:]
             lines.append(_share(f'{gap_s:.2f} s without a label at {from_s - first_s:.1f} s '
                                 f'({active or "no fault"})', before[0], after[0]))
+            lines += [f'    {what}' for what in _during(run, soak, from_s, to_s)]
     if soak.ended_early:
         lines.append('the node ended')
     fine = gaps[0][0] <= MAX_GAP_S and not backwards and not soak.ended_early
     return '\n'.join(lines), fine
+
+
+def _during(run: FaultRun, soak: Soak, from_s: float, to_s: float) -> Iterator[str]:
+    """Whether the streams were sent in that time, and what the node said of them around it."""
+    pause_s, pause_at_s = max(
+        (b.at_s - a.at_s, a.at_s) for a, b in pairwise(soak.loads)
+        if a.at_s < to_s and b.at_s > from_s)
+    yield f'the streams sent nothing for {pause_s:.2f} s from {pause_at_s - from_s:+.2f} s on'
+    for at_s, modality, state, reason in run.changes:
+        if from_s - AROUND_GAP_S <= at_s <= to_s + AROUND_GAP_S:
+            yield f'{at_s - from_s:+.2f} s: {modality} {state} {reason}'.rstrip()
 
 
 def _share(what: str, a: Load, b: Load) -> str:

@@ -50,8 +50,9 @@ def test_gaps_stamps_and_the_end_are_judged(times_s, stamps, ended_early, fine, 
     fault = soak.PlannedFault(modality='rgb', fault='stop', start_s=1.5, end_s=2.0)
     seen = soak.Soak(loads=loads, ended_early=ended_early,
                      faults=[(start_s + 1.5, start_s + 2.0, fault)])
-    run = SimpleNamespace(labels=[(start_s + at_s, stamp)
-                                  for at_s, stamp in zip(times_s, stamps, strict=True)])
+    run = SimpleNamespace(
+        labels=[(start_s + at_s, stamp) for at_s, stamp in zip(times_s, stamps, strict=True)],
+        changes=[])
     text, found = soak.report(run, seen)
     assert found == fine
     assert said in text
@@ -65,6 +66,20 @@ def test_a_soak_that_ended_early_counts_what_there_was():
     fault = soak.PlannedFault(modality='rgb', fault='stop', start_s=0.5, end_s=1.0)
     seen = soak.Soak(loads=loads, ended_early=True, faults=[
         (1000.5, 1001.0, fault), (1030.0, 1031.0, fault)])
-    text, _ = soak.report(SimpleNamespace(labels=[(1000.5, 1), (1001.5, 2)]), seen)
+    text, _ = soak.report(SimpleNamespace(labels=[(1000.5, 1), (1001.5, 2)], changes=[]), seen)
     assert text.startswith('1 faults in 2 s: 2 label images')
     assert '400.0 MB at first, 410.0 MB at last, 410.0 MB at most' in text
+
+
+def test_a_gap_tells_whether_the_streams_were_sent_and_what_the_node_found():
+    loads = [soak.Load(at_s=at_s, node_s=0.0, streams_s=0.0, busy_s=0.0, stolen_s=0.0,
+                       memory_mb=400.0) for at_s in (0.0, 1.0, 1.5, 2.25, 2.75, 3.0, 4.5, 5.0)]
+    run = SimpleNamespace(labels=[(1.0, 1), (3.0, 2), (4.0, 3)], changes=[
+        (0.25, 'rgb', 'ok', ''), (1.25, 'rgb', 'lost', 'timeout'), (3.25, 'rgb', 'probation', ''),
+        (4.0, 'rgb', 'ok', '')])
+    lines = soak.report(run, soak.Soak(loads=loads))[0].splitlines()
+    start = next(i for i, line in enumerate(lines) if '2.00 s without a label at 1.0 s' in line)
+    assert [line.strip() for line in lines[start + 1:start + 4]] == [
+        'the streams sent nothing for 0.75 s from +0.50 s on',
+        '+0.25 s: rgb lost timeout', '+2.25 s: rgb probation']
+    assert not lines[start + 4].startswith(' ')

@@ -113,3 +113,27 @@ def test_core_loads_neither_torch_nor_ros(module):
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=ROOT,
                           check=True)
     assert done.stdout.strip() == '[]'
+
+
+def names_below(path, seen):
+    """The top names of what a benchmark imports, itself or through its neighbours."""
+    for module in imported_modules(path):
+        file = ROOT / 'benchmarks' / (module.replace('.', '/') + '.py')
+        if file.is_file() and file not in seen:
+            seen.add(file)
+            yield from names_below(file, seen)
+        yield module.split('.')[0]
+    # ``from package import module`` names a neighbour, too.
+    for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+        for alias in node.names if isinstance(node, ast.ImportFrom) else ():
+            file = ROOT / 'benchmarks' / node.module.replace('.', '/') / f'{alias.name}.py'
+            if file.is_file() and file not in seen:
+                seen.add(file)
+                yield from names_below(file, seen)
+
+
+@pytest.mark.parametrize('path', sorted((ROOT / 'benchmarks').glob('*.py')), ids=lambda p: p.name)
+def test_benchmarks_find_training_which_is_not_installed(path):
+    """Whoever calls a script by its path has the script's folder on the path, and that alone."""
+    finds = 'sys.path.insert(0, str(Path(__file__).resolve().parents[1]))' in path.read_text()
+    assert finds == ('training' in names_below(path, {path}))
