@@ -12,6 +12,7 @@ for longer than a second, if stamps went back, or if the node ended. Run it on a
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import random
 import subprocess
@@ -193,6 +194,9 @@ def soak_node(bundle: Path, options: argparse.Namespace) -> bool:
     duration_s = options.minutes * 60.0
     with tempfile.NamedTemporaryFile('w+', suffix='.log') as log:
         with running_node(bundle, options.domain, log) as (run, node):
+            # A search for garbage among all objects of torch would hold up the streams.
+            gc.collect()
+            gc.freeze()
             soak = drive(run, node, plan(options.faults, duration_s, options.seed), duration_s)
         text, fine = report(run, soak)
         sys.stdout.write(f'{text}\nexit code of the node: {node.returncode}\n')

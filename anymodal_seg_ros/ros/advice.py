@@ -19,6 +19,8 @@ from anymodal_seg_ros.samples import HealthReport
 
 CLOCK_TYPE = 'rosgraph_msgs/msg/Clock'
 LASTING_NS = 2_000_000_000
+OVERWRITTEN_SHARE = 0.1
+MIN_OVERWRITTEN = 20
 
 
 class Advisor:
@@ -52,6 +54,8 @@ class Advisor:
                 self._look_for_camera_info(self._camera_infos[modality])
             elif report.reason == 'transport_loss':
                 self._tell_of_loss(self._inputs[modality])
+        for source in self._inputs.values():
+            self._tell_of_overwriting(source)
         return causes
 
     def miss_clock(self) -> None:
@@ -113,6 +117,14 @@ class Advisor:
             self._said.add(text)
             text += f'. {self._remedy(source)}'
         self._say(text)
+
+    def _tell_of_overwriting(self, source: Input) -> None:
+        if source.num_overwritten < max(MIN_OVERWRITTEN, OVERWRITTEN_SHARE * source.num_received):
+            return
+        self._say(f'{source.modality}: of the messages on {source.topic} many are overwritten '
+                  'before this node takes them in: what comes in is more than it can decode in '
+                  'time. Send fewer, smaller or raw images (PNG depth costs most), or free '
+                  f'processor time; inputs.{source.modality}.qos_depth helps against bursts alone')
 
     def _remedy(self, source: Input) -> str:
         remedy = 'Enlarge the network buffers or send compressed images'

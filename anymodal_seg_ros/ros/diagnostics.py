@@ -108,6 +108,7 @@ def input_values(source: Input, rig: RigKeeper, num_bad_infos: int) -> dict[str,
         'qos': source.qos_in_use,
         'messages_lost': source.events['messages_lost'],
         'messages_late': source.events['messages_late'],
+        'messages_missed': source.events.get('messages_missed', 'unknown'),
         'incompatible_qos': source.events['incompatible_qos'],
     }
     if source.modality != 'rgb':

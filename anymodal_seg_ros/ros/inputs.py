@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -47,6 +47,8 @@ FORM_NAMES: Mapping[str, str] = {'rgb': 'transport', 'depth': 'transport', 'even
 LATE_NS = 200_000_000
 """On the way for so much longer than usual means that a message was lost and sent again."""
 RECENT_DELAYS = 51
+MAX_PUBLISHERS = 16
+"""Of so many at once the numbering is followed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,16 +81,24 @@ class Input:
         self.message_type = message_type
         self.num_received = 0
         self.events: Counter[str] = Counter()
-        """Transport events: ``messages_lost``, ``messages_late`` and ``incompatible_qos``."""
+        """Transport events: ``messages_lost``, ``messages_late``, ``messages_missed`` and
+        ``incompatible_qos``. Missed is what its publisher numbered and the node never saw: lost,
+        or overwritten in the queue before the node could take it."""
         self.qos_in_use = qos.name
         self._node = node
         self._qos = qos
         self._on_message = on_message
         self._on_lost = on_lost
         self._delays = RollingMedian(RECENT_DELAYS)
+        self._last_numbers: OrderedDict[bytes, int] = OrderedDict()
         self._subscription: Subscription | None = None
         self._declared = False
         self._wants_fallback = False
+
+    @property
+    def num_overwritten(self) -> int:
+        """Messages that arrived and that the node was too busy to take in."""
+        return max(self.events['messages_missed'] - self.events['messages_lost'], 0)
 
     @property
     def active(self) -> bool:
@@ -102,6 +112,7 @@ class Input:
         elif self._subscription is not None:
             self._node.destroy_subscription(self._subscription)
             self._subscription = None
+            self._last_numbers.clear()
 
     def adapt(self) -> None:
         """Subscribe anew where a publisher turned out to offer less than was asked for."""
@@ -159,6 +170,7 @@ class Input:
     def _receive(self, msg: RosMessage, info: Mapping[str, Any]) -> None:
         self.num_received += 1
         self._judge_delay(info)
+        self._look_for_gap(info)
         self._on_message(self.modality, msg)
 
     def _judge_delay(self, info: Mapping[str, Any]) -> None:
@@ -171,6 +183,18 @@ class Input:
         if usual_ns is not None and received_ns - sent_ns > usual_ns + LATE_NS:
             self._note_lost('messages_late', 1)
         self._delays.add(received_ns - sent_ns)
+
+    def _look_for_gap(self, info: Mapping[str, Any]) -> None:
+        number, publisher = info.get('publication_sequence_number'), info.get('publisher_gid')
+        # Older releases of rclpy do not say both, and not every middleware numbers messages.
+        if number is None or publisher is None:
+            return
+        key = bytes(publisher['data'])
+        last = self._last_numbers.pop(key, number - 1)
+        self.events['messages_missed'] += max(number - last - 1, 0)
+        self._last_numbers[key] = max(number, last)
+        if len(self._last_numbers) > MAX_PUBLISHERS:
+            self._last_numbers.popitem(last=False)
 
     def _on_message_lost(self, info: Any) -> None:  # noqa: ANN401 - not the same type in all releases
         self._note_lost('messages_lost', info.total_count_change)

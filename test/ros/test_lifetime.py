@@ -7,6 +7,7 @@ import signal
 import pytest
 
 NODE = '''
+import gc
 import sys
 import threading
 
@@ -53,6 +54,7 @@ class Example(OwningNode):
         Swallowing()
 
     def finish(self):
+        print(gc.get_freeze_count(), 'are spared,', len(gc.get_objects()), 'are not', flush=True)
         raise Finished(7)
 
     def fail(self):
@@ -124,6 +126,15 @@ def test_a_callback_can_end_the_node(start_example):
     node = start_example('finish')
     assert node.wait() == 7
     assert 'destroyed' in node.output
+
+
+def test_a_search_for_garbage_does_not_go_through_all_that_was_built(start_example):
+    """It would hold up every callback for a tenth of a second or more."""
+    node = start_example('finish')
+    assert node.wait() == 7
+    spared, _, looked_through = node.output.partition(' are spared, ')
+    num_spared = int(spared.split()[-1])
+    assert num_spared > 20 * int(looked_through.split()[0])
 
 
 @pytest.mark.parametrize(('mode', 'params', 'arguments', 'words'), [

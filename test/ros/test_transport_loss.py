@@ -1,13 +1,15 @@
 # SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Images that Fast DDS loses on their way are not taken for a dying camera."""
+"""Messages that are lost on their way, or in the queue, are not taken for a dying sensor."""
 
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
 from ros_streams.fault_run import values_of
 from sensor_msgs.msg import Image
+from std_msgs.msg import String
 
 from anymodal_seg_ros.resources import resource_path
+from anymodal_seg_ros.ros.advice import MIN_OVERWRITTEN, Advisor
 from anymodal_seg_ros.ros.inputs import Input, InputQos
 
 # 768 KiB each, more than the built-in shared-memory segment of Fast DDS holds.
@@ -16,6 +18,7 @@ import array, sys
 import rclpy
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
+from std_msgs.msg import String
 from anymodal_seg_ros.ros.lifetime import OwningNode, run_node
 
 
@@ -101,3 +104,95 @@ def test_clocks_of_two_machines_need_not_agree(losses):
 
 def test_a_middleware_that_gives_no_times_tells_of_no_delay(losses):
     assert [losses(delay_ms, sent_ns=0) for delay_ms in (1, 500, 1)] == [0] * 3
+
+
+DEPTH = 2
+
+
+class Events:
+    """An input with a short queue, and publishers for it."""
+
+    def __init__(self, probe):
+        self.probe = probe
+        self.received = []
+        self.input = Input(
+            probe.node, 'event', '/events', String, InputQos(name='RELIABLE', depth=DEPTH),
+            lambda modality, msg: self.received.append(msg.data))
+        self.input.set_active(True)
+
+    def publisher(self):
+        one = self.probe.publisher(String, '/events', 100)
+        self.send(one, 'connected')
+        return one
+
+    def send(self, publisher, *texts):
+        """All at once; waits for the last of them."""
+        self.received.clear()
+        self.probe.spin_until(publisher.get_subscription_count)
+        for text in texts:
+            publisher.publish(String(data=text))
+        self.probe.spin_until(lambda: texts[-1] in self.received)
+
+    @property
+    def num_missed(self):
+        return self.input.events['messages_missed']
+
+
+@pytest.fixture()
+def events(probe):
+    made = Events(probe)
+    yield made
+    made.input.set_active(False)
+
+
+def test_what_the_queue_overwrites_is_counted(events):
+    publisher = events.publisher()
+    events.send(publisher, 'a')
+    events.send(publisher, 'b', 'c')
+    assert events.num_missed == 0
+    events.send(publisher, *map(str, range(10)))
+    assert events.num_missed == events.input.num_overwritten == 10 - DEPTH
+    events.send(publisher, 'after')
+    assert events.num_missed == 10 - DEPTH
+
+
+def test_each_publisher_numbers_its_own(events):
+    one, other = events.publisher(), events.publisher()
+    for number in range(3):
+        events.send(one, f'{number} of one')
+        events.send(other, f'{number} of the other')
+        events.send(one, f'{number} more')
+    assert events.num_missed == 0
+
+
+def test_what_is_sent_while_an_input_is_off_is_not_missed(events):
+    publisher = events.publisher()
+    events.input.set_active(False)
+    for _ in range(5):
+        publisher.publish(String(data='unheard'))
+    events.probe.spin_until(lambda: not publisher.get_subscription_count())
+    events.input.set_active(True)
+    events.send(publisher, 'heard')
+    assert events.num_missed == 0
+
+
+def test_a_middleware_that_gives_no_numbers_counts_nothing(events):
+    events.input._receive(String(), {
+        'source_timestamp': 0, 'received_timestamp': 0, 'publication_sequence_number': None})
+    assert 'messages_missed' not in events.input.events
+
+
+def test_that_a_node_is_too_busy_is_said_once(events, capfd):
+    advisor = Advisor(events.probe.node, {'event': events.input}, {})
+    publisher = events.publisher()
+
+    def said():
+        advisor.look({})
+        return capfd.readouterr().err.count('on /events many are overwritten')
+
+    for number in range(20):
+        events.send(publisher, str(number))
+    assert said() == 0
+    events.send(publisher, *map(str, range(MIN_OVERWRITTEN + DEPTH)))
+    assert said() == 1
+    assert said() == 0
