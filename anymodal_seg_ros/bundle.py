@@ -24,6 +24,7 @@ from torch import Tensor
 
 from anymodal_seg_ros.documents import parse_json
 from anymodal_seg_ros.errors import BundleError, ConfigError
+from anymodal_seg_ros.existence import exists, is_dir, is_file
 from anymodal_seg_ros.labels import LabelSpace
 from anymodal_seg_ros.models import CONFIGS, MISSING_MODES, build_model
 from anymodal_seg_ros.unfinished import left_over, whole_folder, write_errors
@@ -115,7 +116,7 @@ def save_bundle(path: str | Path, bundle: Bundle, state_dict: Mapping[str, Tenso
         WriteError: the disk is full, or the folder cannot be written at all.
     """
     path = Path(path).resolve()
-    if path.exists() and not (path / CONFIG_FILE).is_file():
+    if exists(path) and not is_file(path / CONFIG_FILE):
         raise BundleError(f'{path} exists and is no bundle; it is not overwritten')
     weights = save(_stored_weights(bundle, state_dict))
     text = _config_text(bundle, hashlib.sha256(weights).hexdigest())
@@ -135,7 +136,7 @@ def load_bundle(
             names the file and what is allowed.
     """
     path = Path(path)
-    if not path.is_dir():
+    if not is_dir(path):
         raise BundleError(f'no bundle folder at {path}{left_over(path)}')
     bundle, sha256 = _load_config(path)
     file = path / WEIGHTS_FILE
@@ -223,12 +224,12 @@ def _open_inside(folder: Path, name: str, max_bytes: int) -> BinaryIO:
         if file.resolve(strict=True).parent != folder.resolve(strict=True):
             raise BundleError(f'{file} is a link out of the bundle; it must lie in the folder')
         # Opening a named pipe would wait for whoever writes into it.
-        if not file.is_file():
+        if not is_file(file):
             raise BundleError(f'{file} is no regular file')
         stream = file.open('rb')
     except FileNotFoundError:
         inner = folder / 'bundle'
-        hint = f'; the bundle of this run is {inner}' if (inner / name).is_file() else ''
+        hint = f'; the bundle of this run is {inner}' if is_file(inner / name) else ''
         raise BundleError(f'{file} is missing{hint}') from None
     except (OSError, RuntimeError) as error:
         raise BundleError(f'{file} cannot be opened: {error}') from None

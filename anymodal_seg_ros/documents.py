@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.existence import is_file
 
 MAX_YAML_BYTES = 1 << 18
 MAX_CSV_BYTES = 256 << 20
@@ -133,14 +134,6 @@ def read_text(path: Path, max_bytes: int, form: str) -> str:
         raise ConfigError(f'cannot read {path}: {error.strerror}') from None
     except ValueError as error:
         raise ConfigError(f'{path} is not {form}, nor text at all: {error}') from None
-
-
-def is_file(path: Path) -> bool:
-    """Whether there is such a file; a name that no file can have is none."""
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False
 
 
 def _check_extent(text: str) -> None:

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from anymodal_seg_ros.documents import is_file, read_yaml
+from anymodal_seg_ros.documents import read_yaml
 from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.existence import is_file
 from anymodal_seg_ros.resources import resource_path
 
 UNLABELLED = 255

@@ -27,7 +27,13 @@ def run_main(module: str, stopped_code: int) -> int:
     While the import runs, a signal ends the process at once with ``stopped_code``: nothing has
     begun, and libraries would swallow or disguise an exception. Then the first signal raises
     KeyboardInterrupt, and later ones, as a terminal and a launch both send one, change nothing.
+
+    NumPy's BLAS gets one thread, here and in child processes, unless OPENBLAS_NUM_THREADS says
+    otherwise.
     """
+    # More of them wait for each other by spinning: where the cores are busy, a product of
+    # matrices takes twenty times as long.
+    os.environ.setdefault('OPENBLAS_NUM_THREADS', '1')
     handler = _Handler(lambda: os._exit(stopped_code))
     for number in SIGNALS:
         signal.signal(number, handler)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from anymodal_seg_ros.errors import WriteError
+from anymodal_seg_ros.existence import exists, is_dir, is_file
 
 SUFFIX = '.unfinished'
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
@@ -35,7 +36,7 @@ def unfinished_path(path: Path) -> Path:
 def left_over(path: Path) -> str:
     """For the message that ``path`` is missing: that its writing was interrupted, else ''."""
     unfinished = unfinished_path(path)
-    return f'; {unfinished} is what an interrupted command left' if unfinished.exists() else ''
+    return f'; {unfinished} is what an interrupted command left' if exists(unfinished) else ''
 
 
 @contextmanager
@@ -66,7 +67,7 @@ def whole_file(path: str | Path) -> Generator[BinaryIO, None, None]:
     """
     with write_errors(Path(path)):
         path = Path(path).resolve()
-        if path.exists() and not path.is_file():
+        if exists(path) and not is_file(path):
             with path.open('wb') as file:
                 yield file
             return
@@ -100,7 +101,7 @@ def whole_folder(path: str | Path, *, replace: bool = False,
     """
     path = Path(path).resolve()
     with write_errors(path):
-        if path.exists() and not path.is_dir():
+        if exists(path) and not is_dir(path):
             raise WriteError(f'cannot write {path}: it is no folder')
         if not replace and _is_taken(path):
             raise WriteError(f'{path} exists already; name a new folder, or remove it')
@@ -111,7 +112,7 @@ def whole_folder(path: str | Path, *, replace: bool = False,
     with _owned(path, work):
         replaced = work / _REPLACED
         with write_errors(path):
-            if replaced.exists() and not path.exists():
+            if exists(replaced) and not exists(path):
                 replaced.rename(path)
             _empty(work)
         try:
@@ -136,17 +137,17 @@ def put_aside(path: Path) -> Path | None:
     """
     path = path.resolve()
     work = unfinished_path(path)
-    if not (work / path.name).exists():
+    if not exists(work / path.name):
         return None
     with _owned(path, work), write_errors(work):
         free = next(place for n in count(1)
-                    if not (place := path.with_name(f'{path.name}.cut-{n}')).exists())
+                    if not exists(place := path.with_name(f'{path.name}.cut-{n}')))
         (work / path.name).rename(free)
     return free
 
 
 def _is_taken(path: Path) -> bool:
-    return path.exists() and any(path.iterdir())
+    return exists(path) and any(path.iterdir())
 
 
 @contextmanager
@@ -174,7 +175,7 @@ def _owned(path: Path, work: Path) -> Generator[None, None, None]:
 def _move(fresh: Path, path: Path, replaced: Path) -> None:
     # Few and large files; many small ones, which lie deeper, would take minutes.
     for entry in fresh.iterdir():
-        if entry.is_file():
+        if is_file(entry):
             with entry.open('rb') as file:
                 os.fsync(file.fileno())
     if not _is_taken(path):
@@ -191,7 +192,7 @@ def _move(fresh: Path, path: Path, replaced: Path) -> None:
 
 def _empty(folder: Path) -> None:
     for entry in folder.iterdir():
-        if entry.is_dir() and not entry.is_symlink():
+        if is_dir(entry) and not entry.is_symlink():
             shutil.rmtree(entry)
         else:
             entry.unlink()

@@ -10,11 +10,15 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+import os
 import resource
 import sys
 import time
 from collections.abc import Callable
 from itertools import product
+
+# As in every command, and before numpy is imported.
+os.environ.setdefault('OPENBLAS_NUM_THREADS', '1')
 
 import numpy as np
 import numpy.typing as npt

@@ -22,6 +22,7 @@ from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 
 from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.existence import exists
 from anymodal_seg_ros.resources import resource_path
 from anymodal_seg_ros.ros import launch_arguments as check
 from anymodal_seg_ros.ros.launch_arguments import Argument
@@ -31,7 +32,7 @@ FAULTS = str(resource_path('config') / 'faults' / 'none.yaml')
 
 
 def _new_folder(text: str) -> str:
-    if text and Path(text).exists():
+    if text and exists(Path(text)):
         raise ConfigError('it exists and is not overwritten; replay.launch.py plays it')
     return text
 

@@ -38,3 +38,19 @@ def test_the_end_looks_for_no_garbage(tmp_path, ending, code):
     assert run.returncode == code, run.stderr
     assert 'collected' not in run.stdout
     assert run.stdout.splitlines()[-1] == 'atexit ran'
+
+
+@pytest.mark.parametrize(('given', 'expected'), [({}, '1'), ({'OPENBLAS_NUM_THREADS': '3'}, '3')])
+def test_numpy_gets_one_thread_unless_told_otherwise(tmp_path, given, expected):
+    """Known before the command's own imports, of which NumPy is one."""
+    (tmp_path / 'command.py').write_text(
+        "import os\nfound = os.environ['OPENBLAS_NUM_THREADS']\n"
+        'def main():\n    print(found)\n    return 0\n')
+    code = "from anymodal_seg_ros.stopping import run_main; run_main('command', 130)"
+    environment = {name: value for name, value in os.environ.items()
+                   if name != 'OPENBLAS_NUM_THREADS'}
+    run = subprocess.run(
+        [sys.executable, '-c', code], cwd=tmp_path, capture_output=True, text=True, check=True,
+        env={**environment, **given,
+             'PYTHONPATH': os.pathsep.join([str(tmp_path), *sys.path])})
+    assert run.stdout.strip() == expected

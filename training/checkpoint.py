@@ -16,6 +16,7 @@ from torch import Tensor
 from anymodal_seg_ros.bundle import CONFIG_FILE, MAX_CONFIG_BYTES
 from anymodal_seg_ros.documents import read_json
 from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.existence import is_file
 from anymodal_seg_ros.models.torch_file import READ_ERRORS, load_torch_file
 from anymodal_seg_ros.unfinished import whole_file
 from training.config import SCRATCH, TEACHER, DataConfig
@@ -49,7 +50,7 @@ def weights_hashes(recipe: Mapping[str, Any]) -> dict[str, str]:
     for key in ('teacher', 'init'):
         folder = recipe['method'][key]
         file = Path(folder) / CONFIG_FILE
-        if folder not in ('', SCRATCH, TEACHER) and file.is_file():
+        if folder not in ('', SCRATCH, TEACHER) and is_file(file):
             description = read_json(file, MAX_CONFIG_BYTES)
             if not isinstance(description, dict) or 'weights_sha256' not in description:
                 raise ConfigError(f'{file} does not tell the SHA-256 of its weights')
@@ -117,7 +118,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         ConfigError: no file, or anything else than a checkpoint; where it is damaged, the damaged
             part is named.
     """
-    if not path.is_file():
+    if not is_file(path):
         raise ConfigError(f'no checkpoint at {path}')
     try:
         state = load_torch_file(path)

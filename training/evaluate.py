@@ -32,6 +32,7 @@ from anymodal_seg_ros.bundle import load_bundle, save_bundle
 from anymodal_seg_ros.corruption import SEVERITY_RANGE, FaultSchedule
 from anymodal_seg_ros.documents import parse_yaml
 from anymodal_seg_ros.errors import AnymodalError, ConfigError
+from anymodal_seg_ros.existence import exists
 from anymodal_seg_ros.inference import build_segmenter
 from anymodal_seg_ros.inference.precision import AUTO, PRECISIONS
 from anymodal_seg_ros.inference.torch_backend import TorchSegmenter
@@ -100,7 +101,7 @@ def _check_outputs(args: argparse.Namespace) -> None:
             continue
         with write_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            if path.exists():
+            if exists(path):
                 path.open('ab').close()
             else:
                 tempfile.TemporaryFile(dir=path.parent).close()

@@ -25,6 +25,7 @@ from typing import Any
 
 from anymodal_seg_ros.bundle import Bundle, load_bundle, save_bundle
 from anymodal_seg_ros.errors import AnymodalError, ConfigError
+from anymodal_seg_ros.existence import is_dir
 from anymodal_seg_ros.labels import LabelSpace
 from training import evaluate
 from training.checkpoint import read_checkpoint
@@ -72,7 +73,7 @@ def export(source: Path, output: Path, *, weights: str = AVERAGE) -> dict[str, A
     """
     if weights not in WEIGHTS:
         raise ConfigError(f'weights {weights!r}; allowed: {", ".join(WEIGHTS)}')
-    path = source / CHECKPOINT if source.is_dir() else source
+    path = source / CHECKPOINT if is_dir(source) else source
     state = read_checkpoint(path)
     bundle = _described(state, path)
     progress = state['progress']
@@ -102,7 +103,7 @@ def _described(state: Mapping[str, Any], path: Path) -> Bundle:
     description = state.get('bundle')
     if description is None:
         beside = path.parent / BUNDLE
-        if not beside.is_dir():
+        if not is_dir(beside):
             raise ConfigError(f'{path} has no entry {BUNDLE!r} that describes its network, and '
                               f'there is no bundle at {beside}')
         return load_bundle(beside)[0]

@@ -15,6 +15,7 @@ from typing import Any, TextIO
 
 from anymodal_seg_ros.documents import read_csv
 from anymodal_seg_ros.errors import ConfigError, WriteError
+from anymodal_seg_ros.existence import is_file
 from anymodal_seg_ros.unfinished import write_errors, write_whole
 from training.tensorboard import EventLog
 
@@ -113,7 +114,7 @@ class Journal:
 
 def _rows_until(path: Path, step: int) -> list[dict[str, str]]:
     """Those of an earlier process, up to the step that it saved last; raises ConfigError."""
-    if not step or not path.is_file():
+    if not step or not is_file(path):
         return []
     names, *lines = read_csv(path) or [[]]
     rows = [dict(zip(names, line, strict=False)) for line in lines]

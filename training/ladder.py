@@ -26,6 +26,7 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 
 from anymodal_seg_ros.documents import read_json
 from anymodal_seg_ros.errors import AnymodalError, ConfigError
+from anymodal_seg_ros.existence import is_dir, is_file
 from anymodal_seg_ros.resources import resource_path
 from training.config import TrainConfig
 from training.interruption import stopped_by_signals
@@ -117,13 +118,13 @@ def train_ladder(
 
 def _train(name: str, run: Path, data: Path, overrides: Mapping[str, object],
            should_stop: StopRequest) -> None:
-    if (run / BUNDLE_FOLDER).is_dir() and (run / SCORES_FILE).is_file():
+    if is_dir(run / BUNDLE_FOLDER) and is_file(run / SCORES_FILE):
         return
     recipe = resource_path('config') / 'training' / 'ladder' / f'{name}.yaml'
     changes = {**overrides, 'data.root': data, 'output': run}
     config = TrainConfig.from_yaml(recipe, tuple(f'{k}={v}' for k, v in changes.items()))
     tqdm.write(f'{run.name}: {recipe.name}')
-    if not train(config, resume=(run / CHECKPOINT_FILE).is_file(), should_stop=should_stop):
+    if not train(config, resume=is_file(run / CHECKPOINT_FILE), should_stop=should_stop):
         raise KeyboardInterrupt
 
 
@@ -149,7 +150,7 @@ def ladder_table(output: Path, seeds: Sequence[int]) -> str:
 
 def _scores(run: Path) -> tuple[float, float, float] | None:
     path = run / SCORES_FILE
-    if not path.is_file():
+    if not is_file(path):
         return None
     try:
         report = read_json(path, MAX_SCORES_BYTES)

@@ -22,6 +22,7 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 
 from anymodal_seg_ros.bundle import Bundle, load_bundle, save_bundle
 from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.existence import exists, is_dir, is_file
 from anymodal_seg_ros.inference import build_segmenter, modality_subsets
 from anymodal_seg_ros.labels import LabelSpace
 from anymodal_seg_ros.modalities import network_size
@@ -125,13 +126,13 @@ def _checked_output(config: TrainConfig, resume: bool) -> Path:
     if not config.data.root:
         raise ConfigError('the recipe names no data; add data.root=FOLDER')
     run = Path(config.output)
-    unfinished = (run / CHECKPOINT_FILE).is_file() and not (run / BUNDLE_FOLDER).is_dir()
-    if resume and not (run / CHECKPOINT_FILE).is_file():
+    unfinished = is_file(run / CHECKPOINT_FILE) and not is_dir(run / BUNDLE_FOLDER)
+    if resume and not is_file(run / CHECKPOINT_FILE):
         raise ConfigError(f'{run} has no {CHECKPOINT_FILE} to resume from')
     if not resume and unfinished:
         raise ConfigError(f'{run} holds an unfinished run; continue it with --resume, or remove '
                           'it to start anew')
-    if not resume and run.exists() and (not run.is_dir() or any(
+    if not resume and exists(run) and (not is_dir(run) or any(
             path.name not in BEFORE_THE_FIRST_STEP for path in run.iterdir())):
         raise ConfigError(f'{run} exists; name a new folder as output, or remove it')
     try:

@@ -17,6 +17,7 @@ from anymodal_seg_ros.bags.compression import ZSTD_MAGIC, decompressed_pieces, m
 from anymodal_seg_ros.bags.storage import Say, Storage
 from anymodal_seg_ros.documents import read_yaml
 from anymodal_seg_ros.errors import BagError, ConfigError
+from anymodal_seg_ros.existence import exists, is_dir
 from anymodal_seg_ros.unfinished import write_errors
 
 METADATA_FILE = 'metadata.yaml'
@@ -40,15 +41,15 @@ def list_files(path: Path, say: Say) -> Listing:
     Raises:
         BagError: there is none.
     """
-    if not path.is_dir():
+    if not is_dir(path):
         return Listing((path,), None)
     present = sorted(file for pattern in _PATTERNS for file in path.glob(pattern))
     names, num_messages = _read_metadata(path, say)
     listed = [path / PurePosixPath(name).name for name in names]
     for file in listed:
-        if not file.exists():
+        if not exists(file):
             say(f'{file.name} is missing, which {METADATA_FILE} lists')
-    files = [file for file in listed if file.exists()]
+    files = [file for file in listed if exists(file)]
     left_out = [file.name for file in present if file not in files]
     if files and left_out:
         say(f'{", ".join(left_out)}: left out, for {METADATA_FILE} does not list it')
@@ -60,7 +61,7 @@ def list_files(path: Path, say: Say) -> Listing:
 
 def _read_metadata(folder: Path, say: Say) -> tuple[tuple[str, ...], int | None]:
     """Names of the files and number of messages, as far as they are told."""
-    if not (folder / METADATA_FILE).exists():
+    if not exists(folder / METADATA_FILE):
         say(f'{METADATA_FILE} is missing: the recording was not closed (a power cut?), and its '
             'last moments may be lost')
         return (), None

@@ -30,6 +30,7 @@ from anymodal_seg_ros.bags.definitions import deviation
 from anymodal_seg_ros.bags.files import METADATA_FILE, Listing, list_files, open_file
 from anymodal_seg_ros.bags.storage import Channel, Storage
 from anymodal_seg_ros.errors import BadMessageError, BagError
+from anymodal_seg_ros.existence import exists
 from anymodal_seg_ros.unfinished import left_over
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ class BagReader:
         self._deviations: dict[str, str] = {}
 
     def __enter__(self) -> BagReader:
-        if not self.path.exists():
+        if not exists(self.path):
             raise BagError(f'{self.path}: no such recording{left_over(self.path)}')
         self.damage.clear()
         with ExitStack() as stack:

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import apsw
 
 from anymodal_seg_ros.bags.storage import Channel, Say, StoredMessage
+from anymodal_seg_ros.existence import exists
 
 MAGIC = b'SQLite format 3\0'
 _HEADER_BYTES = 100
@@ -138,7 +139,7 @@ class SqliteFile:
         self._name = path.name
         self._say = say
         self._has_bad_pages = False
-        has_journal = path.with_name(path.name + '-journal').exists()
+        has_journal = exists(path.with_name(path.name + '-journal'))
         # SQLite undoes nothing in what it was told only to read.
         mode = apsw.SQLITE_OPEN_READWRITE if has_journal else apsw.SQLITE_OPEN_READONLY
         self._database = apsw.Connection(str(path.resolve()), flags=mode, vfs=_VFS)
@@ -234,7 +235,7 @@ class SqliteFile:
 
     def _say_what_is_missing(self, path: Path) -> None:
         journal = path.with_name(path.name + '-journal')
-        if journal.exists() and journal.stat().st_size:
+        if exists(journal) and journal.stat().st_size:
             self._say(f'{self._name}: the recording ended in the middle of a write')
         found_bytes, wanted_bytes = path.stat().st_size, _wanted_bytes(path)
         if found_bytes >= wanted_bytes and not self._has_bad_pages:

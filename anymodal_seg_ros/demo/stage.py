@@ -12,6 +12,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from anymodal_seg_ros import __version__
+from anymodal_seg_ros.existence import exists
 from anymodal_seg_ros.sim.recording import write_bag
 from anymodal_seg_ros.sim.simulator import SimConfig
 from anymodal_seg_ros.sim.vehicle import load_sensors
@@ -33,7 +34,7 @@ def build_stage(config: SimConfig, folder: Path) -> Path:
     """The recording of the drive, made with a progress bar unless an equal one is there."""
     key = json.dumps([__version__, asdict(config)], sort_keys=True)
     path = folder / f'street-{hashlib.sha256(key.encode()).hexdigest()[:12]}'
-    if path.exists():
+    if exists(path):
         return path
     total = sum(spec.num_messages(config.duration_s) for spec in load_sensors().values())
     with tqdm(total=total, unit='sample', desc='driving the street') as bar:

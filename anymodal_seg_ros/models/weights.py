@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.existence import is_file
 from anymodal_seg_ros.models.mit import MixTransformer
 from anymodal_seg_ros.models.state import check_state
 from anymodal_seg_ros.models.torch_file import READ_ERRORS, load_torch_file
@@ -91,10 +92,10 @@ def _load(encoder: MixTransformer, path: Path, converted: Mapping[str, Tensor]) 
 
 
 def _weights_file(path: Path) -> Path:
-    if path.is_file():
+    if is_file(path):
         return path
     for name in HF_FILES:
-        if (path / name).is_file():
+        if is_file(path / name):
             return path / name
     raise ConfigError(
         f'no encoder weights at {path}; allowed: a .pth, .bin or .safetensors file '

@@ -21,6 +21,7 @@ from rclpy.validate_topic_name import validate_topic_name
 from anymodal_seg_ros.corruption import FaultSchedule
 from anymodal_seg_ros.documents import read_yaml
 from anymodal_seg_ros.errors import AnymodalError, ConfigError
+from anymodal_seg_ros.existence import exists, is_file
 from anymodal_seg_ros.ros.bag_player_node import PARAMETERS as PLAYER_PARAMETERS
 
 Parse = Callable[[str], Any]
@@ -126,14 +127,14 @@ def namespace(text: str) -> str:
 
 def recording(text: str) -> str:
     """A path that exists, or nothing."""
-    if text and not Path(text).exists():
+    if text and not exists(Path(text)):
         raise ConfigError('no such recording')
     return text
 
 
 def bundle(text: str) -> str:
     """A folder that can be one, or nothing."""
-    if text and not (Path(text) / 'bundle.json').is_file():
+    if text and not is_file(Path(text) / 'bundle.json'):
         raise ConfigError('no bundle there; allowed: a folder with bundle.json, or nothing for '
                           'the one that is installed')
     return text

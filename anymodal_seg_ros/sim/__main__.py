@@ -13,7 +13,6 @@ if __name__ == '__main__':
 
 import argparse
 import json
-import os
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -207,8 +206,6 @@ def _dataset_options(parser: argparse.ArgumentParser) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; returns the exit code."""
     args = _parser().parse_args(arguments)
-    # Child processes inherit it: one process on each core is enough.
-    os.environ.setdefault('OPENBLAS_NUM_THREADS', '1')
     try:
         args.run(args)
     except (AnymodalError, OSError) as error:

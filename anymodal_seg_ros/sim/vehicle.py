@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from anymodal_seg_ros.documents import read_yaml
 from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.existence import is_file
 from anymodal_seg_ros.geometry import (
     FOV_RANGE_DEG,
     OFFSET_RANGE_M,
@@ -101,7 +102,7 @@ def load_sensors(path: str | Path | None = None) -> Mapping[str, SensorSpec]:
         ConfigError: the file is missing, or a sensor or value in it is wrong.
     """
     path = Path(path) if path is not None else resource_path('config') / 'sensors' / 'sim.yaml'
-    if not path.is_file():
+    if not is_file(path):
         raise ConfigError(f'no sensor file at {path}')
     data = read_yaml(path)
     sensors = data.get('sensors') if isinstance(data, dict) else None

@@ -475,6 +475,19 @@ def test_file_that_the_metadata_does_not_list(tmp_path):
     assert damage == ['copy.mcap: left out, for metadata.yaml does not list it']
 
 
+@pytest.mark.parametrize('name', ['b' * 300 + '.mcap', 'b\0.mcap'], ids=['long', 'zero'])
+def test_a_name_that_no_file_can_have_is_missing(tmp_path, name):
+    path = write(tmp_path / 'bag')
+    metadata = yaml.safe_load((path / 'metadata.yaml').read_text())
+    metadata['rosbag2_bagfile_information']['relative_file_paths'] = [name]
+    (path / 'metadata.yaml').write_text(yaml.safe_dump(metadata))
+    found, damage = read(path)
+    assert found == list(messages())
+    assert damage == [f'{name} is missing, which metadata.yaml lists']
+    with pytest.raises(BagError, match='no such recording'):
+        read(tmp_path / name)
+
+
 def test_renamed_file(tmp_path):
     path = write(tmp_path / 'bag')
     data_file(path).rename(path / 'other.mcap')

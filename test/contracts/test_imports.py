@@ -12,9 +12,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = 'anymodal_seg_ros'
 
-GROUND = {'stopping', 'errors', 'defects', 'ranges', 'documents', 'samples', 'resources', 'labels',
-          'lens', 'smooth', 'geometry', 'calibration', 'intrinsics', 'extrinsics', 'metrics',
-          'unfinished', '__init__'}
+GROUND = {'stopping', 'errors', 'existence', 'defects', 'ranges', 'documents', 'samples',
+          'resources', 'labels', 'lens', 'smooth', 'geometry', 'calibration', 'intrinsics',
+          'extrinsics', 'metrics', 'unfinished', '__init__'}
 BELOW_HEALTH = GROUND | {'modalities', 'corruption'}
 BELOW_BUNDLE = BELOW_HEALTH | {'sync', 'health', 'models'}
 BELOW_PIPELINE = BELOW_BUNDLE | {'bundle', 'inference'}

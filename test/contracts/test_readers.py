@@ -79,6 +79,21 @@ def test_files_are_read_by_the_readers_that_check_them(path):
     assert not found, 'use the reader of this package; see DOORS'
 
 
+MAY_ASK_PATHS = {'anymodal_seg_ros/existence.py', 'anymodal_seg_ros/resources.py', 'setup.py',
+                 'scripts'}
+"""The package's own folders have names that a file can have."""
+
+
+@pytest.mark.parametrize('path', source_files(), ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_whether_a_file_is_there_is_asked_by_what_stands_any_name(path):
+    file = path.relative_to(ROOT)
+    if {file.as_posix(), file.parts[0]} & MAY_ASK_PATHS:
+        return
+    asked = [f'{file}:{node.lineno}' for node in ast.walk(ast.parse(path.read_text()))
+             if isinstance(node, ast.Attribute) and node.attr in ('exists', 'is_file', 'is_dir')]
+    assert not asked, 'use anymodal_seg_ros.existence'
+
+
 @pytest.mark.parametrize('source', [
     'import yaml\nyaml.safe_load(text)', 'from yaml import safe_load',
     'import json\njson.loads(x)', 'import json as j\nj.load(x)',

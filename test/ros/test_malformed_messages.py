@@ -5,14 +5,16 @@
 import array
 import copy
 import math
+import struct
 import time
+import zlib
 from itertools import pairwise
 
 import numpy as np
 import pytest
 from ros_streams.fault_run import FaultRun, node_parameters
 from ros_streams.scene import Scene, camera_info, header
-from sensor_msgs.msg import CompressedImage, PointField
+from sensor_msgs.msg import CameraInfo, CompressedImage, PointField
 
 SCENE = Scene()
 
@@ -106,6 +108,22 @@ def camera_infos():
     ]
 
 
+def wide_camera_info(width, height):
+    """Of a sensor larger than any: possible, and all of it is set up when it comes."""
+    focal = width / 2
+    k = [focal, 0.0, (width - 1) / 2, 0.0, focal, (height - 1) / 2, 0.0, 0.0, 1.0]
+    return changed(camera_info(time.time_ns()), width=width, height=height, k=k, p=[0.0] * 12,
+                   d=[0.05, -0.02, 0.001, 0.001, 0.0])
+
+
+def png_with_a_chunk_of(length):
+    """A header of 64 x 64 grey pixels, then image data that says it has so many bytes."""
+    size = struct.pack('>IIBBBBB', 64, 64, 16, 0, 0, 0, 0)
+    head = struct.pack('>I4s', len(size), b'IHDR') + size
+    return (b'\x89PNG\r\n\x1a\n' + head + struct.pack('>I', zlib.crc32(head[4:]))
+            + struct.pack('>I4s', length, b'IDAT') + bytes(200))
+
+
 def rejected(run, modality):
     return int(run.parts[modality]['num_rejected'])
 
@@ -137,8 +155,14 @@ def test_every_malformed_message_is_counted_and_the_node_lives(
             run.run_for(0.1)
         assert run.run_until(lambda: int(run.parts['rgb']['num_rejected_camera_info'])
                              == len(camera_infos()), 5.0)
-        num_labels = len(run.labels)
-        assert run.run_until(lambda: len(run.labels) >= num_labels + 5, 10.0)
+        of_events = run.node.create_publisher(CameraInfo, 'events/camera_info', 10)
+        assert run.run_until(lambda: of_events.get_subscription_count() > 0, 10.0)
+        for width, height in ((8192, 8192), (4096, 3072)):
+            of_events.publish(wide_camera_info(width, height))
+            assert run.run_until(lambda size=f'{width}x{height}': size == run.parts['event'].get(
+                'calibration_size'), 10.0), run.parts['event']
+            num_labels = len(run.labels)
+            assert run.run_until(lambda n=num_labels: len(run.labels) >= n + 5, 10.0)
         reasons = {key for part in CASES for key in run.parts[part] if key.startswith('rejected.')}
     finally:
         run.close()
@@ -167,8 +191,10 @@ def test_garbage_in_compressed_messages_is_counted(start_node, ros_domain, tiny_
         for modality, topic in topics.items():
             publisher = run.node.create_publisher(CompressedImage, topic, 10)
             assert run.run_until(lambda p=publisher: p.get_subscription_count() > 0, 10.0)
+            bomb = png_with_a_chunk_of(0xFFFFFFD3)
             payloads = [b'', b'\x00' * 12, noise, b'\xff\xd8\xff\xe0' + noise,
-                        b'\x89PNG\r\n\x1a\n' + noise, b'\x00' * 12 + b'\x89PNG\r\n\x1a\n' + noise]
+                        b'\x89PNG\r\n\x1a\n' + noise, b'\x00' * 12 + b'\x89PNG\r\n\x1a\n' + noise,
+                        bomb, b'\x00' * 12 + bomb]
             for number, payload in enumerate(payloads, start=1):
                 publisher.publish(CompressedImage(
                     header=header(time.time_ns()), format=formats[modality],

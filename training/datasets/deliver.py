@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 
 from anymodal_seg_ros.documents import read_json
 from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.existence import is_dir, is_file
 from training.datasets.files import LabelTable, UnreadableFrameError, read_color, read_labels
 from training.datasets.folder import Entry, FolderDataset, check_names
 from training.datasets.frames import NORMAL, Image, UInt8, resize_image
@@ -93,7 +94,7 @@ class DeliverDataset(FolderDataset):
     def _find_folder(self, modality: str) -> str:
         if self.options['allow_missing']:
             choices = self._choices(modality)
-            return next((c for c in choices if (self.root / c).is_dir()), choices[0])
+            return next((c for c in choices if is_dir(self.root / c)), choices[0])
         return super()._find_folder(modality)
 
     def _scan(self) -> Iterable[Entry]:
@@ -119,7 +120,7 @@ class DeliverDataset(FolderDataset):
     def _read_images(self, entry: Entry) -> dict[str, Image]:
         images = {
             name: self._read_image(name, entry) for name in self.modalities
-            if not self.options['allow_missing'] or self._image_path(name, entry).is_file()
+            if not self.options['allow_missing'] or is_file(self._image_path(name, entry))
         }
         if not images:
             raise UnreadableFrameError(f'no modality of frame {entry.id} is in {self.root}')
@@ -150,7 +151,7 @@ class DeliverDataset(FolderDataset):
 def read_manifest(root: Path) -> dict[str, Any]:
     """The data set's own description ``dataset.json``; empty where there is none."""
     path = root / MANIFEST
-    if not path.is_file():
+    if not is_file(path):
         return {}
     manifest = read_json(path, MAX_MANIFEST_BYTES)
     if not isinstance(manifest, dict):

@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from anymodal_seg_ros.errors import BadMessageError, ConfigError
+from anymodal_seg_ros.existence import is_file
 from anymodal_seg_ros.labels import UNLABELLED
 from anymodal_seg_ros.modalities.compressed import (
     BYTES_PER_BYTE,
@@ -156,7 +157,7 @@ def read_list(path: Path, name_of: Callable[[str], str] = str) -> tuple[str, ...
     Raises:
         ConfigError: no such file, or an entry that leads out of the data set.
     """
-    if not path.is_file():
+    if not is_file(path):
         raise ConfigError(f'no list of the split: {path}')
     try:
         # Windows puts a mark at the start.
@@ -208,13 +209,13 @@ def first_file(stem: Path, suffixes: tuple[str, ...]) -> Path:
     """The first of ``<stem><suffix>`` that exists; raises UnreadableFrameError if none does."""
     for suffix in suffixes:
         path = stem.with_name(stem.name + suffix)
-        if path.is_file():
+        if is_file(path):
             return path
     raise UnreadableFrameError(f'no file {stem}{"|".join(suffixes)}')
 
 
 def _check_exists(path: Path) -> None:
-    if not path.is_file():
+    if not is_file(path):
         raise UnreadableFrameError(f'no file {path}')
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.existence import is_dir
 from training.datasets.files import UnreadableFrameError
 from training.datasets.frames import NORMAL, Frame, Image, UInt8
 
@@ -77,7 +78,7 @@ class FolderDataset(ABC):
         if not self.modalities:
             raise ConfigError(f'no modality to read; allowed: {", ".join(self.MODALITIES)}')
         self.options = self._checked_options({**self.OPTIONS, **(options or {})})
-        if not self.root.is_dir():
+        if not is_dir(self.root):
             raise ConfigError(f'no folder {self.root}')
         self._folders = {name: self._find_folder(name) for name in self.modalities}
         self._entries = [
@@ -155,7 +156,7 @@ class FolderDataset(ABC):
     def _find_folder(self, modality: str) -> str:
         choices = self._choices(modality)
         for choice in choices:
-            if (self.root / choice).is_dir():
+            if is_dir(self.root / choice):
                 return choice
         raise ConfigError(f'{self.root} has no folder {" or ".join(choices)} for {modality}; it '
                           f'was read as data set {self.LAYOUT!r}')
@@ -163,7 +164,7 @@ class FolderDataset(ABC):
     def _require_folder(self, folder: str, what: str) -> Path:
         """``root / folder``; raises ConfigError naming it where there is none."""
         path = self.root / folder
-        if not path.is_dir():
+        if not is_dir(path):
             raise ConfigError(f'{self.root} has no folder {folder} for {what}; it was read as '
                               f'data set {self.LAYOUT!r}')
         return path

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.existence import is_file
 from training.datasets.files import (
     IMAGE_SUFFIXES,
     LabelTable,
@@ -62,7 +63,7 @@ class Nyuv2Dataset(FolderDataset):
     def _scan(self) -> Iterable[Entry]:
         self._require_folder(LABEL_FOLDER, 'labels')
         path = self.root / f'{self.split}.txt'
-        if self.split == 'val' and not path.is_file():
+        if self.split == 'val' and not is_file(path):
             raise ConfigError(f'no list of the split: {path}; NYUv2 has none for val. Score on '
                               "'test' (in a recipe data.score_split), or list frames of "
                               'train.txt there')

@@ -21,6 +21,7 @@ import numpy as np
 
 from anymodal_seg_ros.documents import parse_json, read_json
 from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.existence import is_file
 from anymodal_seg_ros.labels import UNLABELLED, LabelSpace
 from training.datasets.files import (
     LabelTable,
@@ -176,7 +177,7 @@ def image_file(frame_id: str, folder: str) -> str:
 def read_dataset(root: Path) -> dict[str, Any]:
     """The data set's ``dataset.json``; raises ConfigError if it is not one of recordings."""
     path = root / DATASET_FILE
-    if not path.is_file():
+    if not is_file(path):
         raise ConfigError(f'no extracted recordings at {root}: {DATASET_FILE} is missing')
     data = read_json(path, MAX_DATASET_BYTES)
     keys = ('layout', 'format_version', 'label_space', 'modalities', 'recordings')
@@ -210,7 +211,7 @@ def _check_recording(what: str, name: str, recording: object) -> None:
 def read_frames(root: Path, recording: str) -> list[dict[str, Any]]:
     """The lines of a recording's ``frames.jsonl``; raises ConfigError naming a bad one."""
     path = root / recording / FRAMES_FILE
-    if not path.is_file():
+    if not is_file(path):
         raise ConfigError(f'no file {path}')
     try:
         lines = path.read_text(encoding='utf-8').splitlines()

@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from anymodal_seg_ros.documents import is_file, read_yaml
+from anymodal_seg_ros.documents import read_yaml
 from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.existence import is_file
 from anymodal_seg_ros.labels import UNLABELLED, LabelSpace, load_label_space
 from anymodal_seg_ros.resources import resource_path
 from training.datasets.frames import Frame, FrameSource, UInt8

@@ -24,6 +24,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.existence import is_file
 from anymodal_seg_ros.labels import UNLABELLED, load_label_space
 from training.datasets.files import LabelTable, UnreadableFrameError, read_array, read_color
 from training.datasets.folder import Entry, FolderDataset, check_names
@@ -70,9 +71,9 @@ class UrbanlfDataset(FolderDataset):
 
     def _read_labels(self, entry: Entry, size_hw: tuple[int, int]) -> UInt8:
         folder = self.root / entry.stem
-        if (folder / REAL_LABEL).is_file():
+        if is_file(folder / REAL_LABEL):
             return self._of_colors(folder / REAL_LABEL)
-        if (folder / SYNTHETIC_LABEL).is_file():
+        if is_file(folder / SYNTHETIC_LABEL):
             return LABELS.decode(read_array(folder / SYNTHETIC_LABEL), folder / SYNTHETIC_LABEL)
         raise UnreadableFrameError(f'no file {REAL_LABEL} or {SYNTHETIC_LABEL} in {folder}')
 

@@ -17,6 +17,7 @@ from typing import Any
 from anymodal_seg_ros.bundle import FROM_DATASET, Bundle
 from anymodal_seg_ros.documents import parse_json
 from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.existence import exists, is_dir, is_file
 from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.unfinished import SUFFIX, whole_folder, write_whole
 from training.datasets.recorded import (
@@ -53,7 +54,7 @@ class ExtractedDataset:
             'modalities': list(bundle.encoders),
             'encoders': {name: dict(value) for name, value in bundle.encoders.items()},
         }
-        if (root / DATASET_FILE).is_file():
+        if is_file(root / DATASET_FILE):
             self._data = read_dataset(root)
             for key in ('label_space', 'short_side_px', 'modalities', 'encoders'):
                 # Through JSON, in which lists and tuples are one.
@@ -63,7 +64,7 @@ class ExtractedDataset:
                         f'{root} was extracted with {key} {_short(self._data.get(key))}, not '
                         f'{_short(wanted)}; name a new folder')
             return
-        if root.exists() and (not root.is_dir() or any(
+        if exists(root) and (not is_dir(root) or any(
                 path.suffix != SUFFIX for path in root.iterdir())):
             raise ConfigError(f'{root} is not empty and no data set of recordings; name a new '
                               'folder')
@@ -88,7 +89,7 @@ class ExtractedDataset:
             yield folder
             others = {key: value for key, value in self.recordings.items() if key != name}
             # Whenever this is ended, no folder is named that is not whole, and the root is known.
-            if name in self.recordings or not (self.root / DATASET_FILE).is_file():
+            if name in self.recordings or not is_file(self.root / DATASET_FILE):
                 self._write(others)
         self._write(dict(sorted({**others, name: self._summaries.pop(name)}.items())))
 

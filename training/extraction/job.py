@@ -12,8 +12,9 @@ from typing import Any
 
 from anymodal_seg_ros.bags import TOPICS, BagInfo, bag_info
 from anymodal_seg_ros.corruption import FaultSchedule
-from anymodal_seg_ros.documents import is_file, read_yaml
+from anymodal_seg_ros.documents import read_yaml
 from anymodal_seg_ros.errors import BagError, ConfigError
+from anymodal_seg_ros.existence import exists, is_file
 from anymodal_seg_ros.modalities import Decoding
 from training.extraction.calibration import calibration_dict, read_calibration, sha256_of
 from training.extraction.dataset import ExtractedDataset, check_split
@@ -162,9 +163,9 @@ def extract(dataset: ExtractedDataset, recording: Recording, job: Job,
 def _named(text: str) -> tuple[str, Path]:
     name, separator, path_text = text.partition('=')
     path = Path(path_text)
-    if not separator or Path(text).exists():
+    if not separator or exists(Path(text)):
         path = Path(text)
-        name = path.resolve().stem if path.is_file() else path.resolve().name
+        name = path.resolve().stem if is_file(path) else path.resolve().name
     if not _NAME.fullmatch(name):
         raise ConfigError(f'recording name {name!r}; allowed: letters, digits, _ - and .')
     return name, path

@@ -17,8 +17,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from anymodal_seg_ros.documents import is_file, read_yaml
+from anymodal_seg_ros.documents import read_yaml
 from anymodal_seg_ros.errors import BadMessageError, ConfigError
+from anymodal_seg_ros.existence import is_file
 from anymodal_seg_ros.labels import UNLABELLED, LabelSpace, load_label_space
 from anymodal_seg_ros.modalities.compressed import decode_compressed
 from anymodal_seg_ros.modalities.images import decode_color

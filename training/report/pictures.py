@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from anymodal_seg_ros.errors import BadMessageError
+from anymodal_seg_ros.existence import is_dir
 from anymodal_seg_ros.modalities.compressed import decode_compressed
 
 MAX_PICTURES = 12
@@ -25,7 +26,7 @@ def inlined_pictures(folder: Path) -> tuple[list[tuple[str, str]], list[str]]:
     They are stored as JPEG, at most ``MAX_WIDTH_PX`` wide, so that the page stays small.
     """
     pictures, problems = [], []
-    files = sorted(folder.glob('*.png')) if folder.is_dir() else []
+    files = sorted(folder.glob('*.png')) if is_dir(folder) else []
     for file in files[:MAX_PICTURES]:
         name = f'{folder.name}/{file.name}'
         try:

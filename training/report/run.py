@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from anymodal_seg_ros.documents import MAX_YAML_BYTES, parse_yaml, read_json, read_text
 from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.existence import exists, is_file
 from anymodal_seg_ros.labels import LabelSpace
 from training.report.metrics import Column, read_metrics
 from training.report.scores import Scores, read_scores
@@ -63,7 +64,7 @@ def read_run(path: Path) -> Run:
 
     def part(name: str, read: Callable[[Path], _Part], empty: _Part) -> _Part:
         file = path / name
-        if not file.exists():
+        if not exists(file):
             return empty
         try:
             return read(file)
@@ -84,7 +85,7 @@ def read_run(path: Path) -> Run:
 
 def _recipe(path: Path) -> tuple[str, dict[str, Any]]:
     file = path / RECIPE
-    if not file.is_file():
+    if not is_file(file):
         raise ConfigError(f'{path} is no training run: it has no {RECIPE}')
     text = read_text(file, MAX_YAML_BYTES, 'YAML')
     recipe = parse_yaml(text, str(file))
