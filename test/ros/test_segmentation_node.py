@@ -149,6 +149,11 @@ def test_inputs_are_switched_and_settings_changed_at_run_time(running, probe):
     refused, = set_parameters({'health.rgb.max_latency_s': 0.01})
     assert not refused.successful
     assert 'latency' in refused.reason
+    for name, value in (('health.rgb.expected_rate_hz', 1e-300),
+                        ('health.depth.skip_checks', ['bogus'])):
+        refused, = set_parameters({name: value})
+        assert not refused.successful
+        assert name in refused.reason
     assert set_parameters({'sync.max_wait_s': 0.2})[0].successful
     assert run.wait_until_all_ok(5.0)
     stamps = [stamp_ns for _, stamp_ns in run.labels]
@@ -188,6 +193,7 @@ def test_a_paused_simulation_is_no_dead_sensor_and_a_restart_is_survived(running
     ({'inputs.rgb.qos': 'BEST'}, "inputs.rgb.qos is 'BEST'; allowed are"),
     ({'sync.max_wait': 0.1}, 'sync.max_wait is not a parameter of anymodal_seg'),
     ({'inputs.rgb.qos_depth': 'two'}, 'inputs.rgb.qos_depth'),
+    ({'health.rgb.expected_rate_hz': 1e-300}, 'health.rgb.expected_rate_hz is 1e-300'),
     ({'bundle': '/nowhere/at/all'}, '/nowhere/at/all'),
     ({'model.device': 'abacus'}, 'abacus'),
 ])
