@@ -27,6 +27,7 @@ from rclpy.timer import Timer
 from anymodal_seg_ros.errors import AnymodalError
 from anymodal_seg_ros.ros.guard import Guard
 from anymodal_seg_ros.ros.node_log import NodeLog
+from anymodal_seg_ros.ros.shared_memory import shared_memory_problem
 
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs
@@ -181,6 +182,8 @@ def run_node(factory: Callable[[], OwningNode], args: Sequence[str] | None = Non
                     _initialise(args)
                     node = factory()
                 _spare_what_is_built()
+                if problem := shared_memory_problem():
+                    node.get_logger().warning(problem)
                 return _spin(node, stop)
             finally:
                 # A shutdown from outside may have destroyed the handles already.

@@ -10,6 +10,7 @@
 import fcntl
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -17,6 +18,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -113,10 +115,30 @@ class NodeProcess:
         assert 'Traceback' not in self.output, self.output
 
     def kill(self):
-        """Unplug it: no clean-up whatever."""
+        """Unplug it: no clean-up whatever, but for its shared memory, which would stay."""
         if self.is_running:
+            segments = _shared_memory_of(self.process.pid)
             self.process.kill()
             self.process.wait(STOP_TIMEOUT_S)
+            for segment in segments:
+                _remove_unless_locked(segment)
+
+
+def _shared_memory_of(pid):
+    """The segments of Fast DDS that a process has mapped, its own and others'."""
+    with suppress(OSError):
+        maps = Path(f'/proc/{pid}/maps').read_text(errors='replace')
+        return [Path(name) for name in set(re.findall(r'/dev/shm/fastdds_[0-9a-f]{16}', maps))]
+    return []
+
+
+def _remove_unless_locked(segment):
+    """Its owner holds a lock on the file beside it as long as it lives."""
+    lock = segment.with_name(f'{segment.name}_el')
+    with suppress(OSError), lock.open('ab') as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        segment.unlink(missing_ok=True)
+        lock.unlink(missing_ok=True)
 
 
 @pytest.fixture()
