@@ -6,9 +6,10 @@ that nothing is skipped but what needs a ROS distribution or a GPU."""
 import logging
 import os
 import resource
+import shutil
 import signal
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,8 @@ def near_ties():
 MAY_BE_ABSENT = ('cv_bridge', 'launch_ros', 'message_filters', 'sensor_msgs_py', 'tf2_ros',
                  'vision_msgs', 'CUDA')
 _unexpected_skips = []
+WANTED_SHARED_MB = 500
+"""For as many nodes as tests start at once."""
 
 
 def _note_skip(report):
@@ -133,3 +136,10 @@ def pytest_sessionfinish(session):
 def pytest_terminal_summary(terminalreporter):
     for skip in _unexpected_skips:
         terminalreporter.write_line(f'skipped without leave: {skip}', red=True)
+    if 'failed' in terminalreporter.stats:
+        with suppress(OSError):
+            free_mb = shutil.disk_usage('/dev/shm').free / 1e6
+            if free_mb < WANTED_SHARED_MB:
+                terminalreporter.write_line(
+                    f'/dev/shm has {free_mb:.0f} MB free, and Fast DDS wants 70 for each process: '
+                    'without them it loses images. Give a container --shm-size=1g', red=True)
