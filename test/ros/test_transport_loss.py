@@ -18,7 +18,6 @@ import array, sys
 import rclpy
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
-from std_msgs.msg import String
 from anymodal_seg_ros.ros.lifetime import OwningNode, run_node
 
 
