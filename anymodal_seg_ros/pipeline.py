@@ -25,7 +25,6 @@ from anymodal_seg_ros.modalities import (
     MODALITIES,
     Decoding,
     Encoder,
-    EventWindow,
     SetEncoder,
     build_decoders,
     decoding_for,
@@ -111,11 +110,6 @@ class Pipeline:
         check_together(sync, healths)
         self.health = HealthMonitor(healths)
         self.synchronizer = Synchronizer(self._filled(inputs, DEFAULT_INPUTS), sync)
-        self._events = (
-            EventWindow(int(self.encoders['event'].settings()['window_ms'] * 1e6))
-            if 'event' in self.encoders
-            else None
-        )
         self._set_encoder = SetEncoder(self.encoders)
         self._trusted: frozenset[str] | None = None
         self._fitted: LastBuilt[tuple[Rig, dict[str, str]]] = LastBuilt()
@@ -127,8 +121,9 @@ class Pipeline:
         sets = self._update_trust(now_ns)
         if withheld:
             return sets
-        if self._events is not None and sample.modality == 'event' and sample.data.ndim == 1:
-            sample = replace(sample, data=self._events.push(sample.data))
+        gathered = self.decoders[sample.modality].gather(sample.data)
+        if gathered is not sample.data:
+            sample = replace(sample, data=gathered)
         return sets + self.synchronizer.add(sample, now_ns)
 
     def reject(
@@ -194,8 +189,8 @@ class Pipeline:
         self.synchronizer.reset(reason)
         self.health.reset(now_ns)
         self._trusted = None
-        if self._events is not None:
-            self._events.reset()
+        for decoder in self.decoders.values():
+            decoder.restart()
 
     def fitted(self, sample_set: SampleSet, rig: Rig | None = None) -> tuple[SampleSet, Rig]:
         """The set and the rig in the sizes of the set's own images.

@@ -24,7 +24,8 @@ Settings = dict[str, Any]
 class Decoder(Protocol):
     """Reads the messages of one sensor, and may keep what it learns of that sensor.
 
-    Settings are keyword arguments, wrong ones a ``ConfigError``. One thread at a time.
+    Settings are keyword arguments, wrong ones a ``ConfigError``. One thread at a time. A decoder
+    for which each message stands alone inherits all but ``decode``.
     """
 
     def decode(self, msg: Any) -> npt.NDArray[Any]:  # noqa: ANN401 - one of many message classes
@@ -32,8 +33,18 @@ class Decoder(Protocol):
         form; raises ``BadMessageError``. The result may share the message's memory: do not
         write to it."""
 
+    def gather(self, data: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """What stands for the sensor in a set once ``data``, decoded and found good, has come:
+        the data themselves, or together with those before them. Read-only."""
+        return data
+
+    def restart(self) -> None:
+        """Time began anew: forget what was gathered. What is known of the sensor stays."""
+        return
+
     def known(self) -> Mapping[str, Any]:
         """What the sensor's data are taken for, by name, for diagnostics and reports."""
+        return {}
 
 
 class Encoder(Protocol):

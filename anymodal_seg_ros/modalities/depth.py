@@ -14,6 +14,7 @@ import numpy.typing as npt
 from anymodal_seg_ros.errors import BadMessageError
 from anymodal_seg_ros.geometry import CameraModel, Rig, rasterize_nearest
 from anymodal_seg_ros.modalities.base import (
+    Decoder,
     Float32Array,
     LastBuilt,
     Modality,
@@ -73,7 +74,7 @@ def decode_depth(msg: Any,  # noqa: ANN401 - Image or CompressedImage
                                       f'{", ".join(DEPTH_ENCODINGS)}')
 
 
-class DepthDecoder:
+class DepthDecoder(Decoder):
     """The images of one depth camera whose raw integers count in ``unit_m``.
 
     Raises:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from anymodal_seg_ros.errors import BadMessageError, ConfigError
 from anymodal_seg_ros.geometry import Rig
 from anymodal_seg_ros.modalities.base import (
+    Decoder,
     LastBuilt,
     Modality,
     Settings,
@@ -35,6 +36,8 @@ from anymodal_seg_ros.smooth import SmoothGrid
 Int64Array = npt.NDArray[np.int64]
 POLARITY_FIELDS = ('pol', 'p', 'polarity')
 TIME_FIELDS = ('t', 'ts', 'time', 'timestamp')
+WINDOW_MS = 50.0
+WINDOW_RANGE_MS = Range(0.001, 10000.0)
 MAX_WINDOW_EVENTS = 4_000_000
 EXACT_SIDE_PX = 1280
 CELLS_PER_PIXEL = 2
@@ -80,19 +83,29 @@ def decode_events(msg: Any) -> npt.NDArray[Any]:  # noqa: ANN401 - PointCloud2 o
     return events
 
 
-class EventDecoder:
-    """The batches or frames of one event camera."""
+class EventDecoder(Decoder):
+    """The batches or frames of one event camera; batches are gathered over ``window_ms``.
 
-    def __init__(self) -> None:
+    Raises:
+        ConfigError: the window is none.
+    """
+
+    def __init__(self, window_ms: float = WINDOW_MS) -> None:
+        WINDOW_RANGE_MS.check('window_ms', window_ms)
         self._frames = ColorDecoder()
+        self._window = EventWindow(int(window_ms * 1e6))
 
     def decode(self, msg: Any) -> npt.NDArray[Any]:  # noqa: ANN401 - as decode_events
         """As :func:`decode_events`; a compressed frame of an unlikely size costs nothing."""
         return decode_events(msg) if hasattr(msg, 'fields') else self._frames.decode(msg)
 
-    def known(self) -> dict[str, Any]:
-        """Nothing."""
-        return {}
+    def gather(self, data: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """All events of the window that ends with the newest; a frame is itself."""
+        return data if data.dtype.names is None else self._window.push(data)
+
+    def restart(self) -> None:
+        """Empty the window."""
+        self._window.reset()
 
 
 class EventWindow:
@@ -171,7 +184,7 @@ class EventEncoder:
     blue being negative, and recency is 255 where there was any.
     """
 
-    window_ms: float = 50.0
+    window_ms: float = WINDOW_MS
     count_clip: int = 4
     frame_positive: str = 'red'
     channel_names: ClassVar[tuple[str, str, str]] = ('positive', 'negative', 'recency')
@@ -179,7 +192,7 @@ class EventEncoder:
                                            default_factory=LastBuilt)
 
     def __post_init__(self) -> None:
-        Range(0.001, 10000.0).check('window_ms', self.window_ms)
+        WINDOW_RANGE_MS.check('window_ms', self.window_ms)
         Range(1, 65535).check('count_clip', self.count_clip)
         check_choice('frame_positive', self.frame_positive, ('red', 'blue'))
 
@@ -241,6 +254,7 @@ EVENT = Modality(
     message_types=('sensor_msgs/msg/PointCloud2', 'sensor_msgs/msg/Image',
                    'sensor_msgs/msg/CompressedImage'),
     decoder_type=EventDecoder,
+    shared_settings=('window_ms',),
     encoder_type=EventEncoder,
 )
 

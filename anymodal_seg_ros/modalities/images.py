@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from anymodal_seg_ros.errors import BadMessageError
-from anymodal_seg_ros.modalities.base import Uint8Array
+from anymodal_seg_ros.modalities.base import Decoder, Uint8Array
 from anymodal_seg_ros.modalities.compressed import SizeMemory, decode_compressed
 from anymodal_seg_ros.modalities.pixels import ImageMessage, image_pixels, message_bytes
 from anymodal_seg_ros.modalities.yuv import YUV_ENCODINGS, ToRgb
@@ -102,7 +102,7 @@ def decode_color(msg: Any,  # noqa: ANN401 - Image or CompressedImage
     return convert(msg)
 
 
-class ColorDecoder:
+class ColorDecoder(Decoder):
     """The images of one camera."""
 
     def __init__(self) -> None:
@@ -111,7 +111,3 @@ class ColorDecoder:
     def decode(self, msg: Any) -> Uint8Array:  # noqa: ANN401 - Image or CompressedImage
         """As :func:`decode_color`; a compressed image of an unlikely size costs nothing."""
         return decode_color(msg, self._sizes)
-
-    def known(self) -> dict[str, Any]:
-        """Nothing."""
-        return {}

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.geometry import Rig, rasterize_nearest, transform_points
 from anymodal_seg_ros.modalities.base import (
+    Decoder,
     Float32Array,
     Modality,
     Settings,
@@ -64,7 +65,7 @@ def decode_lidar(msg: PointCloudMessage, scale: IntensityScale | None = None) ->
     return cloud if kept.all() else cloud[kept]
 
 
-class LidarDecoder:
+class LidarDecoder(Decoder):
     """The scans of one LiDAR, whose intensities are fractions of ``intensity_scale``; 0 learns it.
 
     Raises:

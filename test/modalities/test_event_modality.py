@@ -14,7 +14,7 @@ from anymodal_seg_ros.errors import BadMessageError, ConfigError
 from anymodal_seg_ros.geometry import CameraModel, Rig, rotation_from_rpy
 from anymodal_seg_ros.lens import undistort
 from anymodal_seg_ros.modalities import EventEncoder, EventWindow
-from anymodal_seg_ros.modalities.event import MAX_WINDOW_EVENTS, decode_events
+from anymodal_seg_ros.modalities.event import MAX_WINDOW_EVENTS, EventDecoder, decode_events
 from anymodal_seg_ros.samples import EVENT_DTYPE
 
 CARLA = np.dtype({'names': ['x', 'y', 't', 'pol'], 'formats': ['u2', 'u2', 'f8', 'i1'],
@@ -322,6 +322,23 @@ def test_a_long_stream_is_not_copied_with_every_batch(monkeypatch):
 def test_window_of_no_length():
     with pytest.raises(ConfigError, match='window_ns is 0'):
         EventWindow(0)
+
+
+def test_decoder_gathers_batches_and_leaves_frames():
+    decoder = EventDecoder(window_ms=50.0)
+    decoder.gather(batch([(1, 1, 5 * MS, True), (2, 2, 30 * MS, True)]))
+    later = batch([(3, 3, 60 * MS, True)])
+    assert decoder.gather(later)['x'].tolist() == [2, 3]
+    frame = np.zeros((4, 6, 3), np.uint8)
+    assert decoder.gather(frame) is frame
+    decoder.restart()
+    assert decoder.gather(later)['x'].tolist() == [3]
+
+
+@pytest.mark.parametrize('window_ms', [0, math.nan, '50'])
+def test_decoder_of_no_window(window_ms):
+    with pytest.raises(ConfigError, match=r'window_ms is .*; allowed is 0\.001 to 10000'):
+        EventDecoder(window_ms=window_ms)
 
 
 HUGE = {'width_px': 8192, 'height_px': 8192, 'D': np.array([-0.2, 0.05, 0.001, -0.001, 0.0]),

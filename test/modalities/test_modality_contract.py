@@ -108,6 +108,16 @@ def test_one_encoder_serves_changing_rigs_and_sizes(name):
                                       fresh.encode(SOMETHING[name], rig, size_hw))
 
 
+@every_modality
+def test_after_a_restart_nothing_from_before_is_gathered(name):
+    decoder = MODALITIES[name].decoder_type()
+    for data in (NOTHING[name], SOMETHING[name], NOTHING[name]):
+        gathered = decoder.gather(data)
+    assert gathered.dtype == SOMETHING[name].dtype
+    decoder.restart()
+    np.testing.assert_array_equal(decoder.gather(NOTHING[name]), NOTHING[name])
+
+
 @pytest.mark.parametrize(('camera_hw', 'short_side_px', 'expected'), [
     ((512, 512), 256, (256, 256)), ((1042, 1042), 1024, (1024, 1024)),
     ((480, 640), 256, (256, 352)), ((1080, 1920), 256, (256, 448)),
