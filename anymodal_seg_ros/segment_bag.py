@@ -26,7 +26,7 @@ from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
-from tqdm import tqdm  # type: ignore[import-untyped]
+from tqdm import tqdm
 
 from anymodal_seg_ros.bag_summary import summarise, summary_lines, why_nothing
 from anymodal_seg_ros.bags import (

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tqdm import tqdm  # type: ignore[import-untyped]
+from tqdm import tqdm
 
 from anymodal_seg_ros.bundle import FROM_DATASET
 from anymodal_seg_ros.errors import ConfigError

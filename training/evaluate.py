@@ -26,7 +26,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from tqdm import tqdm  # type: ignore[import-untyped]
+from tqdm import tqdm
 
 from anymodal_seg_ros.bundle import load_bundle, save_bundle
 from anymodal_seg_ros.corruption import SEVERITY_RANGE, FaultSchedule

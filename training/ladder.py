@@ -22,7 +22,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
-from tqdm import tqdm  # type: ignore[import-untyped]
+from tqdm import tqdm
 
 from anymodal_seg_ros.documents import read_json
 from anymodal_seg_ros.errors import AnymodalError, ConfigError

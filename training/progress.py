@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import TracebackType
 
-from tqdm import tqdm  # type: ignore[import-untyped]
+from tqdm import tqdm
 
 SMOOTHING = 0.95
 

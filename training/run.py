@@ -18,7 +18,7 @@ import numpy as np
 import torch
 import yaml
 from torch import Tensor
-from tqdm import tqdm  # type: ignore[import-untyped]
+from tqdm import tqdm
 
 from anymodal_seg_ros.bundle import Bundle, load_bundle, save_bundle
 from anymodal_seg_ros.errors import ConfigError

@@ -21,7 +21,7 @@ import argparse
 from collections.abc import Sequence
 
 import torch
-from tqdm import tqdm  # type: ignore[import-untyped]
+from tqdm import tqdm
 
 from anymodal_seg_ros.errors import AnymodalError
 from training.config import TrainConfig

@@ -35,7 +35,7 @@ from anymodal_seg_ros.ros.conversions import ns_to_stamp
 from anymodal_seg_ros.ros.declaration import Spec, declare
 from anymodal_seg_ros.ros.lifetime import EXIT_FAILED, Finished, OwningNode, run_node
 from anymodal_seg_ros.ros.listeners import is_heard, listener_name
-from anymodal_seg_ros.ros.message_types import message_class
+from anymodal_seg_ros.ros.message_types import is_installed, message_class
 
 NS_PER_S = 1_000_000_000
 END_POLL_S = 0.05
@@ -132,7 +132,7 @@ class BagPlayer(OwningNode):
         wanted = [topic for topic in info.topics
                   if (not self._lists['topics'] or topic in self._lists['topics'])
                   and topic not in self._lists['exclude_topics']]
-        missing = [topic for topic in wanted if message_class(info.types[topic]) is None]
+        missing = [topic for topic in wanted if not is_installed(info.types[topic])]
         if missing:
             self.get_logger().warning('not played, for their message types are not installed: '
                                       + ', '.join(f'{t} ({info.types[t]})' for t in missing))

@@ -23,7 +23,7 @@ from anymodal_seg_ros.errors import BagError, ConfigError
 from anymodal_seg_ros.ranges import Range
 from anymodal_seg_ros.ros.declaration import Spec, declare
 from anymodal_seg_ros.ros.lifetime import OwningNode, run_node
-from anymodal_seg_ros.ros.message_types import message_class
+from anymodal_seg_ros.ros.message_types import is_installed, message_class
 from anymodal_seg_ros.unfinished import put_aside
 
 PARAMETERS = (
@@ -112,7 +112,7 @@ class BagRecorder(OwningNode):
         topic, _, msgtype = entry.partition(' ')
         if not msgtype:
             raise ConfigError(f"topics has {entry!r}; 'topic type' is needed")
-        if message_class(msgtype) is None:
+        if not is_installed(msgtype):
             raise ConfigError(f'topics has {entry!r}, but {msgtype} is not installed')
         return self.resolve_topic_name(topic), msgtype
 

@@ -91,7 +91,7 @@ class Input:
         self._on_lost = on_lost
         self._delays = RollingMedian(RECENT_DELAYS)
         self._last_numbers: OrderedDict[bytes, int] = OrderedDict()
-        self._subscription: Subscription | None = None
+        self._subscription: Subscription[Any] | None = None
         self._declared = False
         self._wants_fallback = False
 
@@ -157,7 +157,7 @@ class Input:
 
     def _create(
         self, callbacks: SubscriptionEventCallbacks | None, options: QoSOverridingOptions
-    ) -> Subscription:
+    ) -> Subscription[Any]:
         return self._node.create_subscription(
             self.message_type,
             self.topic,

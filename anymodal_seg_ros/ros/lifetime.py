@@ -62,14 +62,14 @@ class OwningNode(Node):
     ends_by: ClassVar[tuple[type[Exception], ...]] = ()
     """Errors of a callback that end this node with one line, beside ``Finished``."""
 
-    def __init__(self, name: str, **node_options: object) -> None:
+    def __init__(self, name: str, **node_options: Any) -> None:  # noqa: ANN401 - as in rclpy
         self.guard = Guard(self, (Finished, ExternalShutdownException, *self.ends_by))
         self.closing = ExitStack()
         super().__init__(name, **node_options)
         self.closing.callback(NodeLog(self).close)
 
-    def create_subscription(  # type: ignore[override]
-        self, msg_type: type[Any] | None, topic: str, callback: Callable[..., Any],
+    def create_subscription(
+        self, msg_type: type[Any], topic: str, callback: Callable[..., Any],
         *args: Any, event_callbacks: Any = None, **kwargs: Any,  # noqa: ANN401 - as in rclpy
     ) -> Subscription[Any]:
         events = {} if event_callbacks is None else dict(vars(event_callbacks))

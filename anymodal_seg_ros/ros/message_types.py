@@ -7,15 +7,31 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from anymodal_seg_ros.errors import ConfigError
 
-def message_class(msgtype: str) -> type[Any] | None:
-    """The class of, say, ``'sensor_msgs/msg/Image'``; None where it is not installed."""
+
+def message_class(msgtype: str) -> type[Any]:
+    """The class of, say, ``'sensor_msgs/msg/Image'``.
+
+    Raises:
+        ConfigError: it is not installed.
+    """
     package, _, name = msgtype.partition('/msg/')
     try:
         found = getattr(importlib.import_module(f'{package}.msg'), name, None)
     except ImportError:
-        return None
-    return found if isinstance(found, type) else None
+        found = None
+    if not isinstance(found, type):
+        raise ConfigError(f'the message type {msgtype} is not installed')
+    return found
+
+
+def is_installed(msgtype: str) -> bool:
+    try:
+        message_class(msgtype)
+    except ConfigError:
+        return False
+    return True
 
 
 def type_name(message_class: type[Any]) -> str:
