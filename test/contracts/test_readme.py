@@ -14,7 +14,8 @@ from anymodal_seg_ros.health import CHECKS
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / 'README.md').read_text(encoding='utf-8')
 PAGES = {path.relative_to(ROOT).as_posix(): path.read_text(encoding='utf-8')
-         for path in (ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md')))}
+         for path in (*sorted(ROOT.glob('*.md')), *sorted((ROOT / 'docs').glob('*.md')),
+                      ROOT / 'training' / 'README.md')}
 CONDITIONS = ('cloud', 'fog', 'night', 'rain', 'sun')
 
 
@@ -90,6 +91,15 @@ def test_scripts_exist(page, path):
 @pytest.mark.parametrize(('page', 'target'), found_in_pages(r'\]\(((?!http)[^)#]+)'))
 def test_links_lead_somewhere(page, target):
     assert (ROOT / page).parent.joinpath(target).exists()
+
+
+@pytest.mark.parametrize(('page', 'target', 'anchor'), sorted(
+    (page, *link) for page, text in PAGES.items()
+    for link in re.findall(r'\]\(((?!http)[^)#]*)#([^)]+)\)', text)))
+def test_anchors_are_headings(page, target, anchor):
+    text = ((ROOT / page).parent / target if target else ROOT / page).read_text(encoding='utf-8')
+    headings = re.findall(r'^#+ (.*)$', text, re.MULTILINE)
+    assert anchor in [re.sub(r'[^\w -]', '', name).lower().replace(' ', '-') for name in headings]
 
 
 @pytest.mark.parametrize('page', PAGES)
