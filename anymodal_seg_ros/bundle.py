@@ -26,7 +26,7 @@ from anymodal_seg_ros.documents import parse_json
 from anymodal_seg_ros.errors import BundleError, ConfigError
 from anymodal_seg_ros.existence import exists, is_dir, is_file
 from anymodal_seg_ros.labels import LabelSpace
-from anymodal_seg_ros.models import CONFIGS, MISSING_MODES, build_model
+from anymodal_seg_ros.models import MISSING_MODES, MODELS, build_model
 from anymodal_seg_ros.unfinished import left_over, whole_folder, write_errors
 
 FORMAT_VERSION = 1
@@ -70,11 +70,11 @@ class Bundle:
     """How it came about: recipe, seed, data, scores. JSON data."""
 
     def __post_init__(self) -> None:
-        if not isinstance(self.model_name, str) or self.model_name not in CONFIGS:
-            raise ConfigError(f'model {self.model_name!r}; allowed: {", ".join(CONFIGS)}')
+        if not isinstance(self.model_name, str) or self.model_name not in MODELS:
+            raise ConfigError(f'model {self.model_name!r}; allowed: {", ".join(MODELS)}')
         if not isinstance(self.model_config, Mapping):
             raise ConfigError(f'model config {self.model_config!r}; allowed: a table')
-        config = CONFIGS[self.model_name].from_dict(self.model_config)
+        config = MODELS[self.model_name].config.from_dict(self.model_config)
         object.__setattr__(self, 'model_config', config.to_dict())
         if config.num_classes != self.label_space.num_classes:
             raise ConfigError(

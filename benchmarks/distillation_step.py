@@ -28,7 +28,8 @@ from robustseg_steps.batch import MODALITIES, NUM_CLASSES, WEIGHTS, StepBatch, m
 from segmenter import host
 from torch import Tensor
 
-from anymodal_seg_ros.models import MSegFormer, build_model
+from anymodal_seg_ros.models import build_model
+from anymodal_seg_ros.models.m_segformer import MSegFormer
 from training.allocator import keep_freed_memory
 
 ALLOWED_SHARE = 0.6

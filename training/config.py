@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from anymodal_seg_ros.errors import ConfigError
-from anymodal_seg_ros.models import CONFIGS
+from anymodal_seg_ros.models import MODELS
 from training import limits
 from training.datasets import DATASETS, UNREADABLE_POLICIES
 from training.losses import LOSSES
@@ -255,7 +255,7 @@ class TrainConfig:
         limits.whole('val_epochs', self.val_epochs, 0, 10**6)
         limits.whole('val_frames', self.val_frames, 1, 10**9)
         limits.whole('score_frames', self.score_frames, 0, 10**9)
-        limits.one_of('model', self.model, tuple(CONFIGS))
+        limits.one_of('model', self.model, tuple(MODELS))
         limits.table('model_config', self.model_config)
         self._check_model_config()
         limits.one_of('loss', self.loss, tuple(LOSSES))
@@ -274,7 +274,7 @@ class TrainConfig:
         given = {name: value for name, value in self.model_config.items()
                  if name not in OF_THE_DATA}
         try:
-            CONFIGS[self.model].from_dict(given)
+            MODELS[self.model].config.from_dict(given)
         except ConfigError as error:
             raise ConfigError(f'model_config: {error}') from None
 

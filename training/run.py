@@ -26,7 +26,8 @@ from anymodal_seg_ros.existence import exists, is_dir, is_file
 from anymodal_seg_ros.inference import build_segmenter, modality_subsets
 from anymodal_seg_ros.labels import LabelSpace
 from anymodal_seg_ros.modalities import network_size
-from anymodal_seg_ros.models import MSegFormer, build_model
+from anymodal_seg_ros.models import build_model
+from anymodal_seg_ros.models.m_segformer import MSegFormer
 from anymodal_seg_ros.unfinished import unfinished_path, whole_folder, write_whole
 from training.allocator import keep_freed_memory
 from training.config import TrainConfig

@@ -25,8 +25,8 @@ from anymodal_seg_ros.metrics import (
     expected_over_subsets,
     mean_over_subsets,
 )
-from anymodal_seg_ros.models import MSegFormer
-from anymodal_seg_ros.models.m_segformer import DROP
+from anymodal_seg_ros.models import DROP
+from anymodal_seg_ros.models.m_segformer import MSegFormer
 from training.datasets import (
     DATASETS,
     Frame,

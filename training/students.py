@@ -11,12 +11,10 @@ from typing import Any
 from anymodal_seg_ros.bundle import Bundle, load_bundle
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.labels import LabelSpace
-from anymodal_seg_ros.models import (
-    MSegFormer,
-    build_model,
-    load_encoder_weights,
-    load_state,
-)
+from anymodal_seg_ros.models import build_model
+from anymodal_seg_ros.models.m_segformer import MSegFormer
+from anymodal_seg_ros.models.state import load_state
+from anymodal_seg_ros.models.weights import load_encoder_weights
 from training.config import SCRATCH, TEACHER, TrainConfig
 
 STATISTICS = ('mean_M3', 'std_M3')

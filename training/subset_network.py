@@ -15,8 +15,9 @@ from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.inference.answer import labels_at
 from anymodal_seg_ros.inference.precision import precision_name
 from anymodal_seg_ros.labels import UNLABELLED
-from anymodal_seg_ros.models import FeatureMaps, MSegFormer
-from anymodal_seg_ros.models.m_segformer import DROP, ZERO
+from anymodal_seg_ros.models import DROP, ZERO
+from anymodal_seg_ros.models.features import FeatureMaps
+from anymodal_seg_ros.models.m_segformer import MSegFormer
 from training.datasets import Frame
 
 Subset = tuple[str, ...]

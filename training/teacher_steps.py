@@ -11,7 +11,7 @@ import torch.distributed
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from anymodal_seg_ros.models import MSegFormer
+from anymodal_seg_ros.models.m_segformer import MSegFormer
 from training.batch import Batch
 from training.config import OptimConfig
 from training.methods import FeedbackLoop, Method, RobustSeg, StudentNetwork

@@ -19,7 +19,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from anymodal_seg_ros.errors import AnymodalError, ConfigError, WriteError
-from anymodal_seg_ros.models import MSegFormer
+from anymodal_seg_ros.models.m_segformer import MSegFormer
 from training.average import WeightAverage
 from training.batch import Batch
 from training.batches import BatchMaker, stream

@@ -22,10 +22,10 @@ from anymodal_seg_ros.inference.precision import (
     resolve_precision,
 )
 from anymodal_seg_ros.inference.segmenter import THREAD_RANGE, Labels, check_predict_input
-from anymodal_seg_ros.models import FeatureMaps, MSegFormer, build_model, modality_subsets
-from anymodal_seg_ros.models.features import select_modalities
-from anymodal_seg_ros.models.m_segformer import ZERO
-from anymodal_seg_ros.models.mit import MIN_INPUT_PX
+from anymodal_seg_ros.models import ZERO, build_model, modality_subsets
+from anymodal_seg_ros.models.features import FeatureMaps, select_modalities
+from anymodal_seg_ros.models.m_segformer import MSegFormer
+from anymodal_seg_ros.models.network_config import MIN_INPUT_PX
 
 
 def resolve_device(name: str) -> torch.device:

@@ -1,21 +1,48 @@
 # SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The networks. A new one is a file in this folder and a row in ``MODELS``. torch only."""
+"""The networks. A new one is a row in ``MODELS`` and, in this folder, its settings and its layers.
+
+Nothing here imports torch before a network is asked for: settings are read without it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from anymodal_seg_ros.errors import ConfigError
-from anymodal_seg_ros.models.config import MSegFormerConfig
-from anymodal_seg_ros.models.features import FeatureMaps, modality_subsets
-from anymodal_seg_ros.models.m_segformer import MISSING_MODES, MSegFormer
-from anymodal_seg_ros.models.state import load_state
-from anymodal_seg_ros.models.weights import load_encoder_weights
+from anymodal_seg_ros.models.m_segformer_config import MSegFormerConfig
+from anymodal_seg_ros.models.network_config import NetworkConfig
+from anymodal_seg_ros.models.subsets import DROP, MISSING_MODES, ZERO, modality_subsets
 
-MODELS = {'m_segformer': MSegFormer}
-CONFIGS = {'m_segformer': MSegFormerConfig}
+if TYPE_CHECKING:
+    from anymodal_seg_ros.models.m_segformer import MSegFormer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRow:
+    """A network by its settings and by the name of its class."""
+
+    config: type[NetworkConfig]
+    module: str
+    network: str
+    smallest: Mapping[str, Any]
+    """Settings of a form that is small enough to try things on."""
+
+    def network_class(self) -> Callable[[NetworkConfig], MSegFormer]:
+        """Imports torch."""
+        module = import_module(self.module)
+        found: Callable[[NetworkConfig], MSegFormer] = getattr(module, self.network)
+        return found
+
+
+MODELS: dict[str, ModelRow] = {
+    'm_segformer': ModelRow(
+        config=MSegFormerConfig, module='anymodal_seg_ros.models.m_segformer',
+        network='MSegFormer', smallest={'backbone': 'b0', 'head_dim': 16}),
+}
 
 
 def build_model(name: str, config: Mapping[str, Any]) -> MSegFormer:
@@ -26,18 +53,17 @@ def build_model(name: str, config: Mapping[str, Any]) -> MSegFormer:
     """
     if name not in MODELS:
         raise ConfigError(f'unknown model {name!r}; allowed: {", ".join(MODELS)}')
-    return MODELS[name](CONFIGS[name].from_dict(config))
+    row = MODELS[name]
+    return row.network_class()(row.config.from_dict(config))
 
 
 __all__ = [
-    'CONFIGS',
+    'DROP',
     'MISSING_MODES',
     'MODELS',
-    'FeatureMaps',
-    'MSegFormer',
-    'MSegFormerConfig',
+    'ZERO',
+    'ModelRow',
+    'NetworkConfig',
     'build_model',
-    'load_encoder_weights',
-    'load_state',
     'modality_subsets',
 ]

@@ -6,13 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from anymodal_seg_ros.models.mit import MIN_INPUT_PX
+from anymodal_seg_ros.models.network_config import MIN_INPUT_PX
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,12 +81,6 @@ def select_modalities(
         if source is not None:
             parts.append(source.of_modality(column))
     return joined(parts)
-
-
-def modality_subsets(modalities: Sequence[str]) -> list[tuple[str, ...]]:
-    """All non-empty subsets, small ones first."""
-    sizes = range(1, len(modalities) + 1)
-    return [subset for size in sizes for subset in combinations(modalities, size)]
 
 
 def check_images(images: Mapping[str, Tensor], modalities: Sequence[str]) -> int:

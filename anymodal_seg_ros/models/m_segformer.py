@@ -16,21 +16,17 @@ from torch import Tensor, nn
 
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.models.adapters import ModalityAdapters
-from anymodal_seg_ros.models.config import MSegFormerConfig
 from anymodal_seg_ros.models.features import (
     FeatureMaps,
     check_presence,
-    modality_subsets,
     select_modalities,
 )
 from anymodal_seg_ros.models.fusion import ReliabilityScores, fuse_present
 from anymodal_seg_ros.models.head import FoldedMlpHead, MlpHead
-from anymodal_seg_ros.models.mit import BACKBONES, SHARED_STEM, MixTransformer
-
-DROP = 'drop'
-ZERO = 'zero'
-MISSING_MODES = (DROP, ZERO)
-"""What an absent modality is: left out of the mean, or encoded from a normalised input of 0."""
+from anymodal_seg_ros.models.m_segformer_config import MSegFormerConfig
+from anymodal_seg_ros.models.mit import SHARED_STEM, MixTransformer
+from anymodal_seg_ros.models.mit_sizes import BACKBONES
+from anymodal_seg_ros.models.subsets import DROP, MISSING_MODES, ZERO, modality_subsets
 
 
 class MSegFormer(nn.Module):

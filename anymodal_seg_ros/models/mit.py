@@ -3,7 +3,7 @@
 """Mix Transformer (MiT-B0 to B5), the encoder of SegFormer. Layer: models; torch only.
 
 Source: Xie et al., "SegFormer: Simple and Efficient Design for Semantic Segmentation with
-Transformers", NeurIPS 2021, section 3.1 and table 6.
+Transformers", NeurIPS 2021, section 3.1.
 
 Feature maps travel as ``x_NHWC``: layer norm and linear layers want channels last, and a
 permuted view of it is exactly what convolutions call ``channels_last``, so nothing is copied.
@@ -13,36 +13,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-MIN_INPUT_PX = 32
+from anymodal_seg_ros.models.mit_sizes import MiTSize
+
 PATCH_NORM_EPS = 1e-5
 BLOCK_NORM_EPS = 1e-6
 SHARED_STEM = 'shared'
-
-
-@dataclass(frozen=True, slots=True)
-class MiTSize:
-    """One row of the size table; four stages with strides 4, 8, 16 and 32."""
-
-    dims: tuple[int, int, int, int]
-    depths: tuple[int, int, int, int]
-    heads: tuple[int, int, int, int] = (1, 2, 5, 8)
-    reductions: tuple[int, int, int, int] = (8, 4, 2, 1)
-    mlp_ratio: int = 4
-
-
-BACKBONES = {
-    'b0': MiTSize((32, 64, 160, 256), (2, 2, 2, 2)),
-    'b1': MiTSize((64, 128, 320, 512), (2, 2, 2, 2)),
-    'b2': MiTSize((64, 128, 320, 512), (3, 4, 6, 3)),
-    'b3': MiTSize((64, 128, 320, 512), (3, 4, 18, 3)),
-    'b4': MiTSize((64, 128, 320, 512), (3, 8, 27, 3)),
-    'b5': MiTSize((64, 128, 320, 512), (3, 6, 40, 3)),
-}
 
 
 def init_weights(module: nn.Module) -> None:
@@ -197,7 +176,7 @@ class MixTransformer(nn.Module):
         """Build and initialise.
 
         Args:
-            size: a row of ``BACKBONES``.
+            size: a row of ``mit_sizes.BACKBONES``.
             stems: names of the first patch embeddings; one is the published network.
             in_channels: channels of an input image.
             drop_path: rate at the last block; it grows linearly from 0 at the first one.

@@ -18,7 +18,8 @@ from safetensors.torch import save as save_safetensors
 
 from anymodal_seg_ros.bundle import CONFIG_FILE, WEIGHTS_FILE, load_bundle
 from anymodal_seg_ros.inference import build_segmenter
-from anymodal_seg_ros.models.mit import BACKBONES, MixTransformer
+from anymodal_seg_ros.models.mit import MixTransformer
+from anymodal_seg_ros.models.mit_sizes import BACKBONES
 from anymodal_seg_ros.models.weights import load_encoder_weights
 from anymodal_seg_ros.resources import resource_path
 from fuzzing.inputs import broken_json, dumped, read_file, read_in

@@ -15,8 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from anymodal_seg_ros.models import MSegFormer
 from anymodal_seg_ros.models.head import MlpHead
+from anymodal_seg_ros.models.m_segformer import MSegFormer
 from robustseg_steps.batch import MODALITIES, NUM_CLASSES, StepBatch
 
 Levels = list[dict[int, Tensor]]

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from anymodal_seg_ros.models import MSegFormer
+from anymodal_seg_ros.models.m_segformer import MSegFormer
 from robustseg_steps.batch import NUM_CLASSES, StepBatch
 from training.losses import build_loss, class_prototypes, ifv_kd, logit_kd, prototype_kd
 

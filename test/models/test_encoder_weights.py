@@ -10,8 +10,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from anymodal_seg_ros.errors import ConfigError
-from anymodal_seg_ros.models import load_encoder_weights
-from anymodal_seg_ros.models.mit import BACKBONES, MixTransformer
+from anymodal_seg_ros.models.mit import MixTransformer
+from anymodal_seg_ros.models.mit_sizes import BACKBONES
+from anymodal_seg_ros.models.weights import load_encoder_weights
 
 os.environ.setdefault('HF_HUB_OFFLINE', '1')
 

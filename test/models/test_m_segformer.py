@@ -10,16 +10,11 @@ import torch.nn.functional as F
 from torch import nn
 
 from anymodal_seg_ros.errors import ConfigError
-from anymodal_seg_ros.models import (
-    CONFIGS,
-    MODELS,
-    MSegFormer,
-    MSegFormerConfig,
-    build_model,
-    modality_subsets,
-)
+from anymodal_seg_ros.models import MODELS, build_model, modality_subsets
 from anymodal_seg_ros.models.features import joined
 from anymodal_seg_ros.models.head import MlpHead
+from anymodal_seg_ros.models.m_segformer import MSegFormer
+from anymodal_seg_ros.models.m_segformer_config import MSegFormerConfig
 
 MODALITIES = ('rgb', 'depth', 'lidar', 'event')
 SUBSETS = modality_subsets(MODALITIES)
@@ -42,8 +37,10 @@ def randomize_norm(model: nn.Module) -> None:
             nn.init.normal_(module.bias, 0.0, 0.3)
 
 
-def test_tables_have_the_same_rows():
-    assert set(MODELS) == set(CONFIGS)
+@pytest.mark.parametrize('row', MODELS.values(), ids=MODELS)
+def test_a_row_has_settings_and_the_network_that_takes_them(row):
+    config = row.config(**row.smallest)
+    assert row.network_class()(config).config is config
 
 
 def test_every_subset_gives_its_own_logits_at_input_size(model):

@@ -10,9 +10,12 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from anymodal_seg_ros.models import MSegFormer, MSegFormerConfig, load_encoder_weights
 from anymodal_seg_ros.models.head import MlpHead
-from anymodal_seg_ros.models.mit import BACKBONES, Block, DropPath, MixTransformer
+from anymodal_seg_ros.models.m_segformer import MSegFormer
+from anymodal_seg_ros.models.m_segformer_config import MSegFormerConfig
+from anymodal_seg_ros.models.mit import Block, DropPath, MixTransformer
+from anymodal_seg_ros.models.mit_sizes import BACKBONES
+from anymodal_seg_ros.models.weights import load_encoder_weights
 
 os.environ.setdefault('HF_HUB_OFFLINE', '1')
 transformers = pytest.importorskip('transformers')

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from anymodal_seg_ros.errors import ConfigError
-from anymodal_seg_ros.models import build_model, load_state
+from anymodal_seg_ros.models import build_model
 from anymodal_seg_ros.models.adapters import Adapter
+from anymodal_seg_ros.models.state import load_state
 
 MODALITIES = ('rgb', 'depth', 'lidar', 'event')
 OWN_STEMS = {'stem': 'per_modality'}

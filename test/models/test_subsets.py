@@ -7,7 +7,9 @@ import re
 import pytest
 import torch
 
-from anymodal_seg_ros.models import MISSING_MODES, MSegFormer, MSegFormerConfig, modality_subsets
+from anymodal_seg_ros.models import MISSING_MODES, modality_subsets
+from anymodal_seg_ros.models.m_segformer import MSegFormer
+from anymodal_seg_ros.models.m_segformer_config import MSegFormerConfig
 
 MODALITIES = ('rgb', 'depth', 'lidar', 'event')
 SUBSETS = modality_subsets(MODALITIES)

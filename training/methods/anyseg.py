@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from anymodal_seg_ros.models import MSegFormer
 from anymodal_seg_ros.models.features import FeatureMaps
+from anymodal_seg_ros.models.m_segformer import MSegFormer
 from training import limits
 from training.batch import Batch
 from training.losses import FeatureProjection, cross_modal_kd, logit_kd, unimodal_kd

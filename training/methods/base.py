@@ -13,9 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from anymodal_seg_ros.models import MSegFormer
 from anymodal_seg_ros.models.features import FeatureMaps
-from anymodal_seg_ros.models.mit import BACKBONES
+from anymodal_seg_ros.models.m_segformer import MSegFormer
+from anymodal_seg_ros.models.mit_sizes import BACKBONES
 from training.batch import Batch
 from training.limits import read_section
 from training.methods.feedback_options import FeedbackOptions

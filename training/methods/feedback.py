@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from anymodal_seg_ros.labels import UNLABELLED
-from anymodal_seg_ros.models import MSegFormer
 from anymodal_seg_ros.models.features import FeatureMaps
+from anymodal_seg_ros.models.m_segformer import MSegFormer
 from training.batch import Batch
 from training.losses import class_prototypes, ifv_kd
 from training.methods.base import Terms, run_network, upsampled

@@ -7,7 +7,9 @@ from __future__ import annotations
 from torch import nn
 
 from anymodal_seg_ros.errors import ConfigError
-from anymodal_seg_ros.models import MSegFormer, build_model, load_state
+from anymodal_seg_ros.models import build_model
+from anymodal_seg_ros.models.m_segformer import MSegFormer
+from anymodal_seg_ros.models.state import load_state
 from training.methods.feedback_options import FeedbackOptions
 
 

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from anymodal_seg_ros.errors import ConfigError
-from anymodal_seg_ros.models import MSegFormer
 from anymodal_seg_ros.models.features import FeatureMaps
+from anymodal_seg_ros.models.m_segformer import MSegFormer
 from training import limits
 from training.batch import Batch
 from training.losses import (

@@ -17,9 +17,8 @@ from anymodal_seg_ros.corruption import DELIVER_FAILURES
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.inference.precision import exact_float32
 from anymodal_seg_ros.labels import LabelSpace
-from anymodal_seg_ros.models import FeatureMaps, modality_subsets
-from anymodal_seg_ros.models.features import select_modalities
-from anymodal_seg_ros.models.m_segformer import DROP, ZERO
+from anymodal_seg_ros.models import DROP, ZERO, modality_subsets
+from anymodal_seg_ros.models.features import FeatureMaps, select_modalities
 from training.datasets import Frame, FrameSource, first_size
 from training.reading import Workers, read_batches
 from training.robustness.degradation import Float32, failed, generator, noisy, without_elements

@@ -23,8 +23,7 @@ from statistics import fmean
 
 from anymodal_seg_ros.corruption.fault import check_severity
 from anymodal_seg_ros.errors import ConfigError
-from anymodal_seg_ros.models import MISSING_MODES
-from anymodal_seg_ros.models.m_segformer import DROP
+from anymodal_seg_ros.models import DROP, MISSING_MODES
 from training import limits
 from training.reading import LABEL_SIZES, MAX_WORKERS
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from anymodal_seg_ros.errors import ConfigError
-from anymodal_seg_ros.models import FeatureMaps
+from anymodal_seg_ros.models.features import FeatureMaps
 from training.methods.primary import PrimaryOptions, PrimarySelection, cosine_scores
 
 NAMES = ('rgb', 'depth', 'lidar', 'event')

@@ -1,66 +1,40 @@
 # SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What an M-SegFormer is, as plain data that a bundle keeps. Layer: models; no torch."""
+"""What every network is, as plain data that a bundle keeps. Layer: models."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import Any, TypeVar
 
 from anymodal_seg_ros.errors import ConfigError
-from anymodal_seg_ros.models.mit import BACKBONES
 
+MIN_INPUT_PX = 32
+"""A network takes images with sides of at least this."""
 RGB_MEAN = (123.675, 116.28, 103.53)
 RGB_STD = (58.395, 57.12, 57.375)
-STEMS = ('shared', 'per_modality')
-ENCODERS = ('shared', 'per_modality', 'adapters')
-FUSIONS = ('mean', 'reliability')
+Config = TypeVar('Config', bound='NetworkConfig')
 
 
 @dataclass(frozen=True, kw_only=True)
-class MSegFormerConfig:
-    """What the network is. ``mean`` and ``std`` are in 0..255 units, for red, green, blue.
+class NetworkConfig:
+    """Settings that all networks have; a network adds its own in a subclass.
 
-    Modalities without an entry get ImageNet's statistics (rgb) or mean 0 and std 255.
-    ``head_dim`` 0 means 256 for b0 and b1, 768 for the larger ones.
+    ``mean`` and ``std`` are in 0..255 units, for red, green, blue. Modalities without an entry get
+    ImageNet's statistics (rgb) or mean 0 and std 255.
+
+    Raises:
+        ConfigError: a value that is not allowed.
     """
 
-    backbone: str = 'b0'
     num_classes: int = 25
-    head_dim: int = 0
     modalities: tuple[str, ...] = ('rgb', 'depth', 'lidar', 'event')
-    stem: str = 'shared'
-    """'per_modality' gives each sensor its own first patch embedding (4,800 weights on b0)."""
-    encoder: str = 'shared'
-    """'adapters' adds a small residual bottleneck after each stage for each sensor,
-    'per_modality' gives each sensor a whole encoder of its own."""
-    fusion: str = 'mean'
-    """'reliability' weights the sensors at each pixel by a learned score."""
-    drop_path: float = 0.1
     mean: Mapping[str, Sequence[float]] = field(default_factory=dict)
     std: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.backbone, str) or self.backbone not in BACKBONES:
-            raise ConfigError(f'backbone {self.backbone!r}; allowed: {", ".join(BACKBONES)}')
-        _check_int('num_classes', self.num_classes, 1, 255)
-        _check_int('head_dim', self.head_dim, 0, 4096)
-        if self.head_dim == 0:
-            object.__setattr__(self, 'head_dim', 256 if self.backbone in ('b0', 'b1') else 768)
-        if self.stem not in STEMS:
-            raise ConfigError(f'stem {self.stem!r}; allowed: {", ".join(STEMS)}')
-        if self.encoder not in ENCODERS:
-            raise ConfigError(f'encoder {self.encoder!r}; allowed: {", ".join(ENCODERS)}')
-        if self.encoder == 'per_modality' and self.stem != 'per_modality':
-            raise ConfigError(
-                f"stem {self.stem!r}; allowed with encoder 'per_modality': per_modality"
-            )
-        if self.fusion not in FUSIONS:
-            raise ConfigError(f'fusion {self.fusion!r}; allowed: {", ".join(FUSIONS)}')
-        rate = self.drop_path
-        if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 <= rate < 1:
-            raise ConfigError(f'drop_path {rate!r}; allowed: 0 to below 1')
+        check_int('num_classes', self.num_classes, 1, 255)
         object.__setattr__(self, 'modalities', _checked_modalities(self.modalities))
         object.__setattr__(self, 'mean', self._statistics('mean', self.mean, RGB_MEAN, 0.0))
         object.__setattr__(self, 'std', self._statistics('std', self.std, RGB_STD, 255.0))
@@ -87,7 +61,7 @@ class MSegFormerConfig:
         return data
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> MSegFormerConfig:
+    def from_dict(cls: type[Config], data: Mapping[str, Any]) -> Config:
         """Raises ConfigError for an unknown key or a value that is not allowed."""
         allowed = [f.name for f in fields(cls)]
         unknown = sorted(set(data) - set(allowed))
@@ -96,7 +70,8 @@ class MSegFormerConfig:
         return cls(**data)
 
 
-def _check_int(name: str, value: object, low: int, high: int) -> None:
+def check_int(name: str, value: object, low: int, high: int) -> None:
+    """Raises ConfigError."""
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise ConfigError(f'{name} {value!r}; allowed: an integer from {low} to {high}')
 
