@@ -1,10 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Writes ``config/anymodal_seg.yaml`` and ``docs/parameters.md`` from the node's own table."""
+"""The parameter file and the page of parameters, from the node's own table."""
 
 import textwrap
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -18,7 +17,7 @@ HEADER = """\
 # SPDX-License-Identifier: Apache-2.0
 #
 # Every parameter of segmentation_node with its default. (dynamic) ones may change at run time.
-# Written by scripts/write_node_parameters.py.
+# Written by scripts/write_docs.py.
 /**:
   ros__parameters:
 """
@@ -28,7 +27,7 @@ PAGE = """\
 
 Every parameter of `segmentation_node`. `config/anymodal_seg.yaml` holds them all with their
 defaults; give your own file with `params_file:=`, or single values with `-p`. `<sensor>` is one of
-{sensors}. Written by `python scripts/write_node_parameters.py`.
+{sensors}. Written by `python scripts/write_docs.py`.
 
 ## At run time
 
@@ -49,12 +48,6 @@ another, is refused with the reason, and nothing has changed.
 |---|---|---|---|
 {fixed}
 """
-
-
-def main() -> None:
-    root = Path(__file__).resolve().parents[1]
-    (root / 'config' / 'anymodal_seg.yaml').write_text(parameter_file(), encoding='utf-8')
-    (root / 'docs' / 'parameters.md').write_text(parameter_page(), encoding='utf-8')
 
 
 def parameter_file() -> str:
@@ -145,7 +138,3 @@ def allowed(spec: Spec) -> str:
     if spec.range is not None:
         return f'{len(spec.default)} of {spec.range}' if spec.is_list else str(spec.range)
     return {bool: '`true`, `false`', str: 'text', list: 'a list'}[type(spec.default)]
-
-
-if __name__ == '__main__':
-    main()
