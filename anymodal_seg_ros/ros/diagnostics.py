@@ -19,6 +19,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
 from anymodal_seg_ros.defects import one_line
 from anymodal_seg_ros.extrinsics import RigKeeper
+from anymodal_seg_ros.ros.clock_watch import ClockPhase, ClockState
 from anymodal_seg_ros.ros.conversions import header
 from anymodal_seg_ros.ros.guard import Guard
 from anymodal_seg_ros.ros.inputs import Input
@@ -148,12 +149,12 @@ def fusion_info(
 
 
 def synchronization_status(
-    node_name: str, hardware_id: str, stats: SyncStats, clock_state: str
+    node_name: str, hardware_id: str, stats: SyncStats, clock: ClockState
 ) -> DiagnosticStatus:
     """Sets formed, samples used and dropped by sensor, and whether time goes on."""
     dropped = sum(sum(one.dropped.values()) for one in stats.inputs.values())
     values: dict[str, object] = {
-        'clock': clock_state,
+        'clock': clock.text,
         'sets': stats.sets,
         'complete_sets': stats.complete_sets,
         'resets': stats.resets,
@@ -165,10 +166,10 @@ def synchronization_status(
                    f'{name}.period_ms': one.period_ms, f'{name}.latency_ms': one.latency_ms}
         values |= {f'{name}.dropped.{reason}': n for reason, n in sorted(one.dropped.items())}
     level, message = DiagnosticStatus.OK, 'sets go out'
-    if clock_state.startswith('unsteady'):
-        level, message = DiagnosticStatus.ERROR, f'clock {clock_state}'
-    elif clock_state != 'running':
-        level, message = DiagnosticStatus.WARN, f'clock {clock_state}'
+    if clock.phase is ClockPhase.UNSTEADY:
+        level, message = DiagnosticStatus.ERROR, f'clock {clock.text}'
+    elif clock.phase is not ClockPhase.RUNNING:
+        level, message = DiagnosticStatus.WARN, f'clock {clock.text}'
     elif not stats.sets:
         level, message = DiagnosticStatus.STALE, 'no set yet'
     return status(level, f'{node_name}: synchronization', message, values, hardware_id)

@@ -34,7 +34,7 @@ from anymodal_seg_ros.extrinsics import RigKeeper
 from anymodal_seg_ros.inference import build_segmenter
 from anymodal_seg_ros.pipeline import Pipeline
 from anymodal_seg_ros.ros.advice import Advisor
-from anymodal_seg_ros.ros.clock_watch import ClockWatch
+from anymodal_seg_ros.ros.clock_watch import ClockPhase, ClockState, ClockWatch
 from anymodal_seg_ros.ros.conversions import NS_PER_S, RosMessage, decode_sample, header
 from anymodal_seg_ros.ros.declaration import declare
 from anymodal_seg_ros.ros.diagnostics import (
@@ -289,7 +289,7 @@ class SegmentationNode(OwningNode):
         self._clock_watch.jump(jump.delta.nanoseconds, steady_ns)
         reason = f'the clock jumped by {jump.delta.nanoseconds / NS_PER_S:.3f} s'
         # Where that does not end, the advice says so once.
-        if not self._clock_watch.is_unsteady(steady_ns, self.count_publishers('/clock')):
+        if self._clock_state(steady_ns).phase is not ClockPhase.UNSTEADY:
             self._state_log.restart(reason)
         self._restart(reason)
 
@@ -330,8 +330,7 @@ class SegmentationNode(OwningNode):
         with self.guard.watch('diagnostics'):
             statuses.append(synchronization_status(
                 self.get_name(), self._hardware_id, self._pipeline.synchronizer.stats(),
-                self._clock_watch.state(steady_ns, self.count_publishers('/clock')),
-            ))
+                self._clock_state(steady_ns)))
         statuses.append(self._stats.to_status(self.get_name(), self._hardware_id))
         statuses.append(receiving_status(self.get_name(), self._hardware_id, self.guard))
         self._diagnostics.publish(DiagnosticArray(header=header(now_ns, ''), status=statuses))
@@ -343,8 +342,7 @@ class SegmentationNode(OwningNode):
             causes = self._advisor.look(reports)
             if now_ns == 0:
                 self._advisor.miss_clock()
-            if self._clock_watch.is_unsteady(
-                    self._steady_ns(), self.count_publishers('/clock')):
+            if self._clock_state(self._steady_ns()).phase is ClockPhase.UNSTEADY:
                 self._advisor.tell_of_unsteady_clock()
         return [
             modality_status(
@@ -354,6 +352,9 @@ class SegmentationNode(OwningNode):
                 self._rig.calibration_error(name), causes.get(name, ''))
             for name, report in reports.items()
         ]
+
+    def _clock_state(self, steady_ns: int) -> ClockState:
+        return self._clock_watch.state(steady_ns, self.count_publishers('/clock'))
 
     def _uses_sim_time(self) -> bool:
         return bool(self.get_parameter('use_sim_time').value)

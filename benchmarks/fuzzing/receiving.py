@@ -21,6 +21,7 @@ from anymodal_seg_ros.extrinsics import RigKeeper
 from anymodal_seg_ros.geometry import CameraModel
 from anymodal_seg_ros.labels import load_label_space
 from anymodal_seg_ros.modalities import MODALITIES
+from anymodal_seg_ros.ros.clock_watch import ClockPhase, ClockState
 from anymodal_seg_ros.ros.conversions import header
 from anymodal_seg_ros.ros.declaration import Spec
 from anymodal_seg_ros.ros.diagnostics import (
@@ -136,7 +137,8 @@ class Callbacks(SegmentationNode):
             modality_status('node', 'machine', report, self._pipeline.decoders[name].known(),
                             self._rig.calibration_error(name))
         synchronization_status(
-            'node', 'machine', self._pipeline.synchronizer.stats(), 'running')
+            'node', 'machine', self._pipeline.synchronizer.stats(),
+            ClockState(ClockPhase.RUNNING))
 
     def pass_time(self, step_ns: int) -> None:
         """Time goes on, or jumps back as in a replay that starts again."""
