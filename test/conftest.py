@@ -106,8 +106,7 @@ def near_ties():
     return of
 
 
-MAY_BE_ABSENT = ('cv_bridge', 'launch_ros', 'message_filters', 'sensor_msgs_py', 'tf2_ros',
-                 'vision_msgs', 'CUDA')
+MAY_BE_ABSENT = ('cv_bridge', 'launch_ros', 'sensor_msgs_py', 'tf2_ros', 'vision_msgs', 'CUDA')
 _unexpected_skips = []
 WANTED_SHARED_MB = 500
 """For as many nodes as tests start at once."""

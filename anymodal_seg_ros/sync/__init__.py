@@ -3,7 +3,6 @@
 """Time-aligned sets of samples in which any sensor may be absent. Needs only the layers below."""
 
 from anymodal_seg_ros.sync.config import DEFAULT_INPUTS, InputConfig, SyncConfig
-from anymodal_seg_ros.sync.filter import SynchronizerFilter
 from anymodal_seg_ros.sync.input_queue import InputStats
 from anymodal_seg_ros.sync.synchronizer import Synchronizer, SyncStats
 
@@ -14,5 +13,4 @@ __all__ = [
     'SyncConfig',
     'SyncStats',
     'Synchronizer',
-    'SynchronizerFilter',
 ]

@@ -67,7 +67,8 @@ class Synchronizer:
     simulator restart) is a reset: queues and all that was learnt are forgotten, trust is not.
     Stamps of sets strictly increase between resets.
 
-    Not thread-safe: see ``SynchronizerFilter``. Raises ConfigError for an unknown modality.
+    Not thread-safe: where callbacks run in several threads, hold a lock around each call, and use
+    the sets outside it. Raises ConfigError for an unknown modality.
     """
 
     def __init__(
