@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from anymodal_seg_ros import bags, segment_bag
-from anymodal_seg_ros.bundle import Bundle, save_bundle
+from anymodal_seg_ros.bundle import Bundle
+from anymodal_seg_ros.bundle.weights import save_bundle
 from anymodal_seg_ros.corruption import FaultSchedule, ScheduledFault
 from anymodal_seg_ros.errors import BadMessageError, BagError
 from anymodal_seg_ros.geometry import CameraModel, Rig

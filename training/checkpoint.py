@@ -13,8 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from anymodal_seg_ros.bundle import CONFIG_FILE, MAX_CONFIG_BYTES
-from anymodal_seg_ros.documents import read_json
+from anymodal_seg_ros.bundle import CONFIG_FILE, read_weights_sha256
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.existence import is_file
 from anymodal_seg_ros.models.torch_file import READ_ERRORS, load_torch_file
@@ -49,12 +48,8 @@ def weights_hashes(recipe: Mapping[str, Any]) -> dict[str, str]:
     hashes = {}
     for key in ('teacher', 'init'):
         folder = recipe['method'][key]
-        file = Path(folder) / CONFIG_FILE
-        if folder not in ('', SCRATCH, TEACHER) and is_file(file):
-            description = read_json(file, MAX_CONFIG_BYTES)
-            if not isinstance(description, dict) or 'weights_sha256' not in description:
-                raise ConfigError(f'{file} does not tell the SHA-256 of its weights')
-            hashes[key] = str(description['weights_sha256'])
+        if folder not in ('', SCRATCH, TEACHER) and is_file(Path(folder) / CONFIG_FILE):
+            hashes[key] = read_weights_sha256(folder)
     return hashes
 
 

@@ -23,12 +23,11 @@ import argparse
 import json
 import tempfile
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from tqdm import tqdm
 
-from anymodal_seg_ros.bundle import load_bundle, save_bundle
+from anymodal_seg_ros.bundle import read_description, update_provenance
 from anymodal_seg_ros.corruption import SEVERITY_RANGE, FaultSchedule
 from anymodal_seg_ros.documents import parse_yaml
 from anymodal_seg_ros.errors import AnymodalError, ConfigError
@@ -111,10 +110,8 @@ def _check_outputs(args: argparse.Namespace) -> None:
 
 def update_scores(path: Path, split: str, report: dict[str, Any]) -> None:
     """Write a score report into a bundle's provenance under ``scores[split]``."""
-    bundle, state = load_bundle(path)
-    provenance = dict(bundle.provenance)
-    provenance['scores'] = {**provenance.get('scores', {}), split: report}
-    save_bundle(path, replace(bundle, provenance=provenance), state)
+    scores = read_description(path).provenance.get('scores', {})
+    update_provenance(path, {'scores': {**scores, split: report}})
 
 
 def _score_bag(args: argparse.Namespace) -> dict[str, Any]:

@@ -23,10 +23,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from anymodal_seg_ros.bundle import Bundle, load_bundle, save_bundle
+from anymodal_seg_ros.bundle import Bundle, read_description
+from anymodal_seg_ros.bundle.weights import save_bundle
 from anymodal_seg_ros.errors import AnymodalError, ConfigError
 from anymodal_seg_ros.existence import is_dir
-from anymodal_seg_ros.labels import LabelSpace
 from training import evaluate
 from training.checkpoint import read_checkpoint
 from training.config import NO_SPLIT
@@ -86,18 +86,6 @@ def export(source: Path, output: Path, *, weights: str = AVERAGE) -> dict[str, A
     return recipe
 
 
-def describe_bundle(bundle: Bundle) -> dict[str, Any]:
-    """A bundle without its weights as plain data, for a checkpoint's entry ``bundle``."""
-    return {
-        'model': {'name': bundle.model_name, 'config': dict(bundle.model_config)},
-        'encoders': {name: dict(settings) for name, settings in bundle.encoders.items()},
-        'label_space': bundle.label_space.to_dict(),
-        'short_side_px': bundle.short_side_px,
-        'missing_mode': bundle.missing_mode,
-        'provenance': dict(bundle.provenance),
-    }
-
-
 def _described(state: Mapping[str, Any], path: Path) -> Bundle:
     """What network a checkpoint is of: as it says itself, else as the run's bundle does."""
     description = state.get('bundle')
@@ -106,18 +94,15 @@ def _described(state: Mapping[str, Any], path: Path) -> Bundle:
         if not is_dir(beside):
             raise ConfigError(f'{path} has no entry {BUNDLE!r} that describes its network, and '
                               f'there is no bundle at {beside}')
-        return load_bundle(beside)[0]
+        return read_description(beside)
+    if isinstance(description, dict):
+        # Those of the first version did not name it.
+        description = {'format_version': 1, **description}
     try:
-        return Bundle(
-            model_name=description['model']['name'],
-            model_config=description['model']['config'],
-            encoders=description['encoders'],
-            label_space=LabelSpace.from_dict(description['label_space']),
-            short_side_px=description['short_side_px'],
-            missing_mode=description['missing_mode'],
-            provenance=description['provenance'])
-    except (KeyError, TypeError) as error:
-        raise ConfigError(f'{path}: its entry {BUNDLE!r} is incomplete: {error!r}') from None
+        return Bundle.from_dict(description)
+    except (ConfigError, TypeError) as error:
+        raise ConfigError(f'{path}: its entry {BUNDLE!r} is incomplete or wrong: {error}'
+                          ) from None
 
 
 def _update_scores(args: argparse.Namespace, recipe: Mapping[str, Any]) -> int:

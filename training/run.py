@@ -20,7 +20,8 @@ import yaml
 from torch import Tensor
 from tqdm import tqdm
 
-from anymodal_seg_ros.bundle import Bundle, load_bundle, save_bundle
+from anymodal_seg_ros.bundle import Bundle, read_description, update_provenance
+from anymodal_seg_ros.bundle.weights import save_bundle
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.existence import exists, is_dir, is_file
 from anymodal_seg_ros.inference import build_segmenter, modality_subsets
@@ -34,7 +35,6 @@ from training.config import TrainConfig
 from training.data import RunData, open_data
 from training.datasets import FrameCache, FrameSource, first_size, with_policy
 from training.devices import make_deterministic, make_fabric
-from training.export import describe_bundle
 from training.losses import build_loss, class_weights
 from training.memory import check_cache
 from training.methods import METHODS
@@ -99,7 +99,7 @@ def train(
         model_name=config.model, model_config=model.config.to_dict(), encoders=data.encoders,
         label_space=data.label_space, short_side_px=config.data.short_side_px)
     trainer = Trainer(config, model, method, frames, run, fabric=fabric,
-                      bundle=describe_bundle(bundle),
+                      bundle=bundle.to_dict(),
                       on_epoch=_validation(config, data, model, fabric.device, log),
                       show_progress=True)
     if resume:
@@ -220,8 +220,7 @@ def _save(path: Path, bundle: Bundle, state: Mapping[str, Tensor], data: RunData
         return {}
     log(f'{score_table(scores)}\n\nnetwork: {network}')
     report = {**scores.to_dict(), 'network': network, 'data': description}
-    save_bundle(path, replace(bundle, provenance={**bundle.provenance,
-                                                  'scores': {split: report}}), state)
+    update_provenance(path, {'scores': {split: report}})
     return report
 
 
@@ -270,7 +269,7 @@ def _teacher_provenance(config: TrainConfig) -> dict[str, Any]:
     """What the teacher was, without its own teacher; empty for methods without one."""
     if not config.method.teacher:
         return {}
-    bundle, _ = load_bundle(config.method.teacher)
+    bundle = read_description(config.method.teacher)
     kept = ('seed', 'steps', 'samples', 'minutes', 'scores')
     return {'model_config': dict(bundle.model_config),
             **{name: bundle.provenance[name] for name in kept if name in bundle.provenance}}

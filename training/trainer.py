@@ -65,7 +65,7 @@ class Trainer:
         frames: decoded frames at training size.
         run: folder of the curves and of the checkpoint.
         fabric: device, precision and processes.
-        bundle: the bundle to be, as plain data for the checkpoint (``export.describe_bundle``).
+        bundle: the bundle to be, as plain data for the checkpoint (``Bundle.to_dict``).
         clock: seconds, steady.
         on_epoch: called in the first process with the epoch's number and the averaged weights;
             returns scores for the log.

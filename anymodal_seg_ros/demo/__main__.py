@@ -20,7 +20,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from anymodal_seg_ros.bundle import load_bundle
+from anymodal_seg_ros.bundle.weights import load_bundle
 from anymodal_seg_ros.corruption import FaultSchedule
 from anymodal_seg_ros.demo.processes import Processes
 from anymodal_seg_ros.demo.recording import LATCHED, RECORDED

@@ -13,7 +13,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from anymodal_seg_ros.bundle import Bundle, load_bundle
+from anymodal_seg_ros.bundle import Bundle
+from anymodal_seg_ros.bundle.weights import load_bundle
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.inference.answer import answer_at
 from anymodal_seg_ros.inference.precision import (

@@ -16,7 +16,8 @@ import torch
 from ros_streams.tiny_bundle import write_tiny_bundle
 from safetensors.torch import save as save_safetensors
 
-from anymodal_seg_ros.bundle import CONFIG_FILE, WEIGHTS_FILE, load_bundle
+from anymodal_seg_ros.bundle import CONFIG_FILE, WEIGHTS_FILE, Artefact, read_artefact
+from anymodal_seg_ros.bundle.weights import load_bundle
 from anymodal_seg_ros.inference import build_segmenter
 from anymodal_seg_ros.models.mit import MixTransformer
 from anymodal_seg_ros.models.mit_sizes import BACKBONES
@@ -45,9 +46,11 @@ def targets(folder: Path) -> Iterator[Target]:
 
 def _bundle_targets(folder: Path) -> Iterator[Target]:
     root = write_tiny_bundle(folder / 'bundle')
-    text = (root / CONFIG_FILE).read_text(encoding='utf-8')
-    data = json.loads(text)
-    del data['provenance']
+    words = b'{"road": [0.5]}'
+    declared = Artefact.of(words, name='words', kind='text_embeddings', ending='.json')
+    data = {**json.loads((root / CONFIG_FILE).read_text(encoding='utf-8')),
+            'artefacts': [declared.to_dict()]}
+    text = json.dumps(data, indent=2)
     weights = (root / WEIGHTS_FILE).read_bytes()
     length = int.from_bytes(weights[:8], 'little')
     header, few = weights[:8 + length], folder / 'few'
@@ -55,8 +58,10 @@ def _bundle_targets(folder: Path) -> Iterator[Target]:
     (few / CONFIG_FILE).write_text(text, encoding='utf-8')
 
     def description(rng: Rng) -> Read:
-        data = json.loads(text)
-        return read_in(root, {CONFIG_FILE: broken_json(rng, data)}, load_bundle)
+        files = {CONFIG_FILE: broken_json(rng, data), declared.file: words}
+        if rng.random() < 0.2:
+            files = {CONFIG_FILE: text.encode(), declared.file: damaged(rng, words)}
+        return read_in(root, files, _read_with_artefacts)
 
     def tensors(rng: Rng) -> Read:
         """The header alone is read before it is believed; what it describes is left out."""
@@ -71,6 +76,12 @@ def _bundle_targets(folder: Path) -> Iterator[Target]:
     yield Target(name='bundle', weight=1, prepare=description)
     yield Target(name='bundle weights', weight=1, prepare=tensors)
     yield _whole_bundle_target(folder / 'whole', json.loads(text), weights)
+
+
+def _read_with_artefacts(root: Path) -> None:
+    bundle, _ = load_bundle(root)
+    for artefact in bundle.artefacts:
+        read_artefact(root, artefact)
 
 
 def _whole_bundle_target(root: Path, data: dict[str, Any], weights: bytes) -> Target:

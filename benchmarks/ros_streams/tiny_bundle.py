@@ -8,7 +8,8 @@ from pathlib import Path
 
 import torch
 
-from anymodal_seg_ros.bundle import Bundle, save_bundle
+from anymodal_seg_ros.bundle import Bundle
+from anymodal_seg_ros.bundle.weights import save_bundle
 from anymodal_seg_ros.labels import load_label_space
 from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.models import build_model

@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from anymodal_seg_ros.bundle import Bundle, save_bundle
+from anymodal_seg_ros.bundle import Bundle
+from anymodal_seg_ros.bundle.weights import save_bundle
 from anymodal_seg_ros.errors import BundleError, ConfigError
 from anymodal_seg_ros.inference import BACKENDS, build_segmenter, modality_subsets, torch_backend
 from anymodal_seg_ros.inference.answer import answer_at, labels_at

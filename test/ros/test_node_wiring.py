@@ -22,7 +22,7 @@ from ros_streams.scene import LIDAR_POSE, SIZE_PX, Scene, camera_info, image_mes
 from rosgraph_msgs.msg import Clock as ClockMessage
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
-from anymodal_seg_ros.bundle import load_bundle
+from anymodal_seg_ros.bundle.weights import load_bundle
 from anymodal_seg_ros.geometry import CameraModel, Rig, transform_from_quaternion
 from anymodal_seg_ros.labels import load_label_space
 from anymodal_seg_ros.modalities import MODALITIES

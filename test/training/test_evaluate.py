@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 import torch
 
-from anymodal_seg_ros.bundle import Bundle, load_bundle, save_bundle
+from anymodal_seg_ros.bundle import Bundle
+from anymodal_seg_ros.bundle.weights import load_bundle, save_bundle
 from anymodal_seg_ros.inference import build_segmenter
 from anymodal_seg_ros.labels import load_label_space
 from anymodal_seg_ros.modalities import MODALITIES

@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from anymodal_seg_ros.bundle import Bundle, load_bundle, save_bundle
+from anymodal_seg_ros.bundle import Bundle
+from anymodal_seg_ros.bundle.weights import load_bundle, save_bundle
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.labels import load_label_space
 from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.models import build_model
 from training.checkpoint import KEYS, save_checkpoint
-from training.export import describe_bundle, export, main
+from training.export import export, main
 
 ROOT = Path(__file__).resolve().parents[2]
 SPACE = load_label_space('deliver')
@@ -41,7 +42,7 @@ def bundle():
 def run(tmp_path, networks, bundle):
     folder = tmp_path / 'run'
     save_checkpoint(folder / 'checkpoint.pt', {
-        **{key: {} for key in KEYS}, **networks, 'bundle': describe_bundle(bundle),
+        **{key: {} for key in KEYS}, **networks, 'bundle': bundle.to_dict(),
         'progress': {'samples': 80, 'steps': 20, 'elapsed_s': 90.0},
         'recipe': {'seed': 5, 'data': {'name': 'deliver'}}})
     return folder
@@ -63,8 +64,8 @@ def test_weights_are_those_asked_for(run, networks, tmp_path, choice, key, sourc
 def test_all_but_weights_and_provenance_is_as_described(run, bundle, tmp_path):
     export(run, tmp_path / 'out')
     exported = load_bundle(tmp_path / 'out')[0]
-    assert {**describe_bundle(exported), 'provenance': 0} == {
-        **describe_bundle(bundle), 'provenance': 0}
+    assert {**exported.to_dict(), 'provenance': 0} == {
+        **bundle.to_dict(), 'provenance': 0}
 
 
 def strip(run, **changes):

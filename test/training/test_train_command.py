@@ -16,7 +16,8 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from anymodal_seg_ros.bundle import WEIGHTS_FILE, load_bundle
+from anymodal_seg_ros.bundle import WEIGHTS_FILE
+from anymodal_seg_ros.bundle.weights import load_bundle
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.inference import build_segmenter
 from anymodal_seg_ros.modalities import MODALITIES

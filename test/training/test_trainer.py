@@ -13,7 +13,9 @@ import pytest
 import torch
 from tensorboardX.proto.event_pb2 import Event, SessionLog
 
+from anymodal_seg_ros.bundle import Bundle
 from anymodal_seg_ros.errors import ConfigError, WriteError
+from anymodal_seg_ros.labels import load_label_space
 from anymodal_seg_ros.models import build_model
 from training.average import WeightAverage
 from training.batches import BatchMaker, stream
@@ -122,9 +124,13 @@ def test_a_checkpoint_from_before_a_setting_of_the_data_was_known(frames, tmp_pa
 
 
 def test_a_moved_start_is_accepted_and_a_replaced_one_refused(frames, tmp_path):
+    bundle = Bundle(model_name='m_segformer', model_config={'modalities': ['rgb']},
+                    encoders={'rgb': {}}, label_space=load_label_space('deliver'),
+                    short_side_px=64)
     for name, digest in (('old', 'a'), ('moved', 'a'), ('replaced', 'b')):
         (tmp_path / name).mkdir()
-        (tmp_path / name / 'bundle.json').write_text(json.dumps({'weights_sha256': digest}))
+        (tmp_path / name / 'bundle.json').write_text(
+            json.dumps({**bundle.to_dict(), 'weights_sha256': digest}))
 
     def trainer(name):
         return make_trainer(frames, tmp_path / 'run', {'method': {'init': str(tmp_path / name)}})

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from anymodal_seg_ros.bundle import FROM_DATASET, Bundle, load_bundle
+from anymodal_seg_ros.bundle import FROM_DATASET, Bundle, read_description
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.labels import LabelSpace
 from anymodal_seg_ros.modalities import MODALITIES, Decoding
@@ -39,7 +39,7 @@ class EncodingOnly:
     @classmethod
     def from_bundle(cls, path: Path) -> EncodingOnly:
         """The encoders, size and label space of a bundle folder."""
-        return cls(bundle=load_bundle(path)[0])
+        return cls(bundle=read_description(path))
 
     @classmethod
     def from_settings(

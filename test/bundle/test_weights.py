@@ -12,8 +12,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from anymodal_seg_ros import bundle as bundle_module
-from anymodal_seg_ros.bundle import FROM_DATASET, Bundle, load_bundle, save_bundle
+from anymodal_seg_ros.bundle import FROM_DATASET, Bundle, weights
+from anymodal_seg_ros.bundle import folder as bundle_folder
+from anymodal_seg_ros.bundle.weights import load_bundle, save_bundle
 from anymodal_seg_ros.errors import MAX_MESSAGE, BundleError, ConfigError, WriteError
 from anymodal_seg_ros.labels import LabelSpace
 from anymodal_seg_ros.models import MODELS, build_model
@@ -161,7 +162,7 @@ def test_failed_save_leaves_the_old_bundle(folder, state, monkeypatch):
     def full_disk(*_, **__):
         raise OSError('no space left')
 
-    monkeypatch.setattr(bundle_module.Path, 'write_text', full_disk)
+    monkeypatch.setattr(weights.Path, 'write_text', full_disk)
     with pytest.raises(WriteError, match=f'^cannot write {folder}: no space left$'):
         save_bundle(folder, make_bundle(short_side_px=512), state)
     monkeypatch.undo()
@@ -219,7 +220,11 @@ def test_inconsistent_bundles_cannot_be_made(changes, message):
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
-        (lambda d: d.update(format_version=2), 'format_version 2; allowed: 1'),
+        (lambda d: d.update(format_version=3), 'format_version 3 is of a newer release; this one '
+         'reads 1 to 2: install a newer anymodal_seg_ros, or export the bundle with this one'),
+        (lambda d: d.update(format_version=0), 'format_version 0; allowed: 1 to 2'),
+        (lambda d: d.update(format_version='1'), "format_version '1'; allowed: 1 to 2"),
+        (lambda d: d.update(format_version=1), 'bundle of format_version 1 must have exactly'),
         (lambda d: d.update(code='import os'), "bundle must have exactly .* not .*'code'"),
         (lambda d: d.pop('provenance'), 'bundle must have exactly'),
         (lambda d: d.update(model=[]), r"model must have exactly \['config', 'name'\], not \[\]"),
@@ -366,7 +371,7 @@ def test_size_limits(folder, monkeypatch):
     load_bundle(folder, max_weights_bytes=size)
     with pytest.raises(BundleError, match=f'has {size} bytes; allowed: at most {size - 1}'):
         load_bundle(folder, max_weights_bytes=size - 1)
-    monkeypatch.setattr(bundle_module, 'MAX_CONFIG_BYTES', 10)
+    monkeypatch.setattr(bundle_folder, 'MAX_CONFIG_BYTES', 10)
     with pytest.raises(BundleError, match=r'bundle\.json has \d+ bytes; allowed: at most 10'):
         load_bundle(folder)
 
@@ -377,7 +382,7 @@ def test_nothing_is_read_before_the_header_fits(folder, monkeypatch):
     def never(_):
         raise AssertionError('weights were decoded')
 
-    monkeypatch.setattr(bundle_module, 'load', never)
+    monkeypatch.setattr(weights, 'load', never)
     with pytest.raises(BundleError, match='mean_M3'):
         load_bundle(folder)
 
