@@ -105,7 +105,7 @@ def test_rows_form_no_cycle():
 
 @pytest.mark.parametrize('module', [
     'samples', 'labels', 'geometry', 'intrinsics', 'metrics', 'modalities', 'corruption',
-    'sync', 'health', 'models',
+    'sync', 'health', 'models', 'bundle', 'inference', 'pipeline',
 ])
 def test_core_loads_neither_torch_nor_ros(module):
     code = (f'import sys, {PACKAGE}.{module}; '
