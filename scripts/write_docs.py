@@ -15,7 +15,7 @@ from typing import Any
 
 from node_parameters import parameter_file, parameter_page
 
-from anymodal_seg_ros.bundle import load_bundle
+from anymodal_seg_ros.bundle import read_description
 from anymodal_seg_ros.corruption.__main__ import markdown as fault_table
 from anymodal_seg_ros.resources import resource_path
 
@@ -27,7 +27,7 @@ SHOWN_IN_README = (('rgb', 'depth', 'lidar', 'event'), ('rgb', 'depth', 'event')
 
 def provenance() -> Mapping[str, Any]:
     """How the bundle that ships came about, its scores included."""
-    return load_bundle(resource_path('bundles') / 'default')[0].provenance
+    return read_description(resource_path('bundles') / 'default').provenance
 
 
 def score_table() -> str:
