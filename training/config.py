@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from anymodal_seg_ros.errors import ConfigError
-from anymodal_seg_ros.models import MODELS
+from anymodal_seg_ros.models import DEFAULT_MODEL, MODELS
 from training import limits
 from training.datasets import DATASETS, UNREADABLE_POLICIES
 from training.losses import LOSSES
-from training.methods import METHODS
+from training.methods import METHODS, check_ability
 from training.recipe import read_recipe
 
 DROPOUT_MODES = ('none', 'by_size', 'uniform')
@@ -216,7 +216,7 @@ class TrainConfig:
     epochs: float = 40
     max_minutes: float = 0
     """The schedule is compressed so that the run ends by then; 0 sets no limit."""
-    model: str = 'm_segformer'
+    model: str = DEFAULT_MODEL
     model_config: Mapping[str, Any] = field(default_factory=dict)
     loss: str = 'ce'
     class_weights: str = 'log'
@@ -258,6 +258,7 @@ class TrainConfig:
         limits.one_of('model', self.model, tuple(MODELS))
         limits.table('model_config', self.model_config)
         self._check_model_config()
+        check_ability(self.method.name, METHODS[self.method.name], self.model)
         limits.one_of('loss', self.loss, tuple(LOSSES))
         limits.one_of('class_weights', self.class_weights, CLASS_WEIGHTS)
         limits.one_of('precision', self.precision, PRECISIONS)

@@ -27,8 +27,8 @@ from anymodal_seg_ros.existence import exists, is_dir, is_file
 from anymodal_seg_ros.inference import build_segmenter, modality_subsets
 from anymodal_seg_ros.labels import LabelSpace
 from anymodal_seg_ros.modalities import network_size
-from anymodal_seg_ros.models import build_model
-from anymodal_seg_ros.models.m_segformer import MSegFormer
+from anymodal_seg_ros.models import build_model, model_name
+from anymodal_seg_ros.models.network import Network
 from anymodal_seg_ros.unfinished import unfinished_path, whole_folder, write_whole
 from training.allocator import keep_freed_memory
 from training.config import TrainConfig
@@ -40,7 +40,7 @@ from training.memory import check_cache
 from training.methods import METHODS
 from training.report import write_report, write_samples
 from training.scoring import SubsetScores, predict_with, score_frames, score_table, spread
-from training.students import build_student, build_teacher
+from training.students import build_student, build_teacher, check_teacher
 from training.trainer import CHECKPOINT_FILE, RunResult, Trainer
 
 RECIPE_FILE = 'recipe.yaml'
@@ -75,6 +75,7 @@ def train(
     if config.deterministic:
         make_deterministic()
     torch.manual_seed(config.seed)
+    check_teacher(config)
     data = open_data(config, log)
     teacher = build_teacher(config, data.label_space, data.modalities)
     model = build_student(config, data.label_space, data.modalities, data.statistics)
@@ -160,7 +161,7 @@ def _loss_weights(
 
 
 def _validation(
-    config: TrainConfig, data: RunData, model: MSegFormer, device: torch.device, log: Log
+    config: TrainConfig, data: RunData, model: Network, device: torch.device, log: Log
 ) -> Callable[[int, dict[str, Tensor]], Mapping[str, float]] | None:
     """Scores of the averaged weights with all sensors and with each alone, every few epochs."""
     frames = data.scored
@@ -188,7 +189,9 @@ def _finish(config: TrainConfig, data: RunData, bundle: Bundle, result: RunResul
     """Scores, sample pictures, bundles and the report. The student's bundle says that all but
     the report is there."""
     if result.teacher is not None:
-        learnt = replace(bundle, model_config=result.teacher.config.to_dict())
+        config_of_teacher = result.teacher.config
+        learnt = replace(bundle, model_name=model_name(config_of_teacher),
+                         model_config=config_of_teacher.to_dict())
         log('the teacher, which learnt too:')
         with whole_folder(run / TEACHER_FOLDER, replace=True) as folder:
             _save(folder, learnt, result.teacher.state_dict(), data, config, log)

@@ -26,7 +26,7 @@ from anymodal_seg_ros.metrics import (
     mean_over_subsets,
 )
 from anymodal_seg_ros.models import DROP
-from anymodal_seg_ros.models.m_segformer import MSegFormer
+from anymodal_seg_ros.models.network import Network
 from training.datasets import (
     DATASETS,
     Frame,
@@ -43,7 +43,7 @@ UInt8 = npt.NDArray[np.uint8]
 Image = npt.NDArray[Any]
 Predict = Callable[[Mapping[str, Image], tuple[int, int]], UInt8]
 """Encoded images at network size and the wanted label size to labels. A ``SubsetNetwork`` gives
-all combinations from one encoding of each sensor."""
+all combinations of a batch at once."""
 ALL = 'all'
 MISSING_P = (0.2, 0.1, 0.05)
 
@@ -178,19 +178,19 @@ def _score_batch(predict: Predict, batch: Sequence[Frame], subsets: Sequence[Sub
     if not names:
         return
     truths = [predict.truth_of(frame) for frame in batch]
-    features = predict.encode({name: [frame.images[name] for frame in batch] for name in names})
+    encoded = predict.encode({name: [frame.images[name] for frame in batch] for name in names})
     logits = predict.logits_of_subsets(
-        features, subsets, scores.missing_mode, first_size(batch[0]))
+        encoded, subsets, scores.missing_mode, first_size(batch[0]))
     for subset, logits_BKhw in logits.items():
         for frame, counts in zip(batch, predict.counts(logits_BKhw, truths), strict=True):
             scores.add(subset, frame.condition, counts)
 
 
-def predict_with(network: MSegFormer | Segmenter) -> Predict:
+def predict_with(network: Network | Segmenter) -> Predict:
     """Labels from a network in memory, in evaluation mode, or from a loaded bundle."""
     if isinstance(network, TorchSegmenter):
         return SubsetNetwork(network.network)
-    if isinstance(network, MSegFormer):
+    if isinstance(network, Network):
         return SubsetNetwork(network)
     segmenter = network
     return lambda images, out_hw: segmenter.predict(images, out_hw)[0]

@@ -8,22 +8,32 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from anymodal_seg_ros.bundle import Bundle
+from anymodal_seg_ros.bundle import Bundle, read_description
 from anymodal_seg_ros.bundle.weights import load_bundle
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.labels import LabelSpace
 from anymodal_seg_ros.models import build_model
-from anymodal_seg_ros.models.m_segformer import MSegFormer
-from anymodal_seg_ros.models.state import load_state
-from anymodal_seg_ros.models.weights import load_encoder_weights
+from anymodal_seg_ros.models.network import Network
 from training.config import SCRATCH, TEACHER, TrainConfig
+from training.methods import METHODS, check_ability
 
-STATISTICS = ('mean_M3', 'std_M3')
+
+def check_teacher(config: TrainConfig) -> None:
+    """Whether the method can learn from the teacher, if there is one.
+
+    Raises:
+        BundleError: its bundle is missing or damaged.
+        ConfigError: the method needs more than it offers.
+    """
+    name = config.method.name
+    if config.method.teacher:
+        teacher = read_description(config.method.teacher)
+        check_ability(f'{name} with its teacher', METHODS[name], teacher.model_name)
 
 
 def build_teacher(
     config: TrainConfig, label_space: LabelSpace, modalities: Sequence[str]
-) -> MSegFormer | None:
+) -> Network | None:
     """The network of ``method.teacher``; None where the method has none.
 
     Raises:
@@ -42,7 +52,7 @@ def build_teacher(
 def build_student(
     config: TrainConfig, label_space: LabelSpace, modalities: Sequence[str],
     statistics: Mapping[str, Any],
-) -> MSegFormer:
+) -> Network:
     """The network to train; its settings are those of the bundle that it starts from, with the
     recipe's on top.
 
@@ -66,19 +76,20 @@ def build_student(
     if origin == SCRATCH:
         model = build_model(config.model, {**statistics, **config.model_config, **settings})
         if config.pretrained:
-            load_encoder_weights(model.encoder, config.pretrained)
+            model.load_pretrained(config.pretrained)
         return model
     if config.pretrained:
         raise ConfigError(f'pretrained {config.pretrained!r} and method.init '
                           f'{config.method.init!r} exclude each other')
     bundle, state = load_bundle(origin)
     _check(f'method.init {origin}', bundle, label_space, modalities)
+    if bundle.model_name != config.model:
+        raise ConfigError(f'method.init {origin} is a network {bundle.model_name!r}; the recipe '
+                          f'trains model {config.model!r}')
     model = build_model(config.model, {**bundle.model_config, **statistics, **config.model_config,
                                        **settings})
-    # They are settings of this network, whatever the other one's were.
-    inputs = {name: value for name, value in model.state_dict().items() if name in STATISTICS}
     try:
-        load_state(model, {**state, **inputs})
+        model.start_from(state)
     except ConfigError as error:
         raise ConfigError(f'{Path(origin)} does not fit model_config: {error}') from None
     return model

@@ -1,10 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A network run on batches of frames: every combination of sensors from one encoding of each."""
+"""A network run on batches of frames, with every combination of their sensors."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,12 +16,15 @@ from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.inference.answer import labels_at
 from anymodal_seg_ros.inference.precision import precision_name
 from anymodal_seg_ros.labels import UNLABELLED
-from anymodal_seg_ros.models import DROP, ZERO
-from anymodal_seg_ros.models.features import FeatureMaps
-from anymodal_seg_ros.models.m_segformer import MSegFormer
+from anymodal_seg_ros.models import DROP
+from anymodal_seg_ros.models.abilities import SeparableNetwork
+from anymodal_seg_ros.models.network import Network
 from training.datasets import Frame
+from training.subset_ways import OneEncoding, OneRunEach, SubsetWay
 
 Subset = tuple[str, ...]
+Encoded = Any
+"""A batch as the network's ``SubsetWay`` holds it."""
 Counts = npt.NDArray[np.int64]
 
 
@@ -30,15 +34,16 @@ class SubsetNetwork:
     They are made by the calls that ``TorchSegmenter.predict`` makes. One frame with all the
     sensors it has gives the same bytes. Other batches and fewer sensors give the encoder a batch
     of another size: no image depends on the others of its batch, but the kernel that a library
-    chooses may, and with it the last bit of a logit. The weights must stay as they are while this
-    is in use.
+    chooses may, and with it the last bit of a logit. A separable network encodes each sensor once
+    for all combinations, another one runs for each.
     """
 
-    def __init__(self, model: MSegFormer) -> None:
+    def __init__(self, model: Network) -> None:
         self.model = model.eval()
         self.modalities = model.config.modalities
         self._num_classes = model.config.num_classes
-        self._absent: tuple[tuple[int, tuple[int, int]], FeatureMaps] | None = None
+        self._way: SubsetWay[Any] = (
+            OneEncoding(model) if isinstance(model, SeparableNetwork) else OneRunEach(model))
 
     @property
     def device(self) -> torch.device:
@@ -48,7 +53,7 @@ class SubsetNetwork:
     @property
     def precision(self) -> str:
         """'fp32', 'bf16' or 'fp16'."""
-        return precision_name(next(self.model.encoder.parameters()).dtype)
+        return precision_name(self.model.dtype)
 
     def __call__(
         self, images: Mapping[str, npt.NDArray[np.generic]], out_hw: tuple[int, int]
@@ -56,22 +61,22 @@ class SubsetNetwork:
         """Labels [H, W] of one instant; modality to image [h, w, 3], absent ones left out."""
         with torch.inference_mode():
             x = {name: self._stacked([image]) for name, image in images.items()}
-            logits_BKhw = self.model.forward_logits_stride4(x)
+            logits_BKhw = self.model.logits(x)
             labels: npt.NDArray[np.uint8] = (
                 labels_at(logits_BKhw, out_hw)[0].to(torch.uint8).cpu().numpy())
         return labels
 
     @torch.inference_mode()
-    def encode(self, images: Mapping[str, Sequence[npt.NDArray[np.generic]]]) -> FeatureMaps:
-        """Maps of B images [H, W, 3], uint8 or float32 in 0..255, of each modality."""
-        return self.model.encode({name: self._stacked(many) for name, many in images.items()})
+    def encode(self, images: Mapping[str, Sequence[npt.NDArray[np.generic]]]) -> Encoded:
+        """Of B images [H, W, 3], uint8 or float32 in 0..255, of each modality."""
+        return self._way.encode({name: self._stacked(many) for name, many in images.items()})
 
     @torch.inference_mode()
     def encode_normalized(
         self, x: Mapping[str, Sequence[npt.NDArray[np.float32]]]
-    ) -> FeatureMaps:
-        """Maps of B normalised images [3, H, W] of each modality."""
-        return self.model.encode_normalized({
+    ) -> Encoded:
+        """Of B normalised images [3, H, W] of each modality."""
+        return self._way.encode_normalized({
             name: torch.from_numpy(np.stack(many)).to(self.device) for name, many in x.items()})
 
     def normalized(
@@ -86,25 +91,26 @@ class SubsetNetwork:
 
     @torch.inference_mode()
     def logits_of_subsets(
-        self, features: FeatureMaps, subsets: Sequence[Subset], missing: str = DROP,
+        self, encoded: Encoded, subsets: Sequence[Subset], missing: str = DROP,
         size_hw: tuple[int, int] = (0, 0),
     ) -> dict[Subset, Tensor]:
-        """Logits [B, K, H/4, W/4] of each subset of the modalities that every sample has.
+        """Logits [B, K, h, w] of each subset of the modalities that every sample has.
 
         Args:
             missing: 'drop' leaves out what a subset lacks, 'zero' encodes a normalised input of
                 zeros in its place.
             size_hw: of the network's input, for 'zero'.
         """
-        absent = None
-        if missing == ZERO:
-            absent = self._absent_features(features.num_samples, size_hw)
-        return self.model.logits_of_feature_subsets(features, list(subsets), absent)
+        return self._way.logits_of_subsets(encoded, subsets, missing, size_hw)
 
     @torch.inference_mode()
-    def logits(self, features: FeatureMaps) -> Tensor:
-        """Logits [B, K, H/4, W/4] of all modalities that each sample has."""
-        return self.model.decode(self.model.fuse(features))
+    def logits(self, encoded: Encoded) -> Tensor:
+        """Logits [B, K, h, w] of all modalities that the batch has."""
+        return self._way.logits(encoded)
+
+    def replaced(self, encoded: Encoded, degraded: Encoded) -> Encoded:
+        """The batch with the modalities of ``degraded`` from there."""
+        return self._way.replaced(encoded, degraded)
 
     @torch.inference_mode()
     def counts(self, logits_BKhw: Tensor, truths: Sequence[Tensor]) -> list[Counts]:
@@ -137,13 +143,6 @@ class SubsetNetwork:
                               f'0 to {self._num_classes - 1}, and {UNLABELLED} is unlabelled')
         rows = np.where(known, labels, self._num_classes).astype(np.int64)
         return torch.from_numpy(rows * (self._num_classes + 1)).to(self.device)
-
-    def _absent_features(self, num_samples: int, size_hw: tuple[int, int]) -> FeatureMaps:
-        """Maps of inputs of zeros; kept for the next batch."""
-        key = (num_samples, size_hw)
-        if self._absent is None or self._absent[0] != key:
-            self._absent = key, self.model.encode_absent(num_samples, size_hw)
-        return self._absent[1]
 
     def _stacked(self, images: Sequence[npt.NDArray[np.generic]]) -> Tensor:
         stacked_BHWC = torch.from_numpy(np.stack(images))

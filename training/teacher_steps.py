@@ -11,7 +11,7 @@ import torch.distributed
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from anymodal_seg_ros.models.m_segformer import MSegFormer
+from anymodal_seg_ros.models.network import Network
 from training.batch import Batch
 from training.config import OptimConfig
 from training.methods import FeedbackLoop, Method, RobustSeg, StudentNetwork
@@ -22,7 +22,7 @@ from training.optimizer import build_optimizer, scales_gradients
 class TeacherSteps:
     """Does nothing for methods whose teacher stays as it is."""
 
-    def __init__(self, loop: FeedbackLoop | None, teacher: MSegFormer | None, fabric: Fabric,
+    def __init__(self, loop: FeedbackLoop | None, teacher: Network | None, fabric: Fabric,
                  network: Any = None, optimizer: Any = None,  # noqa: ANN401  # Fabric's wrappers
                  max_norm: float = 1.0) -> None:
         self._loop = loop
@@ -37,13 +37,13 @@ class TeacherSteps:
         """Sets up optimiser and wrapper of ``method.feedback``; the rate follows the student's
         schedule."""
         options = method.feedback_options()
-        if options is None or not isinstance(method, RobustSeg) or method.teacher is None:
+        if options is None or not isinstance(method, RobustSeg):
             return cls(None, None, fabric)
         parameters = trainable_parameters(method.teacher, options)
         for parameter in parameters:
             parameter.requires_grad_(True)
         network, optimizer = fabric.setup(
-            StudentNetwork(method.teacher), build_optimizer(
+            StudentNetwork(method.teacher, with_features=True), build_optimizer(
                 parameters, lr=options.lr, weight_decay=optim.weight_decay,
                 fused=not scales_gradients(fabric)))
         loop = FeedbackLoop(network, method, options)
@@ -54,7 +54,7 @@ class TeacherSteps:
         """Of the loss terms."""
         return tuple(self._loop.weights) if self._loop is not None else ()
 
-    def step(self, student: MSegFormer, batch: Batch, step: int, rate_factor: float
+    def step(self, student: Network, batch: Batch, step: int, rate_factor: float
              ) -> dict[str, float]:
         """One step of the teacher where one is due; its unweighted terms.
 

@@ -19,7 +19,8 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from anymodal_seg_ros.errors import AnymodalError, ConfigError, WriteError
-from anymodal_seg_ros.models.m_segformer import MSegFormer
+from anymodal_seg_ros.models import FEATURES
+from anymodal_seg_ros.models.network import Network
 from training.average import WeightAverage
 from training.batch import Batch
 from training.batches import BatchMaker, stream
@@ -51,7 +52,7 @@ class RunResult:
     elapsed_s: float
     state: dict[str, Tensor]
     """The averaged weights of the student."""
-    teacher: MSegFormer | None
+    teacher: Network | None
     """The teacher where it learnt too."""
 
 
@@ -77,7 +78,7 @@ class Trainer:
     def __init__(
         self,
         config: TrainConfig,
-        model: MSegFormer,
+        model: Network,
         method: Method,
         frames: FrameCache,
         run: Path,
@@ -103,7 +104,7 @@ class Trainer:
         if fabric.world_size > 1 and fabric.device.type == 'cuda':
             nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
         self._network, self._optimizer = fabric.setup(
-            StudentNetwork(model), build_optimizer(
+            StudentNetwork(model, with_features=FEATURES in method.NEEDS), build_optimizer(
                 [*model.parameters(), *self._own_parameters], lr=config.optim.lr,
                 weight_decay=config.optim.weight_decay, fused=not scales_gradients(fabric)))
         self._teacher_steps = TeacherSteps.for_method(method, fabric, config.optim)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""From a network's logits at stride 4 to labels and confidence. Layer: inference; torch.
+"""From a network's logits to labels and confidence. Layer: inference; torch.
 
 Whoever publishes labels and whoever scores them comes through here.
 """
@@ -26,16 +26,18 @@ def labels_at(logits_BKhw: Tensor, out_hw: tuple[int, int]) -> Tensor:
     return _upsampled(_classes_last(logits_BKhw), out_hw, _labels).long()
 
 
-def answer_at(logits_1Khw: Tensor, out_hw: tuple[int, int]) -> tuple[Tensor, Tensor]:
+def answer_at(
+    logits_1Khw: Tensor, out_hw: tuple[int, int], input_hw: tuple[int, int]
+) -> tuple[Tensor, Tensor]:
     """Labels and confidence, both uint8 [H, W], of a batch of one.
 
     The labels are those of ``labels_at``. The confidence is the largest softmax probability at
-    the network's input size, or at ``out_hw`` where that is smaller, and is upsampled from there:
-    a softmax at 512x512 takes as long as a sensor does, and at a quarter of the pixels it looks
-    the same.
+    the network's input size ``input_hw``, or at ``out_hw`` where that is smaller, and is upsampled
+    from there: a softmax at 512x512 takes as long as a sensor does, and at a quarter of the pixels
+    it looks the same.
     """
     logits_1Khw = _classes_last(logits_1Khw)
-    inner_hw = (min(out_hw[0], 4 * logits_1Khw.shape[2]), min(out_hw[1], 4 * logits_1Khw.shape[3]))
+    inner_hw = (min(out_hw[0], input_hw[0]), min(out_hw[1], input_hw[1]))
     logits_1KHW = _upsample(logits_1Khw, inner_hw)
     if inner_hw == tuple(out_hw):
         top_1HW, labels_1HW = logits_1KHW.max(dim=1)

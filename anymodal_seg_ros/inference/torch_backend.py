@@ -23,9 +23,8 @@ from anymodal_seg_ros.inference.precision import (
     resolve_precision,
 )
 from anymodal_seg_ros.inference.segmenter import THREAD_RANGE, Labels, check_predict_input
-from anymodal_seg_ros.models import ZERO, build_model, modality_subsets
-from anymodal_seg_ros.models.features import FeatureMaps, select_modalities
-from anymodal_seg_ros.models.m_segformer import MSegFormer
+from anymodal_seg_ros.models import build_model, modality_subsets
+from anymodal_seg_ros.models.network import Network
 from anymodal_seg_ros.models.network_config import MIN_INPUT_PX
 
 
@@ -78,7 +77,6 @@ class TorchSegmenter:
         if num_threads > 0:
             torch.set_num_threads(num_threads)
         self._model = self._build(bundle, state_dict)
-        self._absent: tuple[tuple[int, int], FeatureMaps] | None = None
 
     @classmethod
     def from_bundle(
@@ -90,17 +88,10 @@ class TorchSegmenter:
             bundle, state_dict, device=device, precision=precision, num_threads=num_threads
         )
 
-    def _build(self, bundle: Bundle, state_dict: Mapping[str, Tensor]) -> MSegFormer:
+    def _build(self, bundle: Bundle, state_dict: Mapping[str, Tensor]) -> Network:
         model = build_model(bundle.model_name, bundle.model_config)
         model.load_state_dict(dict(state_dict), strict=True)
-        model.eval().requires_grad_(False)
-        # Folded in float32; only the product is rounded.
-        model.fold_head()
-        for part in model.children():
-            part.to(dtype=self._dtype)
-        for parameter in model.parameters():
-            if parameter.ndim == 4:
-                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+        model.prepare_for_inference(self._dtype)
         return model.to(self._device)
 
     @property
@@ -109,8 +100,8 @@ class TorchSegmenter:
         return self._bundle
 
     @property
-    def network(self) -> MSegFormer:
-        """What runs, in its precision, with a head that can no longer be trained."""
+    def network(self) -> Network:
+        """What runs, prepared for inference in its precision."""
         return self._model
 
     @property
@@ -128,19 +119,10 @@ class TorchSegmenter:
         check_predict_input(images, out_hw, self._bundle.modalities, MIN_INPUT_PX)
         tensors = {modality: self._to_device(image) for modality, image in images.items()}
         with exact_float32():
-            logits_1Khw = self._model.decode(self._model.fuse(self._encode(tensors)))
-            labels_HW, confidence_HW = answer_at(logits_1Khw, out_hw)
+            logits_1Khw = self._model.logits(tensors, missing=self._bundle.missing_mode)
+            input_hw = next(iter(images.values())).shape[:2]
+            labels_HW, confidence_HW = answer_at(logits_1Khw, out_hw, input_hw)
         return labels_HW.cpu().numpy(), confidence_HW.cpu().numpy()
-
-    def _encode(self, images: Mapping[str, Tensor]) -> FeatureMaps:
-        features = self._model.encode(images)
-        if self._bundle.missing_mode != ZERO:
-            return features
-        height, width = next(iter(images.values())).shape[-2:]
-        # What stands in for an absent sensor is the same every time.
-        if self._absent is None or self._absent[0] != (height, width):
-            self._absent = (height, width), self._model.encode_absent(1, (height, width))
-        return select_modalities(features, features.modality_P.tolist(), self._absent[1])
 
     def warm_up(self, size_hw: tuple[int, int], out_hw: tuple[int, int]) -> None:
         """See ``Segmenter.warm_up``."""

@@ -7,7 +7,7 @@ Nothing here imports torch before a network is asked for: settings are read with
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,15 @@ from anymodal_seg_ros.models.network_config import NetworkConfig
 from anymodal_seg_ros.models.subsets import DROP, MISSING_MODES, ZERO, modality_subsets
 
 if TYPE_CHECKING:
-    from anymodal_seg_ros.models.m_segformer import MSegFormer
+    from anymodal_seg_ros.models.network import Network
+
+
+FEATURES, SEPARABLE = 'features', 'separable'
+ABILITIES = {
+    FEATURES: 'the maps of each modality',
+    SEPARABLE: 'one encoding of each modality for every subset',
+}
+"""What some networks offer beside logits: ``FeatureNetwork`` and ``SeparableNetwork``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,24 +36,29 @@ class ModelRow:
     config: type[NetworkConfig]
     module: str
     network: str
+    abilities: tuple[str, ...]
+    """Of ``ABILITIES``."""
     smallest: Mapping[str, Any]
     """Settings of a form that is small enough to try things on."""
 
-    def network_class(self) -> Callable[[NetworkConfig], MSegFormer]:
+    def network_class(self) -> type[Network]:
         """Imports torch."""
-        module = import_module(self.module)
-        found: Callable[[NetworkConfig], MSegFormer] = getattr(module, self.network)
+        found: type[Network] = getattr(import_module(self.module), self.network)
         return found
 
 
 MODELS: dict[str, ModelRow] = {
     'm_segformer': ModelRow(
         config=MSegFormerConfig, module='anymodal_seg_ros.models.m_segformer',
-        network='MSegFormer', smallest={'backbone': 'b0', 'head_dim': 16}),
+        network='MSegFormer', abilities=(FEATURES, SEPARABLE),
+        smallest={'backbone': 'b0', 'head_dim': 16}),
 }
 
 
-def build_model(name: str, config: Mapping[str, Any]) -> MSegFormer:
+DEFAULT_MODEL = 'm_segformer'
+
+
+def build_model(name: str, config: Mapping[str, Any]) -> Network:
     """Build a network with fresh weights from its plain-data config.
 
     Raises:
@@ -57,13 +70,23 @@ def build_model(name: str, config: Mapping[str, Any]) -> MSegFormer:
     return row.network_class()(row.config.from_dict(config))
 
 
+def model_name(config: NetworkConfig) -> str:
+    """The row that settings belong to."""
+    return next(name for name, row in MODELS.items() if row.config is type(config))
+
+
 __all__ = [
+    'ABILITIES',
+    'DEFAULT_MODEL',
     'DROP',
+    'FEATURES',
     'MISSING_MODES',
     'MODELS',
+    'SEPARABLE',
     'ZERO',
     'ModelRow',
     'NetworkConfig',
     'build_model',
     'modality_subsets',
+    'model_name',
 ]

@@ -4,14 +4,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-
-from anymodal_seg_ros.models.network_config import MIN_INPUT_PX
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,51 +79,3 @@ def select_modalities(
         if source is not None:
             parts.append(source.of_modality(column))
     return joined(parts)
-
-
-def check_images(images: Mapping[str, Tensor], modalities: Sequence[str]) -> int:
-    """The batch size of well-formed images; raises ValueError otherwise."""
-    if not images:
-        raise ValueError(f'no images; at least one of {list(modalities)} is needed')
-    shape = next(iter(images.values())).shape
-    for modality, x_BCHW in images.items():
-        if modality not in modalities:
-            raise ValueError(f'unknown modality {modality!r}; the network has {list(modalities)}')
-        if x_BCHW.ndim != 4 or x_BCHW.shape[1] != 3 or min(x_BCHW.shape[2:]) < MIN_INPUT_PX:
-            raise ValueError(
-                f'{modality} images are {tuple(x_BCHW.shape)}; '
-                f'allowed: [B, 3, H, W] with H and W of at least {MIN_INPUT_PX}'
-            )
-        if x_BCHW.shape != shape:
-            raise ValueError(
-                f'{modality} images are {tuple(x_BCHW.shape)} but others {tuple(shape)}; '
-                'all modalities need one shape'
-            )
-    return int(shape[0])
-
-
-def check_presence(
-    images: Mapping[str, Tensor], present_BM: Tensor | None, modalities: Sequence[str]
-) -> Tensor:
-    """Which sample has which modality, bool [B, M] on the CPU; raises ValueError.
-
-    None stands for all of ``images`` in every sample.
-    """
-    batch = check_images(images, modalities)
-    given_M = torch.tensor([modality in images for modality in modalities])
-    if present_BM is None:
-        return given_M.expand(batch, -1)
-    if present_BM.dtype != torch.bool or present_BM.shape != (batch, len(modalities)):
-        raise ValueError(
-            f'present_BM is {present_BM.dtype} {tuple(present_BM.shape)}; '
-            f'allowed: bool {(batch, len(modalities))} with columns {list(modalities)}'
-        )
-    present_BM = present_BM.cpu()
-    surplus = (present_BM & ~given_M).any(0)
-    if surplus.any():
-        names = [m for m, wrong in zip(modalities, surplus.tolist(), strict=True) if wrong]
-        raise ValueError(f'present_BM has {names}, for which no images were given')
-    empty = (~present_BM.any(1)).nonzero().flatten().tolist()
-    if empty:
-        raise ValueError(f'samples {empty} have no present modality; at least one is needed')
-    return present_BM

@@ -7,10 +7,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from anymodal_seg_ros.errors import ConfigError
-from anymodal_seg_ros.models.m_segformer import MSegFormer
 
 NEW_PARTS = ('adapters.', 'scores.')
 """Parts that a state may lack: with the initial values that they keep they change nothing."""
@@ -24,7 +23,7 @@ SHARED_NAMES = (
 """A modality's own weights and, best first, the shared ones that they may be copied from."""
 
 
-def load_state(model: MSegFormer, state: Mapping[str, Tensor]) -> None:
+def load_state(model: nn.Module, state: Mapping[str, Tensor]) -> None:
     """Load the weights of a network that may have shared more, so that both answer the same.
 
     A stem or an encoder for each modality gets a copy of the shared one. Adapters and reliability

@@ -19,10 +19,10 @@ def losses(student: MSegFormer, teacher: MSegFormer, batch: StepBatch) -> dict[s
     """The unweighted terms."""
     labels_BHW = batch.labels_BHW
     with torch.no_grad():
-        teacher_logits_BKhw, teacher_features = teacher.forward_with_features(batch.images)
+        teacher_logits_BKhw, teacher_features = teacher.logits_and_features(batch.images)
         teacher_logits_BKHW = upsampled(teacher_logits_BKhw, labels_BHW)
         teacher_protos = class_prototypes(teacher_features, labels_BHW, NUM_CLASSES)
-    logits_BKhw, features = student.forward_with_features(batch.images, batch.present_BM)
+    logits_BKhw, features = student.logits_and_features(batch.images, batch.present_BM)
     logits_BKHW = upsampled(logits_BKhw, labels_BHW)
     protos = class_prototypes(features, labels_BHW, NUM_CLASSES)
     pairs = features, teacher_features

@@ -68,7 +68,7 @@ def reference_logits(model, images, missing='drop'):
     """[K, H, W] at output size by the shortest code there is, in float32."""
     tensors = {m: torch.from_numpy(x).permute(2, 0, 1)[None] for m, x in images.items()}
     with torch.inference_mode():
-        logits = model.forward_logits_stride4(tensors, missing=missing)
+        logits = model.logits(tensors, missing=missing)
         return F.interpolate(logits, size=OUT_HW, mode='bilinear', align_corners=False)[0]
 
 
@@ -231,7 +231,7 @@ def test_half_precision_is_close(bundle_path, model, images, precision):
 def test_confidence_is_the_softmax_up_to_input_size(out_hw):
     torch.manual_seed(0)
     logits = 4 * torch.randn(1, 7, 16, 24)
-    labels, confidence = answer_at(logits, out_hw)
+    labels, confidence = answer_at(logits, out_hw, (64, 96))
     up = F.interpolate(logits, size=out_hw, mode='bilinear', align_corners=False)
     expected = up.softmax(1)[0]
     assert torch.equal(labels.long(), expected.argmax(0))
@@ -242,7 +242,7 @@ def test_confidence_above_input_size_is_close_and_low_at_a_border():
     logits = torch.zeros(1, 2, 16, 16)
     logits[:, 0, :, :8] = 10.0
     logits[:, 1, :, 8:] = 10.0
-    labels, confidence = answer_at(logits, (128, 128))
+    labels, confidence = answer_at(logits, (128, 128), (64, 64))
     up = F.interpolate(logits, size=(128, 128), mode='bilinear', align_corners=False)
     expected = 255 * up.softmax(1)[0].amax(0)
     assert torch.equal(labels.long(), up.argmax(1)[0])
@@ -257,7 +257,7 @@ def test_confidence_above_input_size_is_close_and_low_at_a_border():
 def test_an_answer_in_strips_is_that_in_one_piece(out_hw, monkeypatch):
     torch.manual_seed(1)
     logits = 4 * torch.randn(2, 5, 13, 9)
-    whole = answer_at(logits[:1], out_hw)[1].int()
+    whole = answer_at(logits[:1], out_hw, (52, 36))[1].int()
     monkeypatch.setattr('anymodal_seg_ros.inference.answer._WHOLE_PX', 1)
     monkeypatch.setattr('anymodal_seg_ros.inference.answer._STRIP_PX', 600)
     up = F.interpolate(logits, size=out_hw, mode='bilinear', align_corners=False)
@@ -267,7 +267,7 @@ def test_an_answer_in_strips_is_that_in_one_piece(out_hw, monkeypatch):
     labels = labels_at(logits, out_hw)
     assert labels.dtype == torch.int64
     assert torch.equal(labels[clear], up.argmax(1)[clear])
-    answered, confidence = answer_at(logits[:1], out_hw)
+    answered, confidence = answer_at(logits[:1], out_hw, (52, 36))
     assert torch.equal(answered[clear[0]].long(), up[0].argmax(0)[clear[0]])
     assert (confidence.int() - whole).abs().max() <= 1
 
@@ -280,17 +280,17 @@ def test_a_large_answer_never_has_all_its_logits_at_once(monkeypatch):
         return interpolate(maps, **options)
     interpolate = F.interpolate
     monkeypatch.setattr(F, 'interpolate', counted)
-    answer_at(torch.randn(1, 3, 8, 16), (1600, 3200))
+    answer_at(torch.randn(1, 3, 8, 16), (1600, 3200), (32, 64))
     assert max(upsampled) <= 3 * 128 * 1024
 
 
 def test_confidence_of_certain_and_uniform_logits():
     certain = torch.zeros(1, 4, 8, 8)
     certain[:, 2] = 100.0
-    labels, confidence = answer_at(certain, (32, 32))
+    labels, confidence = answer_at(certain, (32, 32), (32, 32))
     assert set(labels.flatten().tolist()) == {2}
     assert set(confidence.flatten().tolist()) == {255}
-    _, confidence = answer_at(torch.zeros(1, 4, 8, 8), (32, 32))
+    _, confidence = answer_at(torch.zeros(1, 4, 8, 8), (32, 32), (32, 32))
     assert set(confidence.flatten().tolist()) == {64}
 
 

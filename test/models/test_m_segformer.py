@@ -86,8 +86,8 @@ def test_logits_come_with_the_features_that_made_them(model):
     images = random_images(batch=2)
     present_BM = torch.tensor([[1, 0, 1, 0], [1, 1, 1, 1]], dtype=torch.bool)
     with torch.inference_mode():
-        logits, features = model.forward_with_features(images, present_BM)
-        assert torch.equal(logits, model.forward_logits_stride4(images, present_BM))
+        logits, features = model.logits_and_features(images, present_BM)
+        assert torch.equal(logits, model.logits(images, present_BM))
         assert torch.equal(logits, model.decode(model.fuse(features)))
         assert logits.shape == (2, 7, 16, 16)
         expected = model.encode(images, present_BM)
@@ -291,7 +291,7 @@ def test_the_last_upsampling_takes_pixels_as_areas(monkeypatch):
     """Centre x of a fine pixel lies at (x + 1/2) / 4 - 1/2 of the coarse ones."""
     model = MSegFormer(MSegFormerConfig())
     ramp_1Khw = torch.arange(16.0).expand(1, 2, 8, 16)
-    monkeypatch.setattr(model, 'forward_logits_stride4', lambda *arguments: ramp_1Khw)
+    monkeypatch.setattr(model, 'logits', lambda *arguments: ramp_1Khw)
     logits = model({'rgb': torch.zeros(1, 3, 32, 64)})
     wanted = ((torch.arange(64.0) + 0.5) / 4 - 0.5).clamp(0.0, 15.0)
     torch.testing.assert_close(logits, wanted.expand(1, 2, 32, 64))

@@ -235,7 +235,7 @@ def test_equals_hugging_face(tmp_path, backbone, head_dim, size_hw):
         x_BCHW = model.normalize('depth', images['depth'])
         theirs = reference(x_BCHW, output_hidden_states=True)
         ours = model.encoder(x_BCHW)
-        logits = model.forward_logits_stride4(images)
+        logits = model.logits(images)
     assert len(theirs.hidden_states) == len(ours) == 4
     for stage, (expected, feature) in enumerate(zip(theirs.hidden_states, ours, strict=True)):
         difference = (feature.permute(0, 3, 1, 2) - expected).abs().max().item()

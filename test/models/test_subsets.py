@@ -29,13 +29,13 @@ def test_fifteen_subsets_small_ones_first():
 @pytest.mark.parametrize('is_folded', [False, True])
 def test_one_encoding_gives_what_each_run_gives(model, images, missing, is_folded):
     if is_folded:
-        model.fold_head()
+        model.prepare_for_inference(torch.float32)
     with torch.inference_mode():
         logits = model.logits_of_subsets(images, missing=missing)
         assert list(logits) == SUBSETS
         for subset in SUBSETS if not is_folded else SUBSETS[::5]:
             alone = {m: images[m] for m in subset}
-            assert_close(logits[subset], model.forward_logits_stride4(alone, missing=missing))
+            assert_close(logits[subset], model.logits(alone, missing=missing))
 
 
 def test_each_modality_is_encoded_once(model, images, monkeypatch):
@@ -59,10 +59,10 @@ def test_chosen_subsets_of_some_modalities(model, images):
     with torch.inference_mode():
         assert list(model.logits_of_subsets(given)) == modality_subsets(('depth', 'event'))
         (one,) = model.logits_of_subsets(images, [('event', 'depth')]).values()
-        assert_close(one, model.forward_logits_stride4(given))
+        assert_close(one, model.logits(given))
         (zero,) = model.logits_of_subsets(given, [('event',)], missing='zero').values()
         event = {'event': images['event']}
-        assert_close(zero, model.forward_logits_stride4(event, missing='zero'))
+        assert_close(zero, model.logits(event, missing='zero'))
 
 
 def test_zero_is_an_input_of_the_mean_colour(model, images):

@@ -82,7 +82,7 @@ def test_batches_and_combinations_give_the_labels_of_single_runs_but_for_ties(
         for i, logits_Khw in enumerate(logits_BKhw.float()):
             one = {name: images[name][i] for name in subset}
             with torch.inference_mode():
-                alone_Khw = vehicle.network.forward_logits_stride4({
+                alone_Khw = vehicle.network.logits({
                     name: torch.from_numpy(x).permute(2, 0, 1)[None] for name, x in one.items()},
                     missing=missing)[0].float()
             assert (logits_Khw - alone_Khw).abs().max() <= (

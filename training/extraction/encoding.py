@@ -16,6 +16,7 @@ from anymodal_seg_ros.bundle import FROM_DATASET, Bundle, read_description
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.labels import LabelSpace
 from anymodal_seg_ros.modalities import MODALITIES, Decoding
+from anymodal_seg_ros.models import DEFAULT_MODEL
 
 SIZE_MULTIPLE = 32
 
@@ -55,7 +56,7 @@ class EncodingOnly:
                     for name in modalities}
         config = {'num_classes': label_space.num_classes, 'modalities': tuple(modalities)}
         return cls(bundle=Bundle(
-            model_name='m_segformer', model_config=config, encoders=settings,
+            model_name=DEFAULT_MODEL, model_config=config, encoders=settings,
             label_space=label_space, short_side_px=short_side_px))
 
     def with_decoding(self, decoding: Decoding) -> EncodingOnly:

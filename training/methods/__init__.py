@@ -7,6 +7,7 @@ from __future__ import annotations
 from training.methods.anyseg import AnySeg
 from training.methods.base import Method, StudentNetwork, Terms, run_network
 from training.methods.feedback import FeedbackLoop
+from training.methods.fit import check_ability
 from training.methods.robustseg import RobustSeg
 from training.methods.supervised import Supervised
 
@@ -17,4 +18,4 @@ METHODS: dict[str, type[Method]] = {
 }
 
 __all__ = ['METHODS', 'FeedbackLoop', 'Method', 'RobustSeg', 'StudentNetwork', 'Terms',
-           'run_network']
+           'check_ability', 'run_network']

@@ -11,11 +11,11 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from anymodal_seg_ros.models.features import FeatureMaps
-from anymodal_seg_ros.models.m_segformer import MSegFormer
+from anymodal_seg_ros.models.network import Network
 from training import limits
 from training.batch import Batch
 from training.losses import FeatureProjection, cross_modal_kd, logit_kd, unimodal_kd
-from training.methods.base import Method, Terms, encoder_dims, upsampled
+from training.methods.base import FeatureMethod, Terms, upsampled
 
 CORRESPONDENCES = ('divergence', 'paper', 'mse', 'reference_code')
 
@@ -45,22 +45,20 @@ class AnySegOptions:
         limits.one_of('method.options.correspondences', self.correspondences, CORRESPONDENCES)
 
 
-class AnySeg(Method):
+class AnySeg(FeatureMethod):
     """L_sup + 50 L_mad + 5 L_umd + 10 L_cmd (AnySeg, arXiv 2411.17141, equations 1 to 6).
 
     A teacher of another size is met through 1x1 projections of the student's features.
     """
 
     OPTIONS: ClassVar[type[Any]] = AnySegOptions
-    NEEDS_TEACHER = True
 
     def __init__(
-        self, criterion: nn.Module, student: MSegFormer, teacher: MSegFormer | None = None,
+        self, criterion: nn.Module, student: Network, teacher: Network | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(criterion, student, teacher, options)
-        assert teacher is not None
-        self.projection = FeatureProjection(encoder_dims(student), encoder_dims(teacher))
+        self.projection = FeatureProjection(self.student_dims, self.teacher_dims)
         settings: AnySegOptions = self.options
         self.weights = {'ce': 1.0, 'mad': settings.mad, 'umd': settings.umd, 'cmd': settings.cmd}
 

@@ -13,9 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from anymodal_seg_ros.models import FEATURES
+from anymodal_seg_ros.models.abilities import FeatureNetwork
 from anymodal_seg_ros.models.features import FeatureMaps
-from anymodal_seg_ros.models.m_segformer import MSegFormer
-from anymodal_seg_ros.models.mit_sizes import BACKBONES
+from anymodal_seg_ros.models.network import Network
 from training.batch import Batch
 from training.limits import read_section
 from training.methods.feedback_options import FeedbackOptions
@@ -31,24 +32,35 @@ class NoOptions:
 
 class StudentNetwork(nn.Module):
     """A network whose forward gives logits and features as plain tensors, which is what the
-    wrappers for several processes and for mixed precision can carry."""
+    wrappers for several processes and for mixed precision can carry.
 
-    def __init__(self, model: MSegFormer) -> None:
+    Args:
+        model: the network.
+        with_features: whether features are asked for; then it must be a ``FeatureNetwork``.
+    """
+
+    def __init__(self, model: Network, *, with_features: bool) -> None:
         super().__init__()
         self.model = model
+        self._with_features = with_features
 
     def forward(
         self, images: Mapping[str, Tensor], present_BM: Tensor
     ) -> tuple[Tensor, list[Tensor], Tensor, Tensor]:
-        """Logits [B, K, H/4, W/4]; the maps, samples and modalities of ``FeatureMaps``."""
-        logits_BKhw, features = self.model.forward_with_features(images, present_BM)
+        """Logits [B, K, h, w]; the maps, samples and modalities of ``FeatureMaps``, empty where
+        nobody asks for them."""
+        if not self._with_features:
+            none_P = torch.empty(0, dtype=torch.int64)
+            return self.model.logits(images, present_BM), [], none_P, none_P
+        assert isinstance(self.model, FeatureNetwork)
+        logits_BKhw, features = self.model.logits_and_features(images, present_BM)
         return logits_BKhw, list(features.maps), features.sample_P, features.modality_P
 
 
 def run_network(
     network: nn.Module, images: Mapping[str, Tensor], present_BM: Tensor
 ) -> tuple[Tensor, FeatureMaps]:
-    """Logits at stride 4 and features of a (wrapped) ``StudentNetwork``."""
+    """Logits [B, K, h, w] and features of a (wrapped) ``StudentNetwork``."""
     logits_BKhw, maps, sample_P, modality_P = network(images, present_BM)
     return logits_BKhw, FeatureMaps(
         maps=tuple(maps), sample_P=sample_P.cpu(), modality_P=modality_P.cpu(),
@@ -61,15 +73,11 @@ def upsampled(logits_BKhw: Tensor, labels_BHW: Tensor) -> Tensor:
                          align_corners=False)
 
 
-def encoder_dims(model: MSegFormer) -> tuple[int, ...]:
-    """Channels of the four maps."""
-    return tuple(BACKBONES[model.config.backbone].dims)
-
-
 class Method(nn.Module):
     """Turns a batch and the student's answer into named loss terms.
 
-    A subclass sets ``OPTIONS`` (a frozen settings class), ``NEEDS_TEACHER`` and ``weights``.
+    A subclass sets ``OPTIONS`` (a frozen settings class), ``NEEDS``, ``NEEDS_TEACHER`` and
+    ``weights``.
 
     Args:
         criterion: the supervised loss, (logits [B, K, H, W], labels [B, H, W]) to a scalar.
@@ -82,11 +90,13 @@ class Method(nn.Module):
     """
 
     OPTIONS: ClassVar[type[Any]] = NoOptions
+    NEEDS: ClassVar[tuple[str, ...]] = ()
+    """Abilities that student and teacher must have; ``check_ability`` says so before a run."""
     NEEDS_TEACHER: ClassVar[bool] = False
     weights: Mapping[str, float]
 
     def __init__(
-        self, criterion: nn.Module, student: MSegFormer, teacher: MSegFormer | None = None,
+        self, criterion: nn.Module, student: Network, teacher: Network | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
@@ -100,7 +110,8 @@ class Method(nn.Module):
             teacher.eval().requires_grad_(False)
 
     def forward(self, logits_BKhw: Tensor, features: FeatureMaps, batch: Batch) -> Terms:
-        """The student's loss terms; only those with a weight other than 0."""
+        """The student's loss terms; only those with a weight other than 0. Features are there
+        where ``NEEDS`` has them."""
         raise NotImplementedError
 
     def own_parameters(self) -> list[nn.Parameter]:
@@ -127,9 +138,26 @@ class Method(nn.Module):
         """Inverse of ``training_state``."""
         self.load_state_dict({**self.state_dict(), **state})
 
+
+class FeatureMethod(Method):
+    """A method that compares the student's maps with those of a teacher."""
+
+    NEEDS = (FEATURES,)
+    NEEDS_TEACHER = True
+    teacher: FeatureNetwork
+
+    def __init__(
+        self, criterion: nn.Module, student: Network, teacher: Network | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        assert isinstance(student, FeatureNetwork)
+        assert isinstance(teacher, FeatureNetwork)
+        super().__init__(criterion, student, teacher, options)
+        self.student_dims = student.feature_dims
+        self.teacher_dims = teacher.feature_dims
+
     @torch.no_grad()
     def ask_teacher(self, batch: Batch) -> tuple[Tensor, FeatureMaps]:
-        """Logits at stride 4 and features of the teacher, which sees every sensor."""
-        assert self.teacher is not None
+        """Logits [B, K, h, w] and features of the teacher, which sees every sensor."""
         with self.autocast():
-            return self.teacher.forward_with_features(batch.teacher_images, batch.available)
+            return self.teacher.logits_and_features(batch.teacher_images, batch.available)

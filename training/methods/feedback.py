@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from anymodal_seg_ros.labels import UNLABELLED
+from anymodal_seg_ros.models.abilities import FeatureNetwork
 from anymodal_seg_ros.models.features import FeatureMaps
-from anymodal_seg_ros.models.m_segformer import MSegFormer
+from anymodal_seg_ros.models.network import Network
 from training.batch import Batch
 from training.losses import class_prototypes, ifv_kd
 from training.methods.base import Terms, run_network, upsampled
@@ -42,10 +43,10 @@ class FeedbackLoop(nn.Module):
         return (bool((batch.available & weak_M).any())
                 and bool((batch.labels != UNLABELLED).any()))
 
-    def forward(self, student: MSegFormer, batch: Batch) -> Terms:
+    def forward(self, student: Network, batch: Batch) -> Terms:
         """The teacher's loss terms on a batch; only weak modalities' own weights get gradient."""
         teacher = self._method.teacher
-        assert teacher is not None
+        assert isinstance(student, FeatureNetwork)
         weak = self._method.selection.weak()
         self._thaw(teacher, weak)
         features = self._ask_student(student, batch)
@@ -66,7 +67,7 @@ class FeedbackLoop(nn.Module):
         return terms
 
     @torch.no_grad()
-    def _ask_student(self, student: MSegFormer, batch: Batch) -> FeatureMaps:
+    def _ask_student(self, student: FeatureNetwork, batch: Batch) -> FeatureMaps:
         was_training = student.training
         student.eval()
         with self._method.autocast():
@@ -74,10 +75,11 @@ class FeedbackLoop(nn.Module):
         student.train(was_training)
         return features
 
-    def _thaw(self, teacher: MSegFormer, weak: tuple[str, ...]) -> None:
+    def _thaw(self, teacher: FeatureNetwork, weak: tuple[str, ...]) -> None:
         teacher.eval().requires_grad_(False)
         if self.options.trainable == 'soft_freeze':
-            teacher.encoder.requires_grad_(True)
+            for parameter in teacher.encoder_parameters():
+                parameter.requires_grad_(True)
         for name in teacher.config.modalities:
             for parameter in teacher.parameters_of(name):
                 parameter.requires_grad_(name in weak)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.models.features import FeatureMaps
-from anymodal_seg_ros.models.m_segformer import MSegFormer
+from anymodal_seg_ros.models.network import Network
 from training import limits
 from training.batch import Batch
 from training.losses import (
@@ -28,7 +28,7 @@ from training.losses import (
     prototype_kd,
     pseudo_labels,
 )
-from training.methods.base import Method, Terms, encoder_dims, upsampled
+from training.methods.base import FeatureMethod, Terms, upsampled
 from training.methods.feedback_options import FeedbackOptions
 from training.methods.learning_teacher import learning_teacher
 from training.methods.primary import PrimaryOptions, PrimarySelection
@@ -100,7 +100,7 @@ class RobustSegOptions:
                                    self.feedback)
 
 
-class RobustSeg(Method):
+class RobustSeg(FeatureMethod):
     """L_CE + 50 L_KL + 100 L_cp + 12 L_ifv (RobustSeg, CVPR 2026).
 
     With weights set to 0 it is each rung of the paper's ablation: ``kl`` alone is the basic
@@ -109,18 +109,16 @@ class RobustSeg(Method):
     """
 
     OPTIONS: ClassVar[type[Any]] = RobustSegOptions
-    NEEDS_TEACHER = True
 
     def __init__(
-        self, criterion: nn.Module, student: MSegFormer, teacher: MSegFormer | None = None,
+        self, criterion: nn.Module, student: Network, teacher: Network | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(criterion, student, teacher, options)
         settings: RobustSegOptions = self.options
-        assert self.teacher is not None and teacher is not None
         if (feedback := settings.feedback_options()) is not None:
-            self.teacher = learning_teacher(teacher, feedback).eval().requires_grad_(False)
-        self.projection = FeatureProjection(encoder_dims(student), encoder_dims(teacher))
+            self.teacher = learning_teacher(self.teacher, feedback).eval().requires_grad_(False)
+        self.projection = FeatureProjection(self.student_dims, self.teacher_dims)
         self.selection = PrimarySelection(
             limits.read_section(PrimaryOptions, 'primary', settings.primary),
             self.modalities)
@@ -130,7 +128,7 @@ class RobustSeg(Method):
                               'or shorten primary.names')
         self.bank: PrototypeBank | None = None
         if settings.prototypes == 'ema':
-            self.bank = PrototypeBank(encoder_dims(teacher), len(self.modalities),
+            self.bank = PrototypeBank(self.teacher_dims, len(self.modalities),
                                       self.num_classes)
         self.weights = {'ce': 1.0, 'kl': settings.kl, 'cp': settings.cp, 'ifv': settings.ifv}
         self._primary_only = bool(settings.ifv) and settings.ifv_modalities == 'primary'
@@ -143,7 +141,6 @@ class RobustSeg(Method):
         return options.feedback_options()
 
     def forward(self, logits_BKhw: Tensor, features: FeatureMaps, batch: Batch) -> Terms:
-        assert self.teacher is not None
         teacher_BKhw, teacher = self.ask_teacher(batch)
         logits_BKHW = upsampled(logits_BKhw, batch.labels)
         terms = {'ce': self.criterion(logits_BKHW, batch.labels)}
@@ -195,7 +192,6 @@ class RobustSeg(Method):
         is_asked = self._primary_only or self.feedback_options() is not None
         if not is_asked or not self.selection.goes_by_scores:
             return None
-        assert self.teacher is not None
         with self.autocast():
             fused = self.teacher.fuse(teacher)
         return self.selection.update(teacher, fused)

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the robustness benchmarks: each sensor of a frame is encoded once as it is, and once for
-each way in which it is degraded."""
+"""Runs the robustness benchmarks: a separable network encodes each sensor of a frame once as it
+is, and once for each way in which it is degraded."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.inference.precision import exact_float32
 from anymodal_seg_ros.labels import LabelSpace
 from anymodal_seg_ros.models import DROP, ZERO, modality_subsets
-from anymodal_seg_ros.models.features import FeatureMaps, select_modalities
 from training.datasets import Frame, FrameSource, first_size
 from training.reading import Workers, read_batches
 from training.robustness.degradation import Float32, failed, generator, noisy, without_elements
@@ -33,7 +32,7 @@ from training.robustness.protocol import (
 )
 from training.robustness.result import RobustnessScores
 from training.scoring import SubsetScores
-from training.subset_network import Subset, SubsetNetwork
+from training.subset_network import Encoded, Subset, SubsetNetwork
 
 Run = TypeVar('Run')
 Image = TypeVar('Image')
@@ -86,7 +85,7 @@ class _Batch:
 
     frames: Sequence[Frame]
     truths: Sequence[Tensor]
-    features: FeatureMaps
+    encoded: Encoded
 
 
 class _Sum:
@@ -133,13 +132,13 @@ class _Sum:
         subsets = [subset for subset in self._subsets if set(subset) <= set(present)]
         if not subsets:
             return
-        features = self._network.encode(
+        encoded = self._network.encode(
             {name: [frame.images[name] for frame in frames] for name in present})
-        batch = _Batch(frames=frames, features=features,
+        batch = _Batch(frames=frames, encoded=encoded,
                        truths=[self._network.truth_of(frame) for frame in frames])
         for missing, scores in self._emm.items():
             logits = self._network.logits_of_subsets(
-                features, subsets, missing, first_size(frames[0]))
+                encoded, subsets, missing, first_size(frames[0]))
             for subset, logits_BKhw in logits.items():
                 self._count([(scores, subset)], batch, logits_BKhw)
         if self._sensors in subsets:
@@ -152,7 +151,7 @@ class _Sum:
             return
         # Without a struck sensor all rates are the same run.
         self._count([(scores, self._sensors) for scores in self._rmm.values()], batch,
-                    self._network.logits(batch.features))
+                    self._network.logits(batch.encoded))
         normalized = self._normalized(batch)
 
         def degraded(run: tuple[float, Subset], modality: str, sample: int) -> Float32:
@@ -165,7 +164,7 @@ class _Sum:
                 for struck in modality_subsets(self._sensors) if struck != self._sensors}
         for (rate, struck), x in self._degraded(runs, batch, degraded):
             whole = tuple(name for name in self._sensors if name not in struck)
-            logits_BKhw = self._logits_with(batch, self._network.encode_normalized(x), struck)
+            logits_BKhw = self._logits_with(batch, self._network.encode_normalized(x))
             self._count([(self._rmm[rate], whole)], batch, logits_BKhw)
 
     def _add_nm(self, batch: _Batch) -> None:
@@ -192,8 +191,7 @@ class _Sum:
         runs = {(failure, severity): (DELIVER_FAILURES[failure][0],)
                 for failure, table in self._failures.items() for severity in table}
         for (failure, severity), images in self._degraded(runs, batch, degraded):
-            logits_BKhw = self._logits_with(
-                batch, self._network.encode(images), tuple(images))
+            logits_BKhw = self._logits_with(batch, self._network.encode(images))
             self._count([(self._failures[failure][severity], self._sensors)], batch, logits_BKhw)
 
     def _normalized(self, batch: _Batch) -> dict[tuple[str, int], Float32]:
@@ -215,11 +213,9 @@ class _Sum:
         for run, struck in runs.items():
             yield run, {name: [next(images) for _ in samples] for name in struck}
 
-    def _logits_with(self, batch: _Batch, degraded: FeatureMaps, struck: Subset) -> Tensor:
-        """Logits where the struck sensors' maps take the place of the clean ones."""
-        clean = [self._network.modalities.index(name) for name in self._sensors
-                 if name not in struck]
-        return self._network.logits(select_modalities(batch.features, clean, degraded))
+    def _logits_with(self, batch: _Batch, degraded: Encoded) -> Tensor:
+        """Logits where the degraded sensors take the place of the clean ones."""
+        return self._network.logits(self._network.replaced(batch.encoded, degraded))
 
     def _count(self, tables: Sequence[tuple[SubsetScores, Subset]], batch: _Batch,
                logits_BKhw: Tensor) -> None:

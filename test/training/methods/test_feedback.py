@@ -57,7 +57,7 @@ def test_the_teacher_learns_from_labels_and_as_much_from_the_student(make_networ
     for feedback, ifv in (({'lr': 1e-3}, 1.0), ({'ifv': 0.25}, 0.25)):
         method = METHODS['robustseg'](build_loss('ce'), make_network(1), make_network(2), {
             'primary': FIXED, 'feedback': feedback})
-        loop = FeedbackLoop(StudentNetwork(method.teacher), method,
+        loop = FeedbackLoop(StudentNetwork(method.teacher, with_features=True), method,
                             method.options.feedback_options())
         assert loop.weights == {'teacher_ce': 1.0, 'teacher_ifv': ifv}
 

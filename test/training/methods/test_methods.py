@@ -23,7 +23,8 @@ def make_method(name, student, teacher, options=None):
 
 
 def terms_of(method, student, batch):
-    logits, features = run_network(StudentNetwork(student), batch.images, batch.present)
+    network = StudentNetwork(student, with_features=True)
+    logits, features = run_network(network, batch.images, batch.present)
     return method(logits, features, batch)
 
 
