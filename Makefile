@@ -16,7 +16,7 @@ ifdef AMENT_PREFIX_PATH
 unexport AMENT_PREFIX_PATH PYTHONPATH LD_LIBRARY_PATH ROS_DISTRO RMW_IMPLEMENTATION
 endif
 
-.PHONY: help setup demo test lint benchmark soak train ladder clean
+.PHONY: help setup demo test quick lint benchmark soak train ladder clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -46,6 +46,9 @@ lint: $(READY)  ## ruff and mypy
 
 test: lint  ## lint, type-check and run every test
 	@$(BIN)/python -m pytest
+
+quick: $(READY)  ## some tests of every part: two minutes on two cores
+	@$(BIN)/python -m pytest -m 'not slow'
 
 # The others take their time and judge instead of measuring.
 SPEEDS := $(filter-out $(patsubst %,benchmarks/%.py,endings fuzz soak),$(wildcard benchmarks/*.py))

@@ -7,6 +7,8 @@ import collections
 import fuzz
 import pytest
 
+pytestmark = pytest.mark.slow
+
 CASES_OF_EACH = 25
 
 

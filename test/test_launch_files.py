@@ -16,6 +16,8 @@ import yaml
 
 from anymodal_seg_ros.errors import ConfigError
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[1]
 NAMES = ('seg', 'sim', 'replay')
 ENDINGS = 'anymodal_seg_ros.ros.launch_endings'

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(__file__).resolve().parent
 SUBSETS = str(HERE / 'training' / 'test_subset_network.py')
 PARITY = str(HERE / 'training' / 'extraction' / 'test_parity.py')

@@ -9,6 +9,8 @@ from anymodal_seg_ros.inference import build_segmenter
 from anymodal_seg_ros.sim.recording import write_bag
 from anymodal_seg_ros.sim.simulator import SimConfig
 
+pytestmark = pytest.mark.slow
+
 SENSORS = ('depth', 'event', 'lidar', 'rgb')
 START_NS = 1_700_000_000_000_000_000
 

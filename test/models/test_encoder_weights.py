@@ -14,6 +14,8 @@ from anymodal_seg_ros.models.mit import MixTransformer
 from anymodal_seg_ros.models.mit_sizes import BACKBONES
 from anymodal_seg_ros.models.weights import load_encoder_weights
 
+pytestmark = pytest.mark.slow
+
 os.environ.setdefault('HF_HUB_OFFLINE', '1')
 
 

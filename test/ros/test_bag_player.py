@@ -15,6 +15,8 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from anymodal_seg_ros import bags
 from anymodal_seg_ros.geometry import CameraModel
 
+pytestmark = pytest.mark.slow
+
 START_NS = 5_000_000_000
 PERIOD_NS = 50_000_000
 NUM_FRAMES = 20

@@ -14,6 +14,8 @@ from anymodal_seg_ros.bags import bag_info, read_bag
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.ros.bag_recorder_node import BagRecorder
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
 def test_messages_are_recorded_until_sigint(start_node, probe, tmp_path, storage):

@@ -14,6 +14,8 @@ from anymodal_seg_ros import bags
 from anymodal_seg_ros.geometry import CameraModel
 from anymodal_seg_ros.samples import EVENT_DTYPE
 
+pytestmark = pytest.mark.slow
+
 S = 1_000_000_000
 START_NS = 50 * S
 TOPICS = {'rgb': ('camera/image', Image), 'depth': ('depth/image', Image),

@@ -16,6 +16,8 @@ from ros_streams.fault_run import FaultRun, node_parameters
 from ros_streams.scene import Scene, camera_info, header
 from sensor_msgs.msg import CameraInfo, CompressedImage, PointField
 
+pytestmark = pytest.mark.slow
+
 SCENE = Scene()
 
 

@@ -15,6 +15,8 @@ from anymodal_seg_ros.sim.recording import write_bag
 from anymodal_seg_ros.sim.simulator import SimConfig
 from training.recording import score_recording
 
+pytestmark = pytest.mark.slow
+
 SIZE_PX = 96
 START_NS = 1_700_000_000_000_000_000
 

@@ -21,6 +21,8 @@ from anymodal_seg_ros.ros.conversions import LABEL_INFO_TYPE, stamp_to_ns
 from anymodal_seg_ros.ros.params import parameter_specs, settings_from_values
 from anymodal_seg_ros.ros.qos import LATCHED
 
+pytestmark = pytest.mark.slow
+
 START_S = 60.0
 
 

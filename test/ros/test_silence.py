@@ -4,6 +4,7 @@
 
 import time
 
+import pytest
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.qos import qos_profile_sensor_data
@@ -13,6 +14,8 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from anymodal_seg_ros.ros import advice
 from anymodal_seg_ros.ros.inputs import Input, InputQos
 from anymodal_seg_ros.samples import HealthReport, HealthState
+
+pytestmark = pytest.mark.slow
 
 WHY = {
     'rgb': '/camera/image: /{me} publishes it, but its QoS does not fit: Best effort publisher '

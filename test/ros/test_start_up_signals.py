@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 # From the first heavy import to the first spin, in this order.
 MILESTONES = ('| cv2', '| torch._C', '| torch.nn', '| rclpy.node', 'warmed up')

@@ -12,6 +12,8 @@ from anymodal_seg_ros.resources import resource_path
 from anymodal_seg_ros.ros.advice import MIN_OVERWRITTEN, Advisor
 from anymodal_seg_ros.ros.inputs import Input, InputQos
 
+pytestmark = pytest.mark.slow
+
 # 768 KiB each, more than the built-in shared-memory segment of Fast DDS holds.
 CAMERA = '''
 import array, sys

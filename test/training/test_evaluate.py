@@ -21,6 +21,8 @@ from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.models import build_model
 from training.evaluate import main
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -18,6 +18,8 @@ from anymodal_seg_ros.models import build_model
 from training.checkpoint import KEYS, save_checkpoint
 from training.export import export, main
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 SPACE = load_label_space('deliver')
 CONFIG = {'backbone': 'b0', 'head_dim': 32, 'num_classes': SPACE.num_classes}

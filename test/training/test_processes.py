@@ -19,6 +19,8 @@ from anymodal_seg_ros.bundle import WEIGHTS_FILE
 from anymodal_seg_ros.resources import resource_path
 from training.checkpoint import read_checkpoint
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 RECIPE = resource_path('config') / 'training' / 'debug.yaml'
 OPTIONS = ['val_epochs=0', 'deterministic=true', 'epochs=6', 'checkpoint_steps=1',

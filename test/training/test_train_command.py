@@ -29,6 +29,8 @@ from training.data import encoder_settings
 from training.datasets import DeliverDataset
 from training.trainer import Trainer
 
+pytestmark = pytest.mark.slow
+
 DEBUG = resource_path('config') / 'training' / 'debug.yaml'
 
 
