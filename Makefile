@@ -8,7 +8,8 @@
 VENV   ?= .venv
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.10 python3,$(shell command -v $(name) 2>/dev/null)))
 BIN    := $(VENV)/bin
-READY  := $(VENV)/.ready
+# An environment counts as checked only where all of it was installed so.
+READY  := $(VENV)/$(if $(HASHES),.hashed,.ready)
 INSTALL := $(BIN)/python -m pip install -q --disable-pip-version-check
 
 # A ROS 2 distribution that was sourced in this shell must not mix with the one from PyPI.
@@ -22,20 +23,21 @@ endif
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
 
-setup: $(READY)  ## make the virtual environment (VENV=.venv, PYTHON=python3.x; HASHES=1 checks files by sha256)
+setup: $(READY)  ## make the virtual environment (VENV=.venv, PYTHON=python3.x; HASHES=1 makes it anew, with files checked by sha256)
 
 $(READY): setup.py constraints.txt constraints.hashes.txt scripts/system_libraries.sh
 	@test -n "$(PYTHON)" || { echo 'error: no Python found; install Python 3.10, 3.11 or 3.12' >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' || \
 	  { echo "error: $(PYTHON) is $$($(PYTHON) -V); use Python 3.10 to 3.12: make PYTHON=python3.11" >&2; exit 1; }
 	@./scripts/system_libraries.sh
-	@$(PYTHON) -m venv $(VENV) || \
+	@rm -f $(VENV)/.hashed
+	@$(PYTHON) -m venv $(if $(HASHES),--clear) $(VENV) || \
 	  { echo 'error: cannot make a virtual environment; install the package python3-venv' >&2; exit 1; }
 	@echo 'setting up $(VENV): torch, then ROS 2, Open3D and the rest (some minutes, once)'
 	@$(if $(HASHES),$(INSTALL) --require-hashes --no-deps -r constraints.hashes.txt)
 	@$(INSTALL) -c constraints.txt torch
 	@$(INSTALL) $(if $(HASHES),--no-deps --no-build-isolation,-c constraints.txt) -e '.[torch,ros,sim,train,test]'
-	@touch $@
+	@touch $(VENV)/.ready $@
 
 demo: $(READY)  ## the main job: four sensors in, label images out, while sensors fail
 	@$(BIN)/python -m anymodal_seg_ros.demo --out out/demo

@@ -13,6 +13,7 @@ import errno
 import fcntl
 import os
 import shutil
+import stat
 from collections.abc import Generator
 from contextlib import contextmanager
 from itertools import count
@@ -20,12 +21,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from anymodal_seg_ros.errors import WriteError
-from anymodal_seg_ros.existence import exists, is_dir, is_file
+from anymodal_seg_ros.existence import exists, is_file
 
 SUFFIX = '.unfinished'
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 """Errors that no reading gives."""
 _REPLACED = '.replaced'
+NOTHING = 0
 
 
 def unfinished_path(path: Path) -> Path:
@@ -67,7 +69,7 @@ def whole_file(path: str | Path) -> Generator[BinaryIO, None, None]:
     """
     with write_errors(Path(path)):
         path = Path(path).resolve()
-        if exists(path) and not is_file(path):
+        if _kind(path) not in (NOTHING, stat.S_IFREG):
             with path.open('wb') as file:
                 yield file
             return
@@ -101,7 +103,7 @@ def whole_folder(path: str | Path, *, replace: bool = False,
     """
     path = Path(path).resolve()
     with write_errors(path):
-        if exists(path) and not is_dir(path):
+        if _kind(path) not in (NOTHING, stat.S_IFDIR):
             raise WriteError(f'cannot write {path}: it is no folder')
         if not replace and _is_taken(path):
             raise WriteError(f'{path} exists already; name a new folder, or remove it')
@@ -112,7 +114,7 @@ def whole_folder(path: str | Path, *, replace: bool = False,
     with _owned(path, work):
         replaced = work / _REPLACED
         with write_errors(path):
-            if exists(replaced) and not exists(path):
+            if _kind(replaced) and not _kind(path):
                 replaced.rename(path)
             _empty(work)
         try:
@@ -137,17 +139,29 @@ def put_aside(path: Path) -> Path | None:
     """
     path = path.resolve()
     work = unfinished_path(path)
-    if not exists(work / path.name):
-        return None
+    with write_errors(work):
+        if not _kind(work / path.name):
+            return None
     with _owned(path, work), write_errors(work):
         free = next(place for n in count(1)
-                    if not exists(place := path.with_name(f'{path.name}.cut-{n}')))
+                    if not _kind(place := path.with_name(f'{path.name}.cut-{n}')))
         (work / path.name).rename(free)
     return free
 
 
+def _kind(path: Path) -> int:
+    """``stat.S_IFDIR`` and so on, links followed; NOTHING where nothing is.
+
+    A disk that does not answer is an OSError: a folder on it may not be taken for absent.
+    """
+    try:
+        return stat.S_IFMT(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return NOTHING
+
+
 def _is_taken(path: Path) -> bool:
-    return exists(path) and any(path.iterdir())
+    return _kind(path) != NOTHING and any(path.iterdir())
 
 
 @contextmanager
@@ -192,7 +206,7 @@ def _move(fresh: Path, path: Path, replaced: Path) -> None:
 
 def _empty(folder: Path) -> None:
     for entry in folder.iterdir():
-        if is_dir(entry) and not entry.is_symlink():
+        if stat.S_ISDIR(entry.lstat().st_mode):
             shutil.rmtree(entry)
         else:
             entry.unlink()

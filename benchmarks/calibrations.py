@@ -8,17 +8,18 @@ and becomes a network input of 512 px on the short side. Each row is measured in
 
 from __future__ import annotations
 
+import sys
+
+if __name__ == '__main__':
+    from anymodal_seg_ros.stopping import COMMAND_STOPPED, run_main
+    sys.exit(run_main('calibrations', COMMAND_STOPPED))
+
 import argparse
 import multiprocessing
-import os
 import resource
-import sys
 import time
 from collections.abc import Callable
 from itertools import product
-
-# As in every command, and before numpy is imported.
-os.environ.setdefault('OPENBLAS_NUM_THREADS', '1')
 
 import numpy as np
 import numpy.typing as npt
@@ -108,7 +109,3 @@ def sensor_data(name: str, size: tuple[int, int]) -> npt.NDArray[np.generic]:
     events['t_ns'] = np.sort(rng.integers(0, 50_000_000, NUM_EVENTS))
     events['polarity'] = rng.random(NUM_EVENTS) < 0.5
     return events
-
-
-if __name__ == '__main__':
-    sys.exit(main())

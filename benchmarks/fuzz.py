@@ -11,6 +11,14 @@ than 500 MB, for an input of less than 1 MB. Its number makes the same input aga
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+if __name__ == '__main__':
+    from anymodal_seg_ros.stopping import COMMAND_STOPPED, run_main
+    sys.exit(run_main('fuzz', COMMAND_STOPPED))
+
 import argparse
 import contextlib
 import faulthandler
@@ -19,17 +27,11 @@ import json
 import logging
 import os
 import resource
-import sys
 import tempfile
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import TextIO
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-# As in every command, and before numpy is imported.
-os.environ.setdefault('OPENBLAS_NUM_THREADS', '1')
 
 import cv2
 import numpy as np
@@ -254,7 +256,3 @@ def _run(fuzzer: Fuzzer, options: argparse.Namespace, shown: TextIO) -> int:
         report.save(options.state)
     sys.stdout.write(report.table() + '\n')
     return 1 if report.findings else 0
-
-
-if __name__ == '__main__':
-    sys.exit(main())

@@ -44,7 +44,8 @@ def test_the_end_looks_for_no_garbage(tmp_path, ending, code):
 def test_numpy_gets_one_thread_unless_told_otherwise(tmp_path, given, expected):
     """Known before the command's own imports, of which NumPy is one."""
     (tmp_path / 'command.py').write_text(
-        "import os\nfound = os.environ['OPENBLAS_NUM_THREADS']\n"
+        "import os, sys\nassert 'numpy' not in sys.modules\n"
+        "found = os.environ['OPENBLAS_NUM_THREADS']\n"
         'def main():\n    print(found)\n    return 0\n')
     code = "from anymodal_seg_ros.stopping import run_main; run_main('command', 130)"
     environment = {name: value for name, value in os.environ.items()

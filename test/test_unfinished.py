@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """An output is whole, or bears a name that says unfinished: after errors, kills and full disks."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -125,6 +126,25 @@ def test_after_an_error_the_old_folder_is_there(tmp_path, keep):
     assert names_in(tmp_path) == (['out', 'out.unfinished'] if keep else ['out'])
     if keep:
         assert names_in(tmp_path / 'out.unfinished' / 'out') == ['a']
+
+
+@pytest.mark.parametrize('code', [errno.EIO, errno.ESTALE])
+def test_a_folder_that_the_disk_does_not_show_is_not_taken_for_absent(tmp_path, monkeypatch, code):
+    path, stat = tmp_path / 'out', Path.stat
+    path.mkdir()
+
+    def failing(asked, **options):
+        if asked == path:
+            raise OSError(code, os.strerror(code))
+        return stat(asked, **options)
+
+    with (pytest.raises(WriteError, match=f'^cannot write {path}: {os.strerror(code)}$'),
+          whole_folder(path, replace=True) as folder):
+        folder.mkdir()
+        (folder / 'new').write_bytes(b'')
+        monkeypatch.setattr(Path, 'stat', failing)
+    monkeypatch.undo()
+    assert names_in(tmp_path) == ['out'] and not names_in(path)
 
 
 def test_a_full_disk_in_a_folder_costs_one_line(tmp_path, full_disk):

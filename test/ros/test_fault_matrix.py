@@ -3,6 +3,7 @@
 """Each sensor x each fault x recovery, over real topics: states, times, labels."""
 
 import re
+import warnings
 from itertools import pairwise
 
 import pytest
@@ -57,6 +58,8 @@ def test_every_fault_on_every_sensor(start_node, ros_domain, tiny_bundle):
             run.run_for(SETTLE_S)
             again = problems_of(run.inject(outcome.modality, outcome.fault))
             assert not again, '\n'.join([*problems, 'and again:', *again])
+        if problems:
+            warnings.warn('fine at the second try only: ' + '; '.join(problems), stacklevel=1)
     finally:
         run.close()
     node.stop()

@@ -47,7 +47,7 @@ def test_the_profile_asks_for_what_it_says():
     names = {'d': 'http://www.eprosima.com'}
     root = ET.parse(resource_path('config') / 'fastdds_shm.xml').getroot()
     shm = root.find('.//d:transport_descriptor[d:type="SHM"]', names)
-    assert int(shm.find('d:segment_size', names).text) == 64 * 2**20
+    assert int(shm.find('d:segment_size', names).text) == shared_memory.SEGMENT_BYTES
     assert int(shm.find('d:maxMessageSize', names).text) == 16 * 2**20
     participant = root.find('.//d:participant', names)
     assert participant.get('is_default_profile') == 'true'
@@ -110,4 +110,3 @@ def test_a_process_that_talks_by_fast_dds_has_its_shared_memory_mapped(probe):
     """So that what the two tests above look for is what there is."""
     assert not shared_memory.shared_memory_problem()
     assert '/dev/shm/fastdds_' in shared_memory.MAPPED_FILES.read_text()
-    assert shared_memory.SEGMENT_BYTES == 64 * 2**20, 'as in the profile, see above'
