@@ -55,6 +55,19 @@ def run_main(module: str, stopped_code: int) -> int:
         gc.freeze()
 
 
+@contextmanager
+def ends_at_once(stopped_code: int) -> Generator[None, None, None]:
+    """For imports that a command puts off until its arguments are known to be right: as in
+    ``run_main``, a signal within ends the process at once."""
+    before = {number: signal.signal(number, lambda *_: os._exit(stopped_code))
+              for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 class _Handler:
     """One signal handler for the whole run: to change ``act`` takes no time without a handler."""
 

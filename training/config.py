@@ -14,7 +14,7 @@ from anymodal_seg_ros.models import DEFAULT_MODEL, MODELS
 from training import limits
 from training.datasets import DATASETS, UNREADABLE_POLICIES
 from training.losses import LOSSES
-from training.methods import METHODS, check_ability
+from training.methods import METHODS
 from training.recipe import read_recipe
 
 DROPOUT_MODES = ('none', 'by_size', 'uniform')
@@ -106,11 +106,11 @@ class MethodConfig:
         limits.text('method.init', self.init)
         limits.table('method.options', self.options)
         method = METHODS[self.name]
-        limits.read_section(method.OPTIONS, 'method.options', dict(self.options))
-        if method.NEEDS_TEACHER and not self.teacher:
+        limits.read_section(method.options, 'method.options', dict(self.options))
+        if method.needs_teacher and not self.teacher:
             raise ConfigError(f'method {self.name} needs method.teacher, the bundle of a network '
                               'trained with all sensors (method supervised makes one)')
-        if self.teacher and not method.NEEDS_TEACHER:
+        if self.teacher and not method.needs_teacher:
             raise ConfigError(f'method {self.name} has no teacher, but method.teacher is '
                               f'{self.teacher!r}')
         if self.init == TEACHER and not self.teacher:
@@ -258,7 +258,7 @@ class TrainConfig:
         limits.one_of('model', self.model, tuple(MODELS))
         limits.table('model_config', self.model_config)
         self._check_model_config()
-        check_ability(self.method.name, METHODS[self.method.name], self.model)
+        METHODS[self.method.name].check_network(self.method.name, self.model)
         limits.one_of('loss', self.loss, tuple(LOSSES))
         limits.one_of('class_weights', self.class_weights, CLASS_WEIGHTS)
         limits.one_of('precision', self.precision, PRECISIONS)

@@ -35,7 +35,8 @@ from training.config import TrainConfig
 from training.data import RunData, open_data
 from training.datasets import FrameCache, FrameSource, first_size, with_policy
 from training.devices import make_deterministic, make_fabric
-from training.losses import build_loss, class_weights
+from training.losses import build_loss
+from training.losses.class_weights import class_weights
 from training.memory import check_cache
 from training.methods import METHODS
 from training.report import write_report, write_samples
@@ -83,7 +84,7 @@ def train(
     frames = FrameCache(data.train, size_hw, keep=config.data.cache)
     if config.data.cache:
         check_cache(frames[0], len(frames))
-    method = METHODS[config.method.name](
+    method = METHODS[config.method.name].build(
         build_loss(config.loss, _loss_weights(config, frames, data.label_space)),
         model, teacher, config.method.options)
     if config.device != 'cuda':

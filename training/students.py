@@ -15,7 +15,7 @@ from anymodal_seg_ros.labels import LabelSpace
 from anymodal_seg_ros.models import build_model
 from anymodal_seg_ros.models.network import Network
 from training.config import SCRATCH, TEACHER, TrainConfig
-from training.methods import METHODS, check_ability
+from training.methods import METHODS
 
 
 def check_teacher(config: TrainConfig) -> None:
@@ -28,7 +28,7 @@ def check_teacher(config: TrainConfig) -> None:
     name = config.method.name
     if config.method.teacher:
         teacher = read_description(config.method.teacher)
-        check_ability(f'{name} with its teacher', METHODS[name], teacher.model_name)
+        METHODS[name].check_network(f'{name} with its teacher', teacher.model_name)
 
 
 def build_teacher(

@@ -20,15 +20,13 @@ if __name__ == '__main__':
 import argparse
 from collections.abc import Sequence
 
-import torch
 from tqdm import tqdm
 
 from anymodal_seg_ros.errors import AnymodalError
+from anymodal_seg_ros.stopping import COMMAND_STOPPED, ends_at_once
 from training.config import TrainConfig
 from training.interruption import stopped_by_signals
-from training.run import train
 
-INTERRUPTED = 130
 EPILOG = """\
 examples:
   a teacher that sees every sensor:
@@ -51,6 +49,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = _parser().parse_intermixed_args(arguments)
     try:
         config = TrainConfig.from_yaml(args.recipe, tuple(args.overrides))
+        with ends_at_once(COMMAND_STOPPED):
+            # Seconds, which nobody should wait to hear that a key is misspelt.
+            import torch
+
+            from training.run import train
         if args.threads:
             torch.set_num_threads(args.threads)
         with stopped_by_signals() as stop:
@@ -59,8 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f'error: {error}\n')
         return 1
     except KeyboardInterrupt:
-        return INTERRUPTED
-    return 0 if finished else INTERRUPTED
+        return COMMAND_STOPPED
+    return 0 if finished else COMMAND_STOPPED
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -19,7 +19,6 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from anymodal_seg_ros.errors import AnymodalError, ConfigError, WriteError
-from anymodal_seg_ros.models import FEATURES
 from anymodal_seg_ros.models.network import Network
 from training.average import WeightAverage
 from training.batch import Batch
@@ -28,7 +27,7 @@ from training.checkpoint import load_checkpoint, restoring, save_checkpoint, wei
 from training.config import TrainConfig
 from training.datasets import FrameCache
 from training.journal import Journal
-from training.methods import Method, StudentNetwork, Terms, run_network
+from training.methods.base import FeatureMethod, Method, StudentNetwork, Terms, run_network
 from training.optimizer import build_optimizer, scales_gradients
 from training.progress import ProgressBar
 from training.schedule import rate_factor, run_progress
@@ -104,13 +103,14 @@ class Trainer:
         if fabric.world_size > 1 and fabric.device.type == 'cuda':
             nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
         self._network, self._optimizer = fabric.setup(
-            StudentNetwork(model, with_features=FEATURES in method.NEEDS), build_optimizer(
+            StudentNetwork(model, with_features=isinstance(method, FeatureMethod)),
+            build_optimizer(
                 [*model.parameters(), *self._own_parameters], lr=config.optim.lr,
                 weight_decay=config.optim.weight_decay, fused=not scales_gradients(fabric)))
         self._teacher_steps = TeacherSteps.for_method(method, fabric, config.optim)
         self._average = WeightAverage(model, config.optim.ema)
         self._maker = BatchMaker(
-            frames, config, model.config.modalities, with_teacher=method.NEEDS_TEACHER,
+            frames, config, model.config.modalities, with_teacher=method.teacher is not None,
             rank=fabric.global_rank, world_size=fabric.world_size)
         self._frames_per_epoch = len(frames)
         self._total_samples = max(round(config.epochs * len(frames)), 1)

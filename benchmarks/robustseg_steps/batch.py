@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from anymodal_seg_ros.labels import UNLABELLED
-from training.losses import draw_pairing
+from training.losses.pairing import draw_pairing
 
 MODALITIES = ('rgb', 'depth', 'lidar', 'event')
 PRESENT = ((1, 1, 1, 1), (1, 1, 1, 0), (1, 0, 0, 1), (0, 1, 0, 0))

@@ -10,7 +10,11 @@ from torch import Tensor
 
 from anymodal_seg_ros.models.m_segformer import MSegFormer
 from robustseg_steps.batch import NUM_CLASSES, StepBatch
-from training.losses import build_loss, class_prototypes, ifv_kd, logit_kd, prototype_kd
+from training.losses import build_loss
+from training.losses.ifv import ifv_kd
+from training.losses.logit_kd import logit_kd
+from training.losses.prototype_kd import prototype_kd
+from training.losses.prototypes import class_prototypes
 
 CROSS_ENTROPY = build_loss('ce')
 

@@ -13,6 +13,7 @@ import pytest
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
+RECIPE = ROOT / 'config' / 'training' / 'debug.yaml'
 # From the first heavy import to the first spin, in this order.
 MILESTONES = ('| cv2', '| torch._C', '| torch.nn', '| rclpy.node', 'warmed up')
 
@@ -45,7 +46,8 @@ def test_the_segmentation_node(start_node, wait_until, tmp_path, tiny_bundle, mi
     (['-m', 'anymodal_seg_ros.segment_bag', 'bag', '--out', 'out'], '| torch._C'),
     (['-m', 'anymodal_seg_ros.sim', 'bag', 'street'], '| numpy'),
     (['-m', 'anymodal_seg_ros.demo'], '| torch._C'),
-    ([str(ROOT / 'training' / 'train.py'), '--recipe', 'recipe.yaml'], '| torch.nn'),
+    ([str(ROOT / 'training' / 'train.py'), '--recipe', str(RECIPE), 'output=out', 'data.root=.'],
+     '| torch.nn'),
     ([str(ROOT / 'training' / 'evaluate.py'), 'bundle'], '| torch.nn'),
     ([str(ROOT / 'training' / 'extract_bag.py'), 'bag'], '| numpy'),
 ])

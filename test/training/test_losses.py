@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 
 from anymodal_seg_ros.errors import ConfigError
-from training.losses import LOSSES, build_loss, class_weights
+from training.losses import LOSSES, build_loss
+from training.losses.class_weights import class_weights
 
 
 def make(num=2, seed=0, classes=5, size=8):

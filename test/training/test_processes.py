@@ -113,7 +113,7 @@ config = TrainConfig.from_dict({
 torch.manual_seed(0)
 student = build_model('m_segformer', {'head_dim': 16, 'stem': 'per_modality'})
 teacher = build_model('m_segformer', {'backbone': 'b1', 'head_dim': 16})
-method = METHODS['robustseg'](build_loss('ce'), student, teacher, {
+method = METHODS['robustseg'].build(build_loss('ce'), student, teacher, {
     'prototypes': 'ema', 'feedback': {'lr': 1.0e-2}})
 fabric = make_fabric('cpu', 'fp32', find_unused=True)
 run = folder / 'run'

@@ -58,7 +58,7 @@ def make_trainer(frames, run, changes=None, **options):
     config = TrainConfig.from_dict({**SMALL, **(changes or {})})
     torch.manual_seed(config.seed)
     model = build_model(config.model, config.model_config)
-    method = METHODS[config.method.name](build_loss(config.loss), model)
+    method = METHODS[config.method.name].build(build_loss(config.loss), model)
     run.mkdir(exist_ok=True)
     return Trainer(config, model, method, frames, run, fabric=make_fabric('cpu', 'fp32'),
                    **options)
@@ -491,5 +491,5 @@ def test_several_processes_cannot_go_by_the_clock(frames, tmp_path, monkeypatch)
     config = TrainConfig.from_dict({**SMALL, 'max_minutes': 1})
     model = build_model(config.model, config.model_config)
     with pytest.raises(ConfigError, match='max_minutes'):
-        Trainer(config, model, METHODS['supervised'](build_loss('ce'), model), frames, tmp_path,
-                fabric=fabric)
+        Trainer(config, model, METHODS['supervised'].build(build_loss('ce'), model), frames,
+                tmp_path, fabric=fabric)

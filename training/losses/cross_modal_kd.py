@@ -9,12 +9,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from anymodal_seg_ros.models.features import FeatureMaps
-from training.losses.choices import check_choice
+from training import limits
 from training.losses.cosine import inverse_norm, inverse_sqrt
 from training.losses.pairing import matched_rows, take_rows
 from training.losses.unimodal_kd import check_same_maps
+from training.losses.variants import CORRESPONDENCES
 
-VARIANTS = ('paper', 'divergence', 'mse', 'reference_code')
 MIN_SIMILARITY = 1e-6
 """Of S = (1 + cos) / 2, whose logarithm is taken."""
 
@@ -49,7 +49,7 @@ def cross_modal_kd(
         ConfigError: unknown variant.
         ValueError: maps of different shapes, or a pair that the teacher lacks.
     """
-    check_choice('cross_modal_kd variant', variant, VARIANTS)
+    limits.one_of('cross_modal_kd variant', variant, CORRESPONDENCES)
     rows_P = matched_rows(student, teacher)
     row_BM = student.row_BM()
     total = student.maps[0].new_zeros((), dtype=torch.float32)

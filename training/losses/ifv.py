@@ -15,12 +15,12 @@ from torch import Tensor
 
 from anymodal_seg_ros.labels import UNLABELLED
 from anymodal_seg_ros.models.features import FeatureMaps
-from training.losses.choices import check_choice
+from training import limits
 from training.losses.cosine import inverse_norm
 from training.losses.pairing import matched_rows, take_rows
 from training.losses.prototypes import Prototypes, check_labels, resize_labels
+from training.losses.variants import IFV_DISTANCES
 
-DISTANCES = ('mse', 'kl_width')
 WIDTH_TEMPERATURE = 2.0
 
 
@@ -102,7 +102,7 @@ def ifv_kd(
         ConfigError: unknown distance.
         ValueError: maps or a mask of different sizes, or a pair that the teacher lacks.
     """
-    check_choice('ifv_kd distance', distance, DISTANCES)
+    limits.one_of('ifv_kd distance', distance, IFV_DISTANCES)
     rows = _chosen_rows(student, modality_mask_BM)
     teacher_rows = matched_rows(student, teacher, pairing_P)[rows]
     ours = ifv_maps(student, student_protos, labels_BHW, rows)

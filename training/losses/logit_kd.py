@@ -9,10 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from anymodal_seg_ros.labels import UNLABELLED
-from training.losses.choices import check_choice
+from training import limits
 from training.losses.layout import is_pixel_major, pixel_rows
-
-REDUCTIONS = ('elements', 'pixels')
+from training.losses.variants import REDUCTIONS
 
 
 def logit_kd(
@@ -41,7 +40,7 @@ def logit_kd(
         ConfigError: unknown reduction.
         ValueError: logits of different shapes.
     """
-    check_choice('logit_kd reduction', reduction, REDUCTIONS)
+    limits.one_of('logit_kd reduction', reduction, REDUCTIONS)
     if student_BKHW.shape != teacher_BKHW.shape:
         raise ValueError(
             f'student logits are {tuple(student_BKHW.shape)}, '

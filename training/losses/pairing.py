@@ -8,9 +8,8 @@ import torch
 from torch import Tensor
 
 from anymodal_seg_ros.models.features import FeatureMaps
-from training.losses.choices import check_choice
-
-PAIRINGS = ('permutation', 'derangement', 'identity', 'same_rank', 'independent')
+from training import limits
+from training.losses.variants import PAIRINGS
 
 
 def draw_pairing(
@@ -46,7 +45,7 @@ def draw_pairing(
         ConfigError: unknown mode.
         ValueError: a present modality that is not available.
     """
-    check_choice('pairing', mode, PAIRINGS)
+    limits.one_of('pairing', mode, PAIRINGS)
     available_BM = torch.ones_like(present_BM) if available_BM is None else available_BM
     if available_BM.shape != present_BM.shape or (present_BM & ~available_BM).any():
         raise ValueError('the student has a (sample, modality) that the teacher lacks')

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from anymodal_seg_ros.models.features import FeatureMaps
-from training.losses.choices import check_choice
+from training import limits
 from training.losses.cosine import inverse_norm
 from training.losses.pairing import matched_rows, take_rows
 from training.losses.prototypes import Prototypes
@@ -55,7 +55,7 @@ def prototype_kd(
         ConfigError: unknown distance.
         ValueError: prototypes of different shapes, or a pair that the teacher lacks.
     """
-    check_choice('prototype_kd distance', distance, tuple(DISTANCES))
+    limits.one_of('prototype_kd distance', distance, tuple(DISTANCES))
     rows_P = matched_rows(student, teacher, pairing_P)
     total = student_protos[0].mean_PKC.new_zeros((), dtype=torch.float32)
     with torch.autocast(total.device.type, enabled=False):

@@ -11,10 +11,9 @@ from torch import Tensor
 
 from anymodal_seg_ros.labels import UNLABELLED
 from anymodal_seg_ros.models.features import FeatureMaps
-from training.losses.choices import check_choice
+from training import limits
 from training.losses.pairing import take_rows
-
-NORMS = ('mean', 'mean_over_count')
+from training.losses.variants import PROTOTYPE_NORMS
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -45,7 +44,7 @@ def class_prototypes(
         ConfigError: unknown norm.
         ValueError: labels of another number of samples.
     """
-    check_choice('prototype norm', norm, NORMS)
+    limits.one_of('prototype norm', norm, PROTOTYPE_NORMS)
     check_labels(features, labels_BHW)
     prototypes = []
     with torch.autocast(labels_BHW.device.type, enabled=False):

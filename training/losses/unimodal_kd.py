@@ -11,11 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from anymodal_seg_ros.models.features import FeatureMaps
-from training.losses.choices import check_choice
+from training import limits
 from training.losses.pairing import matched_rows, take_rows
-
-AXES = ('channel', 'height')
-REDUCTIONS = ('elements', 'pixels')
+from training.losses.variants import REDUCTIONS, UNIMODAL_AXES
 
 
 def unimodal_kd(
@@ -44,8 +42,8 @@ def unimodal_kd(
         ConfigError: unknown axis or reduction.
         ValueError: maps of different shapes, or a pair that the teacher lacks.
     """
-    check_choice('unimodal_kd axis', axis, AXES)
-    check_choice('unimodal_kd reduction', reduction, REDUCTIONS)
+    limits.one_of('unimodal_kd axis', axis, UNIMODAL_AXES)
+    limits.one_of('unimodal_kd reduction', reduction, REDUCTIONS)
     rows_P = matched_rows(student, teacher)
     dim = 3 if axis == 'channel' else 1
     total = student.maps[0].new_zeros((), dtype=torch.float32)

@@ -4,45 +4,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
-
 from torch import Tensor, nn
 
 from anymodal_seg_ros.models.features import FeatureMaps
 from anymodal_seg_ros.models.network import Network
-from training import limits
 from training.batch import Batch
-from training.losses import FeatureProjection, cross_modal_kd, logit_kd, unimodal_kd
+from training.losses.cross_modal_kd import cross_modal_kd
+from training.losses.logit_kd import logit_kd
+from training.losses.projection import FeatureProjection
+from training.losses.unimodal_kd import unimodal_kd
+from training.methods.anyseg_options import AnySegOptions
 from training.methods.base import FeatureMethod, Terms, upsampled
-
-CORRESPONDENCES = ('divergence', 'paper', 'mse', 'reference_code')
-
-
-@dataclass(frozen=True, kw_only=True)
-class AnySegOptions:
-    """Weights and variants. The defaults are the paper's, with its correspondence loss completed
-    to a divergence."""
-
-    mad: float = 50.0
-    """Weight of the logits' KL, averaged over classes too: the paper's 50 is 50 / K of the usual
-    KL per pixel."""
-    umd: float = 5.0
-    cmd: float = 10.0
-    unimodal_axis: str = 'channel'
-    """What is a distribution: a pixel's channels (paper) or, with 'height', an image column of a
-    channel (published code)."""
-    correspondences: str = 'divergence'
-    """'divergence' is least where student and teacher agree. 'paper' is the equation as printed,
-    which is least at a student's similarity of 1 / e of the teacher's and drives it there. 'mse';
-    'reference_code' mixes log-probabilities and probabilities (published code)."""
-
-    def __post_init__(self) -> None:
-        for name in ('mad', 'umd', 'cmd'):
-            limits.number(f'method.options.{name}', getattr(self, name), 0, 1e6)
-        limits.one_of('method.options.unimodal_axis', self.unimodal_axis, ('channel', 'height'))
-        limits.one_of('method.options.correspondences', self.correspondences, CORRESPONDENCES)
 
 
 class AnySeg(FeatureMethod):
@@ -51,16 +23,13 @@ class AnySeg(FeatureMethod):
     A teacher of another size is met through 1x1 projections of the student's features.
     """
 
-    OPTIONS: ClassVar[type[Any]] = AnySegOptions
-
     def __init__(
-        self, criterion: nn.Module, student: Network, teacher: Network | None = None,
-        options: Mapping[str, Any] | None = None,
+        self, criterion: nn.Module, student: Network, teacher: Network, options: AnySegOptions
     ) -> None:
-        super().__init__(criterion, student, teacher, options)
+        super().__init__(criterion, student, teacher)
+        self.options = options
         self.projection = FeatureProjection(self.student_dims, self.teacher_dims)
-        settings: AnySegOptions = self.options
-        self.weights = {'ce': 1.0, 'mad': settings.mad, 'umd': settings.umd, 'cmd': settings.cmd}
+        self.weights = {'ce': 1.0, 'mad': options.mad, 'umd': options.umd, 'cmd': options.cmd}
 
     def own_parameters(self) -> list[nn.Parameter]:
         return list(self.projection.parameters())

@@ -6,28 +6,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from anymodal_seg_ros.models import FEATURES
 from anymodal_seg_ros.models.abilities import FeatureNetwork
 from anymodal_seg_ros.models.features import FeatureMaps
 from anymodal_seg_ros.models.network import Network
 from training.batch import Batch
-from training.limits import read_section
 from training.methods.feedback_options import FeedbackOptions
 
 Terms = dict[str, Tensor]
 """Loss term to its unweighted scalar."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class NoOptions:
-    """A method without settings."""
 
 
 class StudentNetwork(nn.Module):
@@ -76,31 +68,21 @@ def upsampled(logits_BKhw: Tensor, labels_BHW: Tensor) -> Tensor:
 class Method(nn.Module):
     """Turns a batch and the student's answer into named loss terms.
 
-    A subclass sets ``OPTIONS`` (a frozen settings class), ``NEEDS``, ``NEEDS_TEACHER`` and
-    ``weights``.
+    A subclass sets ``weights`` and takes its settings, as its row in ``METHODS`` names them, as a
+    last argument ``options``.
 
     Args:
         criterion: the supervised loss, (logits [B, K, H, W], labels [B, H, W]) to a scalar.
         student: the network to be trained; kept by reference, its parameters belong to the loop.
         teacher: a trained network, or None.
-        options: plain data for ``OPTIONS``.
-
-    Raises:
-        ConfigError: an option that is unknown or not allowed.
     """
 
-    OPTIONS: ClassVar[type[Any]] = NoOptions
-    NEEDS: ClassVar[tuple[str, ...]] = ()
-    """Abilities that student and teacher must have; ``check_ability`` says so before a run."""
-    NEEDS_TEACHER: ClassVar[bool] = False
     weights: Mapping[str, float]
 
     def __init__(
-        self, criterion: nn.Module, student: Network, teacher: Network | None = None,
-        options: Mapping[str, Any] | None = None,
+        self, criterion: nn.Module, student: Network, teacher: Network | None
     ) -> None:
         super().__init__()
-        self.options = read_section(self.OPTIONS, 'method.options', dict(options or {}))
         self.criterion = criterion
         self.num_classes = student.config.num_classes
         self.modalities = student.config.modalities
@@ -111,7 +93,7 @@ class Method(nn.Module):
 
     def forward(self, logits_BKhw: Tensor, features: FeatureMaps, batch: Batch) -> Terms:
         """The student's loss terms; only those with a weight other than 0. Features are there
-        where ``NEEDS`` has them."""
+        for a ``FeatureMethod``."""
         raise NotImplementedError
 
     def own_parameters(self) -> list[nn.Parameter]:
@@ -142,17 +124,14 @@ class Method(nn.Module):
 class FeatureMethod(Method):
     """A method that compares the student's maps with those of a teacher."""
 
-    NEEDS = (FEATURES,)
-    NEEDS_TEACHER = True
     teacher: FeatureNetwork
 
     def __init__(
-        self, criterion: nn.Module, student: Network, teacher: Network | None = None,
-        options: Mapping[str, Any] | None = None,
+        self, criterion: nn.Module, student: Network, teacher: Network | None
     ) -> None:
         assert isinstance(student, FeatureNetwork)
         assert isinstance(teacher, FeatureNetwork)
-        super().__init__(criterion, student, teacher, options)
+        super().__init__(criterion, student, teacher)
         self.student_dims = student.feature_dims
         self.teacher_dims = teacher.feature_dims
 

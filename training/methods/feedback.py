@@ -12,7 +12,8 @@ from anymodal_seg_ros.models.abilities import FeatureNetwork
 from anymodal_seg_ros.models.features import FeatureMaps
 from anymodal_seg_ros.models.network import Network
 from training.batch import Batch
-from training.losses import class_prototypes, ifv_kd
+from training.losses.ifv import ifv_kd
+from training.losses.prototypes import class_prototypes
 from training.methods.base import Terms, run_network, upsampled
 from training.methods.feedback_options import FeedbackOptions
 from training.methods.robustseg import RobustSeg

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 import torch.distributed
@@ -15,39 +14,10 @@ from torch import Tensor, nn
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.models.features import FeatureMaps
 from training import limits
+from training.methods.primary_options import PrimaryOptions
 
-POLICIES = ('topk', 'threshold', 'fixed', 'per_sample')
 DECAY = 0.99
 THRESHOLD = 0.5
-
-
-@dataclass(frozen=True, kw_only=True)
-class PrimaryOptions:
-    """How primary modalities are chosen."""
-
-    policy: str = 'topk'
-    """'topk' and 'threshold' go by the running mean of the teacher's scores, 'per_sample' takes
-    each sample's own top k, 'fixed' takes ``names``."""
-    count: int = 0
-    """k of 'topk' and 'per_sample'; 0 means half of the modalities, rounded up."""
-    threshold: float | None = None
-    """Of 'threshold'; None means 0.5."""
-    names: tuple[str, ...] = ()
-    """Of 'fixed'."""
-
-    def __post_init__(self) -> None:
-        limits.one_of('primary.policy', self.policy, POLICIES)
-        limits.whole('primary.count', self.count, 0, 16)
-        if self.threshold is not None:
-            limits.number('primary.threshold', self.threshold, -1, 1)
-        self._check_use('count', bool(self.count), ('topk', 'per_sample'))
-        self._check_use('threshold', self.threshold is not None, ('threshold',))
-        self._check_use('names', bool(self.names), ('fixed',))
-
-    def _check_use(self, name: str, given: bool, policies: tuple[str, ...]) -> None:
-        if given and self.policy not in policies:
-            raise ConfigError(f'primary.{name} {getattr(self, name)!r} does nothing with policy '
-                              f'{self.policy!r}; allowed with {", ".join(policies)}')
 
 
 class PrimarySelection(nn.Module):

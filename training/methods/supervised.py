@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from anymodal_seg_ros.models.features import FeatureMaps
+from anymodal_seg_ros.models.network import Network
 from training.batch import Batch
 from training.methods.base import Method, Terms, upsampled
+from training.methods.supervised_options import SupervisedOptions
 
 
 class Supervised(Method):
@@ -18,6 +20,12 @@ class Supervised(Method):
     """
 
     weights = {'ce': 1.0}  # noqa: RUF012  # read only
+
+    def __init__(
+        self, criterion: nn.Module, student: Network, teacher: Network | None,
+        options: SupervisedOptions,
+    ) -> None:
+        super().__init__(criterion, student, teacher)
 
     def forward(self, logits_BKhw: Tensor, features: FeatureMaps, batch: Batch) -> Terms:
         return {'ce': self.criterion(upsampled(logits_BKhw, batch.labels), batch.labels)}

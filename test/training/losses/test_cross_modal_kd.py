@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from anymodal_seg_ros.errors import ConfigError
-from training.losses import cross_modal_kd
+from training.losses.cross_modal_kd import cross_modal_kd
 
 
 def cosine(a, b):

@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anymodal_seg_ros.models.features import FeatureMaps
-from training.losses import DISTILLATION, class_prototypes, draw_pairing
+from training.losses.distillation import DISTILLATION
+from training.losses.pairing import draw_pairing
+from training.losses.prototypes import class_prototypes
 
 K = 5
 DIMS = (3, 4)

@@ -9,7 +9,9 @@ import torch
 import torch.nn.functional as F
 
 from anymodal_seg_ros.errors import ConfigError
-from training.losses import class_prototypes, draw_pairing, ifv_kd, ifv_maps
+from training.losses.ifv import ifv_kd, ifv_maps
+from training.losses.pairing import draw_pairing
+from training.losses.prototypes import class_prototypes
 
 K = 5
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from anymodal_seg_ros.errors import ConfigError
-from training.losses import logit_kd
+from training.losses.logit_kd import logit_kd
 
 B, K, H, W = 2, 5, 3, 4
 

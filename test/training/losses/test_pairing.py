@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anymodal_seg_ros.errors import ConfigError
-from training.losses import PAIRINGS, draw_pairing
-from training.losses.pairing import matched_rows, take_rows
+from training.losses.pairing import draw_pairing, matched_rows, take_rows
+from training.losses.variants import PAIRINGS
 
 DRAWS = 6000
 

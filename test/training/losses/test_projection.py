@@ -4,7 +4,8 @@
 
 import torch
 
-from training.losses import FeatureProjection, unimodal_kd
+from training.losses.projection import FeatureProjection
+from training.losses.unimodal_kd import unimodal_kd
 
 DIMS = (3, 4, 5, 6)
 

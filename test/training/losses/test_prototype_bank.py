@@ -7,7 +7,8 @@ import torch
 import torch.distributed as dist
 
 from anymodal_seg_ros.errors import ConfigError
-from training.losses import PrototypeBank, class_prototypes
+from training.losses.prototype_bank import PrototypeBank
+from training.losses.prototypes import class_prototypes
 
 K = 5
 DIMS = (3, 4, 5, 6)

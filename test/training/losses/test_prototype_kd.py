@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.models.features import FeatureMaps
-from training.losses import class_prototypes, draw_pairing, prototype_kd
+from training.losses.pairing import draw_pairing
+from training.losses.prototype_kd import prototype_kd
+from training.losses.prototypes import class_prototypes
 
 K = 5
 

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anymodal_seg_ros.errors import ConfigError
-from training.losses import class_prototypes, pseudo_labels
-from training.losses.prototypes import resize_labels
+from training.losses.prototypes import class_prototypes, pseudo_labels, resize_labels
 
 K = 5
 

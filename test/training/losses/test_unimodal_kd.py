@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from anymodal_seg_ros.errors import ConfigError
-from training.losses import unimodal_kd
+from training.losses.unimodal_kd import unimodal_kd
 
 
 def divergence(student, teacher):

@@ -12,7 +12,9 @@ from anymodal_seg_ros.errors import ConfigError
 from training.config import OptimConfig
 from training.devices import make_fabric
 from training.losses import build_loss
-from training.methods import METHODS, FeedbackLoop, StudentNetwork
+from training.methods import METHODS
+from training.methods.base import StudentNetwork
+from training.methods.feedback import FeedbackLoop
 from training.teacher_steps import TeacherSteps
 
 FIXED = {'policy': 'fixed', 'names': ['rgb', 'depth']}
@@ -22,7 +24,7 @@ FIXED = {'policy': 'fixed', 'names': ['rgb', 'depth']}
 def make_steps(make_network):
     def make(teacher, primary=FIXED, **feedback):
         student = make_network(1)
-        method = METHODS['robustseg'](build_loss('ce'), student, teacher, {
+        method = METHODS['robustseg'].build(build_loss('ce'), student, teacher, {
             'primary': primary, 'feedback': {'lr': 1e-2, **feedback}})
         return TeacherSteps.for_method(method, make_fabric('cpu', 'fp32'), OptimConfig()), student
 
@@ -55,7 +57,7 @@ def test_only_what_weak_modalities_own_moves(settings, make_network, make_batch,
 
 def test_the_teacher_learns_from_labels_and_as_much_from_the_student(make_network):
     for feedback, ifv in (({'lr': 1e-3}, 1.0), ({'ifv': 0.25}, 0.25)):
-        method = METHODS['robustseg'](build_loss('ce'), make_network(1), make_network(2), {
+        method = METHODS['robustseg'].build(build_loss('ce'), make_network(1), make_network(2), {
             'primary': FIXED, 'feedback': feedback})
         loop = FeedbackLoop(StudentNetwork(method.teacher, with_features=True), method,
                             method.options.feedback_options())
@@ -141,12 +143,12 @@ def test_its_state_comes_back(make_network, make_batch, make_steps):
 
 
 def test_the_paper_s_rate_is_the_default(make_network):
-    options = METHODS['robustseg'](build_loss('ce'), make_network(), make_network(),
+    options = METHODS['robustseg'].build(build_loss('ce'), make_network(), make_network(),
                                    {'feedback': {'every': 1}}).feedback_options()
     assert options.lr == 6e-6 and options.trainable == 'own'
 
 
 def test_wrong_settings_are_named(make_network):
     with pytest.raises(ConfigError, match='evry'):
-        METHODS['robustseg'](build_loss('ce'), make_network(), make_network(),
+        METHODS['robustseg'].build(build_loss('ce'), make_network(), make_network(),
                              {'feedback': {'evry': 1}})

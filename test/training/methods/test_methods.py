@@ -10,15 +10,15 @@ import torch
 
 from anymodal_seg_ros.errors import ConfigError
 from training.losses import build_loss
-from training.methods import METHODS, StudentNetwork, run_network
-from training.methods.base import upsampled
+from training.methods import METHODS
+from training.methods.base import StudentNetwork, run_network, upsampled
 
 PARTIAL = [[1, 0, 1, 0], [0, 0, 0, 1]]
 
 
 def make_method(name, student, teacher, options=None):
-    method = METHODS[name](
-        build_loss('ce'), student, teacher if METHODS[name].NEEDS_TEACHER else None, options)
+    method = METHODS[name].build(
+        build_loss('ce'), student, teacher if METHODS[name].needs_teacher else None, options)
     return method.train()
 
 
@@ -43,7 +43,7 @@ def test_every_method_gives_named_finite_scalars_that_train_the_student_alone(
     assert all(p.grad is not None and torch.isfinite(p.grad).all()
                for p in student.head.parameters())
     assert all(p.grad is None for p in teacher.parameters())
-    assert not (METHODS[name].NEEDS_TEACHER and teacher.training)
+    assert not (METHODS[name].needs_teacher and teacher.training)
     assert all(torch.equal(value, teacher.state_dict()[key]) for key, value in before.items())
 
 
@@ -103,7 +103,7 @@ def test_numbers_from_least_to_most_and_no_others(name, option, least, most):
     section, _, key = option.rpartition('.')
 
     def read(value):
-        return METHODS[name].OPTIONS(**({section: {key: value}} if section else {key: value}))
+        return METHODS[name].options(**({section: {key: value}} if section else {key: value}))
 
     read(least), read(most)
     for value in (math.nextafter(least, -1.0), math.nextafter(most, 2e6), math.nan, True):
@@ -112,8 +112,8 @@ def test_numbers_from_least_to_most_and_no_others(name, option, least, most):
 
 
 def test_a_frozen_teacher_asks_for_no_gradient(make_network, make_batch):
-    for name, kind in METHODS.items():
-        if kind.NEEDS_TEACHER:
+    for name, row in METHODS.items():
+        if row.needs_teacher:
             method = make_method(name, make_network(1), make_network(2))
             assert not any(p.requires_grad for p in method.teacher.parameters())
 

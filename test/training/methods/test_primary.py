@@ -9,7 +9,8 @@ import torch
 
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.models.features import FeatureMaps
-from training.methods.primary import PrimaryOptions, PrimarySelection, cosine_scores
+from training.methods.primary import PrimarySelection, cosine_scores
+from training.methods.primary_options import PrimaryOptions
 
 NAMES = ('rgb', 'depth', 'lidar', 'event')
 EVERYTHING = torch.ones(1, 4, dtype=torch.bool)
