@@ -1,8 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The way from samples to label images, without ROS: node, bag driver and evaluator share it.
+"""The way from samples to label images, without ROS and without knowing where sensors sit.
 
-``push`` and ``poll`` belong to one thread (the one that receives), ``segment`` to another.
+``encode`` and ``predict`` belong to one thread, all else to another, the one that receives. A
+``Session`` drives it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from anymodal_seg_ros.geometry import Rig
 from anymodal_seg_ros.health import DEFAULTS as HEALTH_DEFAULTS
 from anymodal_seg_ros.health import HealthConfig, HealthMonitor
 from anymodal_seg_ros.inference import Segmenter
-from anymodal_seg_ros.intrinsics import fit_rig, image_size, misfit_reason, overflows
 from anymodal_seg_ros.modalities import (
     MODALITIES,
     Decoding,
@@ -30,7 +30,6 @@ from anymodal_seg_ros.modalities import (
     decoding_for,
     network_size,
 )
-from anymodal_seg_ros.modalities.base import LastBuilt
 from anymodal_seg_ros.samples import HealthReport, Prediction, Sample, SampleSet
 from anymodal_seg_ros.sync import DEFAULT_INPUTS, InputConfig, SyncConfig, Synchronizer
 
@@ -72,15 +71,18 @@ def check_together(sync: SyncConfig, health: Mapping[str, HealthConfig]) -> None
                                   f'({limit!r}) is allowed')
 
 
+def output_hw(rig: Rig) -> tuple[int, int]:
+    """Height and width of the label image: those of the reference camera."""
+    return rig.camera.height_px, rig.camera.width_px
+
+
 class Pipeline:
     """Health decides what is trusted, the synchronizer forms sets, the segmenter labels them.
 
     Args:
         segmenter: a loaded bundle; its modalities are the pipeline's inputs.
-        rig: cameras and extrinsics; replaced at any time through the ``rig`` attribute.
         sync, inputs, health: settings; those not given take the components' defaults.
         decoding: settings of the decoders, before those that the bundle has for them.
-        unplaced: modality to the reason code for which ``rig`` cannot place it; see ``misfit``.
 
     Raises:
         ConfigError: a modality of the bundle that only a data set's authors can encode,
@@ -90,19 +92,15 @@ class Pipeline:
     def __init__(
         self,
         segmenter: Segmenter,
-        rig: Rig,
         *,
         sync: SyncConfig | None = None,
         inputs: Mapping[str, InputConfig] | None = None,
         health: Mapping[str, HealthConfig] | None = None,
         decoding: Decoding | None = None,
-        unplaced: Mapping[str, str] | None = None,
     ) -> None:
         bundle = segmenter.bundle
         self.modalities = tuple(bundle.encoders)
         self.segmenter = segmenter
-        self.rig = rig
-        self.unplaced = dict(unplaced or {})
         self.encoders = build_encoders(bundle)
         self.decoding = decoding_for(self.encoders, decoding)
         self.decoders = build_decoders(self.decoding)
@@ -112,7 +110,6 @@ class Pipeline:
         self.synchronizer = Synchronizer(self._filled(inputs, DEFAULT_INPUTS), sync)
         self._set_encoder = SetEncoder(self.encoders)
         self._trusted: frozenset[str] | None = None
-        self._fitted: LastBuilt[tuple[Rig, dict[str, str]]] = LastBuilt()
 
     def push(self, sample: Sample, now_ns: int) -> list[SampleSet]:
         """Take a decoded sample; returns the sets that are ready because of it."""
@@ -192,71 +189,24 @@ class Pipeline:
         for decoder in self.decoders.values():
             decoder.restart()
 
-    def fitted(self, sample_set: SampleSet, rig: Rig | None = None) -> tuple[SampleSet, Rig]:
-        """The set and the rig in the sizes of the set's own images.
-
-        The label image has the rgb image's size. Members whose calibration is of another aspect
-        than the images are not in the set that is returned, which may be empty.
-        """
-        rig = rig or self.rig
-        sizes = {name: size for name, sample in sample_set.samples.items()
-                 if (size := image_size(name, sample.data)) is not None}
-        key = tuple(side for name in self.modalities for side in sizes.get(name, (0, 0)))
-        fitted_rig, misfits = self._fitted.get(rig, key, lambda: fit_rig(rig, sizes))
-        dropped = {name: why for name, why in misfits.items() if name in sample_set.samples}
-        if dropped:
-            kept = {name: one for name, one in sample_set.samples.items() if name not in dropped}
-            absent = {**sample_set.absent, **dropped}
-            sample_set = replace(sample_set, samples=kept, absent=absent)
-        return sample_set, fitted_rig
-
-    def misfit(self, sample: Sample, rig: Rig | None = None) -> str:
-        """Why the rig's calibration does not place this sample, as a reason code, or ''."""
-        if sample.modality in self.unplaced:
-            return self.unplaced[sample.modality]
-        rig, name, data = rig or self.rig, sample.modality, sample.data
-        if data.dtype.names is not None:
-            return misfit_reason(rig, name) if overflows(rig.camera_of(name), data) else ''
-        size = image_size(name, data)
-        if size is None or name == 'rgb':
-            return ''
-        return fit_rig(rig, {name: size})[1].get(name, '')
-
-    def encode(self, sample_set: SampleSet, rig: Rig | None = None) -> tuple[SampleSet, Images]:
+    def encode(self, sample_set: SampleSet, rig: Rig) -> tuple[SampleSet, Images]:
         """Camera-plane images at network size, uint8 [h, w, 3], and the set with their sensors.
 
-        A sensor whose encoder fails is in neither, which may be empty; its health will say so.
-        Without ``rig`` the pipeline's own is taken, fitted to the set; where that may be replaced
-        between the steps, hand the same one to each of them.
+        ``rig`` has the sizes of the set's own images. A sensor whose encoder fails is in neither,
+        which may be empty; its health will say so.
         """
-        rig = rig or self.fitted(sample_set)[1]
-        size_hw = network_size(self.output_hw(rig), self.segmenter.bundle.short_side_px)
+        size_hw = network_size(output_hw(rig), self.segmenter.bundle.short_side_px)
         return self._set_encoder.encode(sample_set, rig, size_hw)
 
-    def predict(
-        self, sample_set: SampleSet, images: Images, rig: Rig | None = None
-    ) -> Prediction:
-        """Labels at camera resolution from encoded images."""
-        rig = rig or self.fitted(sample_set)[1]
-        labels, confidence = self.segmenter.predict(images, self.output_hw(rig))
+    def predict(self, sample_set: SampleSet, images: Images, rig: Rig) -> Prediction:
+        """Labels at camera resolution from images that were encoded with ``rig``."""
+        labels, confidence = self.segmenter.predict(images, output_hw(rig))
         return Prediction(
             stamp_ns=sample_set.stamp_ns,
             labels=labels,
             confidence=confidence,
             used=tuple(sorted(images)),
         )
-
-    def segment(self, sample_set: SampleSet) -> tuple[SampleSet, Prediction] | None:
-        """``fitted``, ``encode`` and ``predict`` in one step: the set that was labelled, and its
-        labels; None where none of its sensors was left."""
-        sample_set, rig = self.fitted(sample_set)
-        sample_set, images = self.encode(sample_set, rig)
-        return (sample_set, self.predict(sample_set, images, rig)) if images else None
-
-    def output_hw(self, rig: Rig | None = None) -> tuple[int, int]:
-        """Height and width of the label image: those of the reference camera."""
-        camera = (rig or self.rig).camera
-        return camera.height_px, camera.width_px
 
     def _filled(
         self, given: Mapping[str, Config] | None, defaults: Mapping[str, Config]

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
@@ -36,6 +36,8 @@ class Sample:
     """When it arrived, in the node's clock."""
     frame_id: str
     data: npt.NDArray[Any]
+    received_steady_ns: int = 0
+    """When it arrived, on a clock that never jumps; 0 where there is none, as in a recording."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -56,6 +58,15 @@ class SampleSet:
     def offset_ns(self, modality: str) -> int:
         """Sample stamp minus set stamp; negative where the sample is older."""
         return self.samples[modality].stamp_ns - self.stamp_ns
+
+    def without(self, reasons: Mapping[str, str]) -> SampleSet:
+        """The set without the members that ``reasons`` names, which may be all, absent for these
+        reason codes; itself where it names none."""
+        left = {name: why for name, why in reasons.items() if name in self.samples}
+        if not left:
+            return self
+        kept = {name: sample for name, sample in self.samples.items() if name not in left}
+        return replace(self, samples=kept, absent={**self.absent, **left})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

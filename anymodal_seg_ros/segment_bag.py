@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A recording through the pipeline at full speed, without ROS. Layer: above pipeline and bags.
+"""A recording through a session at full speed, without ROS. Layer: above session and bags.
 
 Usage: ``python -m anymodal_seg_ros.segment_bag IN_BAG --out OUT_BAG``
 """
@@ -20,9 +20,10 @@ import logging
 import math
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -42,14 +43,14 @@ from anymodal_seg_ros.bags import (
     read_recorded_rig,
 )
 from anymodal_seg_ros.corruption import FaultSchedule
-from anymodal_seg_ros.errors import AnymodalError, BadMessageError, BagError, ConfigError
+from anymodal_seg_ros.errors import AnymodalError, BagError, ConfigError
 from anymodal_seg_ros.inference import build_segmenter
 from anymodal_seg_ros.labels import LabelSpace
 from anymodal_seg_ros.modalities import MODALITIES, Decoder, Decoding
 from anymodal_seg_ros.modalities.options import add_decoding_options, decoding_from
-from anymodal_seg_ros.pipeline import Pipeline
 from anymodal_seg_ros.resources import resource_path
-from anymodal_seg_ros.samples import Prediction, Sample, SampleSet
+from anymodal_seg_ros.samples import Sample, SampleSet
+from anymodal_seg_ros.session import Labelled, PlacedSet, Session
 from anymodal_seg_ros.unfinished import left_over
 
 NS_PER_S = 1_000_000_000
@@ -78,14 +79,14 @@ def decode_recorded(modality: str, recorded: BagMessage, decoder: Decoder) -> Sa
 
 def segment_recording(
     path: Path | str,
-    pipeline: Pipeline,
+    session: Session,
     *,
     topics: Mapping[str, str] = TOPICS,
     schedule: FaultSchedule | None = None,
     start_s: float = 0.0,
     max_seconds: float = math.inf,
-) -> Iterator[tuple[SampleSet, Prediction]]:
-    """Drive ``pipeline`` with a recording, recorded time as its clock, and label every set.
+) -> Iterator[Labelled]:
+    """Drive ``session`` with a recording, recorded time as its clock, and label every set.
 
     A set none of whose sensors could be encoded has no labels; their health counts it.
 
@@ -99,61 +100,50 @@ def segment_recording(
     Raises:
         BagError: the recording is damaged, or holds none of the topics.
     """
-    for sample_set in recorded_sets(path, pipeline, topics=topics, schedule=schedule,
-                                    start_s=start_s, max_seconds=max_seconds):
-        labelled = pipeline.segment(sample_set)
+    for placed in recorded_sets(path, session, topics=topics, schedule=schedule,
+                                start_s=start_s, max_seconds=max_seconds):
+        labelled = session.label(placed)
         if labelled is not None:
             yield labelled
 
 
 def recorded_sets(
     path: Path | str,
-    pipeline: Pipeline,
+    session: Session,
     *,
     topics: Mapping[str, str] = TOPICS,
     schedule: FaultSchedule | None = None,
     start_s: float = 0.0,
     max_seconds: float = math.inf,
-) -> Iterator[SampleSet]:
+) -> Iterator[PlacedSet]:
     """The sets alone, unlabelled; arguments and errors as for ``segment_recording``."""
-    for formed in _formed_sets(path, pipeline, topics, schedule, start_s, max_seconds):
-        sample_set, _ = pipeline.fitted(formed)
-        if sample_set.samples:
-            yield sample_set
-
-
-def _formed_sets(
-    path: Path | str, pipeline: Pipeline, topics: Mapping[str, str],
-    schedule: FaultSchedule | None, start_s: float, max_seconds: float,
-) -> Iterator[SampleSet]:
-    modality_of = {topics[name]: name for name in pipeline.modalities if name in topics}
+    modality_of = {topics[name]: name for name in session.modalities if name in topics}
     info = bag_info(path)
     if not any(info.counts.get(topic) for topic in modality_of):
         raise BagError(f'{path}: nothing on {", ".join(modality_of) or "no topic"}; '
                        f'recorded are {", ".join(info.topics) or "no topics"}')
-    messages = _arrivals(path, modality_of, schedule, pipeline.decoding, start_s)
+    messages = _arrivals(path, modality_of, schedule, session.pipeline.decoding, start_s)
     start_ns = info.start_ns + round(start_s * NS_PER_S)
     last_ns = now_ns = start_ns
     for modality, recorded in messages:
         if recorded.recorded_ns - start_ns > max_seconds * NS_PER_S:
             break
         now_ns = max(now_ns, recorded.recorded_ns)
-        yield from _let_time_pass(pipeline, last_ns, now_ns)
+        yield from _let_time_pass(session, last_ns, now_ns)
         last_ns = now_ns
-        try:
-            sample = decode_recorded(modality, recorded, pipeline.decoders[modality])
-        except BadMessageError as error:
-            yield from pipeline.reject(modality, f'bad_{error.field}', now_ns)
-            continue
-        problem = pipeline.misfit(sample)
-        if problem:
-            yield from pipeline.reject(modality, problem, now_ns, problem)
-        else:
-            yield from pipeline.push(sample, now_ns)
-    yield from pipeline.flush(now_ns)
+        sets = session.receive(modality, partial(decode_recorded, modality, recorded), now_ns)
+        yield from _placed(session, sets, now_ns)
+    yield from _placed(session, session.flush(now_ns), now_ns)
 
 
-def _let_time_pass(pipeline: Pipeline, last_ns: int, now_ns: int) -> Iterator[SampleSet]:
+def _placed(session: Session, sets: Iterable[SampleSet], now_ns: int) -> Iterator[PlacedSet]:
+    for sample_set in sets:
+        placed = session.place(sample_set, now_ns)
+        if placed is not None:
+            yield placed
+
+
+def _let_time_pass(session: Session, last_ns: int, now_ns: int) -> Iterator[PlacedSet]:
     """Poll at every tick and deadline after ``last_ns`` up to ``now_ns``.
 
     A recorder's clock that was set in the midst of a drive jumps by decades: a silence is looked
@@ -162,13 +152,13 @@ def _let_time_pass(pipeline: Pipeline, last_ns: int, now_ns: int) -> Iterator[Sa
     at_ns = last_ns
     while True:
         tick_ns = (at_ns // TICK_NS + 1) * TICK_NS
-        deadline_ns = pipeline.next_deadline()
+        deadline_ns = session.next_deadline()
         at_ns = tick_ns if deadline_ns is None else max(min(tick_ns, deadline_ns), at_ns + 1)
         if at_ns > now_ns:
             return
         if at_ns > last_ns + SETTLED_NS:
             at_ns = now_ns
-        yield from pipeline.poll(at_ns)
+        yield from _placed(session, session.poll(at_ns), at_ns)
 
 
 def _arrivals(path: Path | str, modality_of: Mapping[str, str], schedule: FaultSchedule | None,
@@ -200,10 +190,11 @@ def _arrivals(path: Path | str, modality_of: Mapping[str, str], schedule: FaultS
         yield modality_of[late.topic], late
 
 
-def write_prediction(writer: BagWriter, pipeline: Pipeline, sample_set: SampleSet,
-                     prediction: Prediction, *, palette: LabelSpace | None = None) -> None:
-    """Label, confidence, fusion info and, with ``palette``, colour of one set."""
-    stamp_ns, frame = prediction.stamp_ns, pipeline.rig.camera_frame
+def write_prediction(writer: BagWriter, labelled: Labelled, modalities: Iterable[str], *,
+                     palette: LabelSpace | None = None) -> None:
+    """Label, confidence, fusion info of ``modalities`` and, with ``palette``, colour of a set."""
+    prediction, sample_set = labelled.prediction, labelled.sample_set
+    stamp_ns, frame = prediction.stamp_ns, labelled.rig.camera_frame
     images = {'label': (prediction.labels, 'mono8'),
               'confidence': (prediction.confidence, 'mono8')}
     if palette is not None:
@@ -212,7 +203,7 @@ def write_prediction(writer: BagWriter, pipeline: Pipeline, sample_set: SampleSe
         writer.write(f'{OUTPUT_PREFIX}/{name}', image_message(stamp_ns, frame, array, encoding),
                      stamp_ns)
     statuses = []
-    for modality in pipeline.modalities:
+    for modality in modalities:
         used = modality in prediction.used
         values = {'used': str(used).lower(), 'stamp_offset_ms': 'nan', 'age_ms': 'nan',
                   'reason': sample_set.absent.get(modality, '')}
@@ -301,7 +292,7 @@ def _run(options: argparse.Namespace) -> str:
     bundle = options.bundle or resource_path('bundles') / 'default'
     segmenter = build_segmenter(bundle, device=options.device, precision=options.precision,
                                 num_threads=options.num_threads)
-    pipeline = Pipeline(segmenter, placed.rig, decoding=decoding, unplaced=placed.unplaced)
+    session = Session(segmenter, placed, decoding=decoding)
     palette = segmenter.bundle.label_space if options.color else None
     seconds = min(max(info.duration_s - options.start_s, 0.0), options.max_seconds)
     used: Counter[str] = Counter()
@@ -309,18 +300,18 @@ def _run(options: argparse.Namespace) -> str:
     with ExitStack() as stack:
         writer = stack.enter_context(BagWriter(options.out, options.storage))
         progress = stack.enter_context(tqdm(total=round(seconds, 1), unit='s', desc='labelling'))
-        for sample_set, prediction in segment_recording(
-                options.bag, pipeline, topics=topics, schedule=schedule,
+        for labelled in segment_recording(
+                options.bag, session, topics=topics, schedule=schedule,
                 start_s=options.start_s, max_seconds=options.max_seconds):
-            write_prediction(writer, pipeline, sample_set, prediction, palette=palette)
-            used['+'.join(prediction.used)] += 1
-            done_s = (prediction.stamp_ns - info.start_ns) / NS_PER_S - options.start_s
+            write_prediction(writer, labelled, session.modalities, palette=palette)
+            used['+'.join(labelled.prediction.used)] += 1
+            done_s = (labelled.prediction.stamp_ns - info.start_ns) / NS_PER_S - options.start_s
             progress.update(min(max(done_s, 0.0), progress.total) - progress.n)
-        sensors = summarise(pipeline, info, topics)
+        sensors = summarise(session.pipeline, info, topics)
         if not used:
             raise BagError(f'{options.bag}: not one label image: {why_nothing(sensors)}')
     elapsed_s = max(time.perf_counter() - started, 1e-9)
-    sets = pipeline.synchronizer.stats().sets
+    sets = session.pipeline.synchronizer.stats().sets
     return '\n'.join([
         f'{options.out}: {used.total()} label images of {sets} sets',
         f'{used.total() / elapsed_s:.1f} sets/s, {seconds / elapsed_s:.2f} x real time; '

@@ -9,8 +9,9 @@ from anymodal_seg_ros.bundle import Bundle
 from anymodal_seg_ros.geometry import CameraModel, Rig, optical_T_body
 from anymodal_seg_ros.labels import LabelSpace
 from anymodal_seg_ros.modalities import MODALITIES
-from anymodal_seg_ros.pipeline import Pipeline
+from anymodal_seg_ros.placement import PlacedRig, misfit
 from anymodal_seg_ros.samples import EVENT_DTYPE, Sample, SampleSet
+from anymodal_seg_ros.session import Session
 
 SIZES_PX = [(64, 48), (32, 24), (129, 97), (48, 64), (64, 64)]
 CAMERA = CameraModel.from_fov(64, 48, 70.0)
@@ -44,38 +45,47 @@ def rig_of(camera, **cameras):
     return Rig(camera=camera, cameras=cameras, camera_T={'lidar': optical_T_body})
 
 
+def session_of(rig):
+    return Session(Segmenter(), PlacedRig(rig=rig))
+
+
+def segment(session, sample_set):
+    return session.label(session.place(sample_set, 5)).prediction
+
+
 @pytest.mark.parametrize('image', SIZES_PX, ids=str)
 @pytest.mark.parametrize('calibrated', SIZES_PX, ids=str)
 def test_the_label_image_has_the_rgb_images_size(image, calibrated):
-    pipeline = Pipeline(Segmenter(), rig_of(CameraModel.from_fov(*calibrated, 70.0), depth=CAMERA))
+    session = session_of(rig_of(CameraModel.from_fov(*calibrated, 70.0), depth=CAMERA))
     rgb = np.zeros((image[1], image[0], 3), np.uint8)
-    _, prediction = pipeline.segment(set_of(rgb=rgb, **DATA))
+    prediction = segment(session, set_of(rgb=rgb, **DATA))
     assert prediction.labels.shape == prediction.confidence.shape == (image[1], image[0])
     # Sides in whole pixels: 64x48, 32x24 and 129x97 are one aspect.
     landscape = SIZES_PX[:3]
     fits = image == calibrated or (image in landscape and calibrated in landscape)
     assert prediction.used == (('depth', 'event', 'lidar', 'rgb') if fits else ('rgb',))
-    sample_set, rig = pipeline.fitted(set_of(rgb=rgb, **DATA))
-    assert set(sample_set.absent.values()) == (set() if fits else {'no_camera_info'})
-    assert pipeline.fitted(set_of(rgb=rgb, **DATA))[1] is rig
+    placed = session.place(set_of(rgb=rgb, **DATA), 5)
+    assert set(placed.sample_set.absent.values()) == (set() if fits else {'no_camera_info'})
+    assert session.place(set_of(rgb=rgb, **DATA), 5).rig is placed.rig
 
 
 def test_the_label_size_follows_images_that_change():
-    pipeline = Pipeline(Segmenter(), rig_of(CAMERA))
+    session = session_of(rig_of(CAMERA))
     for width, height in [*SIZES_PX, *SIZES_PX[::-1]]:
-        _, prediction = pipeline.segment(set_of(rgb=np.zeros((height, width, 3), np.uint8)))
+        prediction = segment(session, set_of(rgb=np.zeros((height, width, 3), np.uint8)))
         assert prediction.labels.shape == (height, width)
 
 
 def test_a_depth_image_that_its_calibration_does_not_fit_costs_depth_alone():
-    pipeline = Pipeline(Segmenter(), rig_of(CAMERA, depth=CameraModel.from_fov(64, 30, 70.0)))
+    session = session_of(rig_of(CAMERA, depth=CameraModel.from_fov(64, 30, 70.0)))
+    rig = session.placement.rig
     sample_set = set_of(rgb=np.zeros((48, 64, 3), np.uint8), **DATA)
-    assert pipeline.misfit(sample_set.samples['depth']) == 'calibration_mismatch'
-    assert [pipeline.misfit(sample_set.samples[name]) for name in ('rgb', 'lidar', 'event')] == [
+    assert misfit(sample_set.samples['depth'], rig) == 'calibration_mismatch'
+    assert [misfit(sample_set.samples[name], rig) for name in ('rgb', 'lidar', 'event')] == [
         '', '', '']
-    assert pipeline.segment(sample_set)[1].used == ('event', 'lidar', 'rgb')
-    assert pipeline.fitted(sample_set)[0].absent == {'depth': 'calibration_mismatch'}
-    assert not pipeline.fitted(set_of(depth=DATA['depth']))[0].samples
+    assert segment(session, sample_set).used == ('event', 'lidar', 'rgb')
+    assert session.place(sample_set, 5).sample_set.absent == {'depth': 'calibration_mismatch'}
+    assert session.place(set_of(depth=DATA['depth']), 5) is None
 
 
 @pytest.mark.parametrize(('num_outside', 'fits'), [(0, True), (1, True), (2, False), (100, False)])
@@ -84,12 +94,12 @@ def test_a_depth_image_that_its_calibration_does_not_fit_costs_depth_alone():
     ({'event': CAMERA}, 'calibration_mismatch'), ({}, 'no_camera_info')])
 def test_events_of_a_larger_sensor_than_was_calibrated_are_refused(
         num_outside, fits, axis, cameras, reason):
-    pipeline = Pipeline(Segmenter(), rig_of(CAMERA, **cameras))
+    rig = rig_of(CAMERA, **cameras)
     events = np.zeros(100, EVENT_DTYPE)
     events['x'], events['y'] = 63, 47
     events[axis][:num_outside] += 1
     sample = set_of(event=events).samples['event']
-    assert pipeline.misfit(sample) == ('' if fits else reason)
+    assert misfit(sample, rig) == ('' if fits else reason)
     larger = rig_of(CAMERA, event=CameraModel.from_fov(65, 48 if axis == 'x' else 49, 70.0))
-    assert pipeline.misfit(sample, larger) == ''
-    assert pipeline.misfit(set_of(event=events[:0]).samples['event']) == ''
+    assert misfit(sample, larger) == ''
+    assert misfit(set_of(event=events[:0]).samples['event'], rig) == ''

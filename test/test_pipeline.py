@@ -21,6 +21,7 @@ from anymodal_seg_ros.samples import EVENT_DTYPE, HealthState, Sample
 from anymodal_seg_ros.sync import InputConfig, SyncConfig
 
 MS = 1_000_000
+RIG = Rig(camera=CameraModel.from_fov(64, 48, 90.0), camera_frame='camera')
 
 
 def bundle_with(encoders):
@@ -50,7 +51,7 @@ def test_a_bundle_for_a_data_set_is_refused(encoders, names):
     segmenter = SimpleNamespace(bundle=bundle_with(encoders))
     message = re.escape(f'the bundle was trained on {names} as encoded by the authors')
     with pytest.raises(ConfigError, match=f'{message}.*rgb, depth, lidar, event'):
-        Pipeline(segmenter, rig=None)
+        Pipeline(segmenter)
 
 
 def test_a_wrong_setting_of_an_encoder_is_named():
@@ -60,7 +61,7 @@ def test_a_wrong_setting_of_an_encoder_is_named():
 
 def camera_and_scanner():
     segmenter = SimpleNamespace(bundle=bundle_with({'rgb': {}, 'lidar': {}}))
-    return Pipeline(segmenter, rig=None)
+    return Pipeline(segmenter)
 
 
 def sample(modality, stamp_ms, received_ms):
@@ -98,7 +99,7 @@ def test_settings_that_make_a_set_due_send_it_out():
 
 def test_settings_given_at_the_construction_hold():
     pipeline = Pipeline(
-        SimpleNamespace(bundle=bundle_with({'rgb': {}, 'lidar': {}})), None,
+        SimpleNamespace(bundle=bundle_with({'rgb': {}, 'lidar': {}})),
         sync=SyncConfig(max_wait_s=0.02), health={'rgb': HealthConfig(frame_id='camera')})
     assert pipeline.health.mismatch(sample('rgb', 1000, 1000)) == 'wrong_frame'
     for stamp_ms in range(1000, 2000, 100):
@@ -124,15 +125,14 @@ def test_settings_of_a_sensor_that_the_bundle_does_not_know_are_refused(settings
     bundle = bundle_with({'rgb': {}, 'lidar': {}})
     message = "settings for 'depth', but the bundle knows rgb, lidar"
     with pytest.raises(ConfigError, match=message):
-        Pipeline(SimpleNamespace(bundle=bundle), None, **settings)
+        Pipeline(SimpleNamespace(bundle=bundle), **settings)
     with pytest.raises(ConfigError, match=message):
         camera_and_scanner().reconfigure(0, **settings)
 
 
 def camera_and_events(window_ms=50.0):
     segmenter = SimpleNamespace(bundle=bundle_with({'rgb': {}, 'event': {'window_ms': window_ms}}))
-    camera = CameraModel.from_fov(64, 48, 90.0)
-    pipeline = Pipeline(segmenter, rig=Rig(camera=camera, camera_frame='camera'))
+    pipeline = Pipeline(segmenter)
     segmenter.predict = lambda images, out_hw: (
         np.full(out_hw, len(images), np.uint8), np.zeros(out_hw, np.uint8))
     return pipeline
@@ -185,19 +185,6 @@ def test_a_sensor_that_is_switched_off_is_waited_for_no_more():
     assert pipeline.poll(2400 * MS) == []
 
 
-def test_without_a_rig_the_pipeline_s_own_is_fitted_to_the_images():
-    """The camera is calibrated at 64 x 48, its images are twice as large."""
-    pipeline = camera_and_events()
-    image = np.random.default_rng(0).integers(0, 256, (96, 128, 3), np.uint8)
-    (formed, *_) = sets_of(pipeline, *(
-        Sample(modality='rgb', stamp_ns=stamp * MS, received_ns=stamp * MS, frame_id='camera',
-               data=image) for stamp in range(1000, 1600, 100)))
-    formed, images = pipeline.encode(formed)
-    assert min(images['rgb'].shape[:2]) == 64
-    prediction = pipeline.predict(formed, images)
-    assert prediction.labels.shape == (96, 128) and prediction.used == ('rgb',)
-
-
 @pytest.mark.parametrize(('sync', 'health', 'message'), [
     ({'max_past_s': 0.9}, {}, r'health\.rgb\.stale_s is 1.0; at most sync\.max_past_s \(0.9\)'),
     ({}, {'future_s': 0.3}, r'health\.rgb\.future_s is 0.3; at most sync\.max_future_s \(0.2\)'),
@@ -206,7 +193,7 @@ def test_what_health_takes_for_good_is_not_too_old_or_new_for_a_set(sync, health
     settings = {'sync': SyncConfig(**sync), 'health': {'rgb': HealthConfig(**health)}}
     segmenter = SimpleNamespace(bundle=bundle_with({'rgb': {}, 'lidar': {}}))
     with pytest.raises(ConfigError, match=message):
-        Pipeline(segmenter, None, **settings)
+        Pipeline(segmenter, **settings)
     with pytest.raises(ConfigError, match=message):
         camera_and_scanner().reconfigure(0, **settings)
 
@@ -224,6 +211,12 @@ class Failing:
         raise self.error
 
 
+def segment(pipeline, formed):
+    """The set that was labelled and its labels; None where no sensor could be encoded."""
+    encoded, images = pipeline.encode(formed, RIG)
+    return (encoded, pipeline.predict(encoded, images, RIG)) if images else None
+
+
 def images_of(pipeline, number, first_ms=1000):
     """Sets of two sensors at 10 Hz with what they were labelled as."""
     rng = np.random.default_rng(first_ms)
@@ -236,7 +229,7 @@ def images_of(pipeline, number, first_ms=1000):
             one = Sample(modality=modality, stamp_ns=stamp_ms * MS, received_ns=stamp_ms * MS,
                          frame_id='camera', data=data)
             for formed in pipeline.push(one, one.received_ns):
-                yield formed, pipeline.segment(formed)
+                yield formed, segment(pipeline, formed)
 
 
 def test_a_sensor_whose_encoder_fails_costs_itself_and_its_health_says_so(caplog):
@@ -289,5 +282,5 @@ def test_a_sample_that_serves_twice_fails_once():
     pipeline = camera_and_events()
     pipeline.encoders['event'] = Failing(RuntimeError('x'))
     ((formed, _),) = list(images_of(pipeline, 1))
-    pipeline.segment(formed)
+    segment(pipeline, formed)
     assert pipeline.reports(0)['event'].rejected == {'encoder_failed': 1}

@@ -17,9 +17,10 @@ from anymodal_seg_ros.geometry import CameraModel, Rig
 from anymodal_seg_ros.labels import LabelSpace
 from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.models import build_model
-from anymodal_seg_ros.pipeline import Pipeline
+from anymodal_seg_ros.placement import PlacedRig
 from anymodal_seg_ros.samples import EVENT_DTYPE
 from anymodal_seg_ros.segment_bag import main, recorded_sets, segment_recording
+from anymodal_seg_ros.session import Session
 
 START_NS = 20_000_000_000
 PERIOD_NS = 100_000_000
@@ -72,29 +73,33 @@ class FakeSegmenter:
                 np.full(out_hw, int(first.mean()), np.uint8))
 
 
-def pipeline_of(path, topics=bags.TOPICS):
-    placed = bags.read_recorded_rig(path, topics)
-    return Pipeline(FakeSegmenter(), placed.rig, unplaced=placed.unplaced)
+def session_of(path, topics=bags.TOPICS):
+    return Session(FakeSegmenter(), bags.read_recorded_rig(path, topics))
+
+
+def session_with(rig, **options):
+    return Session(FakeSegmenter(), PlacedRig(rig=rig), **options)
 
 
 @pytest.fixture()
-def pipeline(recording):
-    return pipeline_of(recording)
+def session(recording):
+    return session_of(recording)
 
 
 def stamps(results):
-    return [sample_set.stamp_ns for sample_set, _ in results]
+    return [labelled.sample_set.stamp_ns for labelled in results]
 
 
-def test_every_frame_is_labelled_once_with_all_sensors(recording, pipeline):
-    results = list(segment_recording(recording, pipeline))
+def test_every_frame_is_labelled_once_with_all_sensors(recording, session):
+    results = list(segment_recording(recording, session))
     assert stamps(results) == sorted(set(stamps(results)))
     assert len(results) >= NUM_FRAMES - 1
-    settled = [r for r in results if r[0].stamp_ns >= START_NS + 10 * PERIOD_NS]
+    settled = [r for r in results if r.sample_set.stamp_ns >= START_NS + 10 * PERIOD_NS]
     assert len(settled) == NUM_FRAMES - 10
-    for sample_set, prediction in settled:
+    for labelled in settled:
+        prediction = labelled.prediction
         assert prediction.used == ('depth', 'event', 'lidar', 'rgb')
-        assert prediction.stamp_ns == sample_set.stamp_ns
+        assert prediction.stamp_ns == labelled.sample_set.stamp_ns
         assert prediction.labels.shape == (48, 64)
         assert (prediction.labels == 4).all()
 
@@ -125,13 +130,13 @@ def frames_with_infos(path, rgb_info, depth_info):
 def test_labels_have_the_images_size_whatever_the_camera_infos_say(
         tmp_path, caplog, rgb_info, depth_info, used):
     path = frames_with_infos(tmp_path / 'bag', rgb_info, depth_info)
-    pipeline = pipeline_of(path)
+    session = session_of(path)
     reports = [record.getMessage() for record in caplog.records]
-    results = list(segment_recording(path, pipeline))
+    results = list(segment_recording(path, session))
     assert len(results) >= 4
-    assert {prediction.labels.shape for _, prediction in results} == {(48, 64)}
-    assert {prediction.used for _, prediction in results} <= used | {('rgb',)}
-    assert results[-1][1].used in used
+    assert {one.prediction.labels.shape for one in results} == {(48, 64)}
+    assert {one.prediction.used for one in results} <= used | {('rgb',)}
+    assert results[-1].prediction.used in used
     outcome = {(128, 96): 'rescaled', (32, 24): 'rescaled', (60, 40): 'not used'}
     for size in (rgb_info, depth_info):
         told = [text for text in reports if f' {size[0]}x{size[1]} ' in text]
@@ -142,11 +147,11 @@ def test_labels_have_the_images_size_whatever_the_camera_infos_say(
 def test_images_that_the_rig_does_not_fit_are_counted_and_in_no_set(tmp_path):
     path = frames_with_infos(tmp_path / 'bag', (64, 48), (64, 48))
     other = CameraModel.from_fov(60, 40, 90.0)
-    pipeline = Pipeline(FakeSegmenter(), Rig(camera=CAMERA, cameras={'depth': other}))
-    assert {tuple(one.samples) for one in recorded_sets(path, pipeline)} == {('rgb',)}
-    assert pipeline.health.reports(0)['depth'].rejected == {'calibration_mismatch': 5}
-    pipeline = Pipeline(FakeSegmenter(), Rig(camera=other, cameras={'depth': CAMERA}))
-    sets = list(recorded_sets(path, pipeline))
+    session = session_with(Rig(camera=CAMERA, cameras={'depth': other}))
+    assert {tuple(one.sample_set.samples) for one in recorded_sets(path, session)} == {('rgb',)}
+    assert session.pipeline.health.reports(0)['depth'].rejected == {'calibration_mismatch': 5}
+    session = session_with(Rig(camera=other, cameras={'depth': CAMERA}))
+    sets = [placed.sample_set for placed in recorded_sets(path, session)]
     assert {tuple(one.samples) for one in sets} == {('rgb',)}
     assert sets[-1].absent['depth'] == 'no_camera_info'
 
@@ -157,53 +162,54 @@ def test_images_that_no_camera_has_are_counted_and_in_no_set(tmp_path):
         for stamp_ns in range(START_NS, START_NS + 3 * PERIOD_NS, PERIOD_NS):
             image = bags.image_message(stamp_ns, 'camera', strip, 'rgb8')
             writer.write(bags.TOPICS['rgb'], image, stamp_ns)
-    pipeline = Pipeline(FakeSegmenter(), Rig(camera=CAMERA))
-    assert list(recorded_sets(tmp_path / 'bag', pipeline)) == []
-    assert pipeline.health.reports(0)['rgb'].rejected == {'bad_height': 3}
+    session = session_with(Rig(camera=CAMERA))
+    assert list(recorded_sets(tmp_path / 'bag', session)) == []
+    assert session.pipeline.health.reports(0)['rgb'].rejected == {'bad_height': 3}
 
 
 def test_two_runs_are_identical(recording):
     runs = []
     for _ in range(2):
-        pipeline = pipeline_of(recording)
+        session = session_of(recording)
         runs.append([(p.stamp_ns, p.used, p.labels.tobytes(), p.confidence.tobytes())
-                     for _, p in segment_recording(recording, pipeline)])
+                     for p in (one.prediction for one in segment_recording(recording, session))])
     assert runs[0] == runs[1]
 
 
-def test_faults_of_a_schedule_reach_the_sets(recording, pipeline):
+def test_faults_of_a_schedule_reach_the_sets(recording, session):
     schedule = FaultSchedule(faults=(
         ScheduledFault(name='no camera', modality='rgb', fault='drop', start_s=1.0, end_s=2.0),
         ScheduledFault(name='torn', modality='depth', fault='garbage', start_s=1.0, end_s=2.0)))
-    results = list(segment_recording(recording, pipeline, schedule=schedule))
+    results = list(segment_recording(recording, session, schedule=schedule))
     # The schedule starts with the first stamp, which is the LiDAR's, 20 ms before the camera's.
-    during = [p for s, p in results
-              if START_NS + PERIOD_NS * 10 <= s.stamp_ns < START_NS + PERIOD_NS * 19]
+    during = [one.prediction for one in results
+              if START_NS + PERIOD_NS * 10 <= one.sample_set.stamp_ns < START_NS + PERIOD_NS * 19]
     assert during
     assert all(not {'rgb', 'depth'} & set(p.used) for p in during)
     assert any(p.used == ('event', 'lidar') for p in during)
-    assert pipeline.health.reports(START_NS + 3 * 10**9)['depth'].num_rejected > 5
-    assert results[-1][1].used == ('depth', 'event', 'lidar', 'rgb')
+    assert session.pipeline.health.reports(START_NS + 3 * 10**9)['depth'].num_rejected > 5
+    assert results[-1].prediction.used == ('depth', 'event', 'lidar', 'rgb')
 
 
-def test_delayed_messages_arrive_later_than_recorded(recording, pipeline):
+def test_delayed_messages_arrive_later_than_recorded(recording, session):
     schedule = FaultSchedule(faults=(ScheduledFault(
         name='slow', modality='lidar', fault='delay', start_s=1.0, end_s=9.0, severity=0.04),))
-    sets = list(recorded_sets(recording, pipeline, schedule=schedule))
+    sets = [placed.sample_set
+            for placed in recorded_sets(recording, session, schedule=schedule)]
     late = [s.samples['lidar'] for s in sets
             if s.stamp_ns > START_NS + 15 * PERIOD_NS and 'lidar' in s.samples]
     assert late
     assert all(sample.received_ns - sample.stamp_ns == 45_000_000 for sample in late)
 
 
-def test_part_of_a_recording_and_other_topics(recording, pipeline):
-    results = list(segment_recording(recording, pipeline, topics={'rgb': '/camera/image'},
+def test_part_of_a_recording_and_other_topics(recording, session):
+    results = list(segment_recording(recording, session, topics={'rgb': '/camera/image'},
                                      start_s=0.5, max_seconds=1.0))
-    assert all(p.used == ('rgb',) for _, p in results)
+    assert all(one.prediction.used == ('rgb',) for one in results)
     assert stamps(results)[0] >= START_NS + 4 * PERIOD_NS
     assert stamps(results)[-1] <= START_NS + 15 * PERIOD_NS
     with pytest.raises(BagError, match='/nothing'):
-        list(segment_recording(recording, pipeline, topics={'rgb': '/nothing'}))
+        list(segment_recording(recording, session, topics={'rgb': '/nothing'}))
 
 
 @pytest.fixture(scope='module')
@@ -225,11 +231,10 @@ def test_raw_depth_in_another_unit(quarter_millimetres, recording, faulty):
     """A fault that ends sight at 10 m measures in the same unit."""
     schedule = FaultSchedule(faults=(ScheduledFault(
         name='haze', modality='depth', fault='black', start_s=0.0, end_s=9.0, severity=0.9),))
-    pipeline = Pipeline(FakeSegmenter(), bags.read_rig(recording),
-                        decoding={'depth': {'unit_m': 0.00025}})
-    sets = list(recorded_sets(quarter_millimetres, pipeline,
+    session = session_with(bags.read_rig(recording), decoding={'depth': {'unit_m': 0.00025}})
+    sets = list(recorded_sets(quarter_millimetres, session,
                               schedule=schedule if faulty else None))
-    depth_m = sets[-1].samples['depth'].data
+    depth_m = sets[-1].sample_set.samples['depth'].data
     assert np.allclose(depth_m[:, :20], 2.0)
     assert np.isnan(depth_m[:, 20:40]).all()
     assert np.isnan(depth_m[:, 40:]).all() if faulty else np.allclose(depth_m[:, 40:], 15.0)

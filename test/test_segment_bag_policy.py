@@ -270,8 +270,8 @@ def test_a_clock_that_was_set_in_the_midst_of_the_drive(tmp_path, capsys, monkey
     """From 1970 to the present: decades without a message are not gone through tick by tick."""
     half_ns, jump_ns = START_NS + NUM_FRAMES // 2 * PERIOD_NS, 56 * 365 * 86400 * 10**9
     polls = []
-    poll = segment_bag.Pipeline.poll
-    monkeypatch.setattr(segment_bag.Pipeline, 'poll', lambda self, now_ns: (
+    poll = segment_bag.Session.poll
+    monkeypatch.setattr(segment_bag.Session, 'poll', lambda self, now_ns: (
         polls.append(now_ns), poll(self, now_ns))[1])
 
     def later(stamp_ns):

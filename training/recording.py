@@ -14,8 +14,8 @@ from anymodal_seg_ros.corruption import FaultSchedule
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.inference import Segmenter
 from anymodal_seg_ros.modalities import Decoding
-from anymodal_seg_ros.pipeline import Pipeline
 from anymodal_seg_ros.segment_bag import segment_recording
+from anymodal_seg_ros.session import Session
 from training.scoring import SubsetScores
 
 MAX_TRUTH_OFFSET_NS = 60_000_000
@@ -50,9 +50,9 @@ def score_recording(
     order = segmenter.bundle.modalities
     scores = SubsetScores(label_space=segmenter.bundle.label_space, same_frames=False,
                           missing_mode=segmenter.bundle.missing_mode)
-    placed = read_recorded_rig(path, topics)
-    pipeline = Pipeline(segmenter, placed.rig, decoding=decoding, unplaced=placed.unplaced)
-    for _, prediction in segment_recording(path, pipeline, topics=topics, schedule=schedule):
+    session = Session(segmenter, read_recorded_rig(path, topics), decoding=decoding)
+    for labelled in segment_recording(path, session, topics=topics, schedule=schedule):
+        prediction = labelled.prediction
         nearest = int(stamps[np.abs(stamps - prediction.stamp_ns).argmin()])
         if abs(nearest - prediction.stamp_ns) <= MAX_TRUTH_OFFSET_NS:
             subset = tuple(name for name in order if name in prediction.used)

@@ -9,7 +9,6 @@ CARLA bridge, ``frames`` gets transforms and the sensor rig out of a recording.
 from anymodal_seg_ros.bags.faults import MAX_STAMP_NS, FaultRelay, FaultTransition, Relayed
 from anymodal_seg_ros.bags.frames import (
     TOPICS,
-    RecordedRig,
     decode_message,
     lookup_transform,
     read_recorded_rig,
@@ -46,7 +45,6 @@ __all__ = [
     'BagWriter',
     'FaultRelay',
     'FaultTransition',
-    'RecordedRig',
     'Relayed',
     'bag_info',
     'camera_info_message',

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from anymodal_seg_ros.extrinsics import Lookup, RigKeeper, Transform
 from anymodal_seg_ros.geometry import Rig, invert_transform, transform_from_quaternion
 from anymodal_seg_ros.intrinsics import CAMERAS, image_size
 from anymodal_seg_ros.modalities import MODALITIES, Decoder, build_decoders
+from anymodal_seg_ros.placement import PlacedRig
 
 Float64Array = npt.NDArray[np.float64]
 StaticTransforms = Mapping[str, tuple[str, Float64Array]]
@@ -116,17 +116,8 @@ def static_lookup(path: Path | str) -> Lookup:
     return lookup
 
 
-@dataclass(frozen=True, kw_only=True)
-class RecordedRig:
-    """The rig of a recording, and what of its sensors cannot be placed."""
-
-    rig: Rig
-    unplaced: Mapping[str, str]
-    """Modality to reason code, as the node's health has it: ``no_camera_info``, ..."""
-
-
 def read_recorded_rig(path: Path | str, topics: Mapping[str, str] = TOPICS, *,
-                      needs_camera: bool = False) -> RecordedRig:
+                      needs_camera: bool = False) -> PlacedRig:
     """Where the sensors of a recording sit, by the rules by which the node places them.
 
     ``topics`` is keyed like ``TOPICS``. What counts is the first usable message of each topic,
@@ -157,7 +148,7 @@ def read_recorded_rig(path: Path | str, topics: Mapping[str, str] = TOPICS, *,
         logger.warning('%s: %s in frame %r is left out, for it cannot be placed in the picture of '
                        '%s in frame %r: %s', path, modality, frame, keeper.reference,
                        keeper.rig.camera_frame, problem)
-    return RecordedRig(rig=keeper.rig, unplaced=unplaced)
+    return PlacedRig(rig=keeper.rig, unplaced=unplaced)
 
 
 def read_rig(path: Path | str, topics: Mapping[str, str] = TOPICS) -> Rig:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,11 @@ import numpy.typing as npt
 
 from anymodal_seg_ros.bags import TOPICS, bag_info, read_bag, read_rig
 from anymodal_seg_ros.inference import Segmenter
-from anymodal_seg_ros.pipeline import Images, Pipeline
+from anymodal_seg_ros.pipeline import Images
+from anymodal_seg_ros.placement import PlacedRig
 from anymodal_seg_ros.samples import SampleSet
 from anymodal_seg_ros.segment_bag import decode_recorded
+from anymodal_seg_ros.session import Session
 
 LEAD_S = 1.0
 """Sensors are heard this long before a span begins, as they are on a vehicle."""
@@ -47,33 +50,30 @@ def label_offline(bag: Path, segmenter: Segmenter,
     Raises:
         BagError: the recording is damaged or a camera's calibration is missing.
     """
-    rig = read_rig(bag)
+    placement = PlacedRig(rig=read_rig(bag))
     start_ns = bag_info(bag).start_ns
-    pipelines = [Pipeline(segmenter, rig) for _ in spans]
+    sessions = [Session(segmenter, placement) for _ in spans]
     modality_of = {TOPICS[name]: name for name in segmenter.bundle.encoders}
-    decoders = pipelines[0].decoders if pipelines else {}
     for recorded in read_bag(bag, tuple(modality_of)):
-        modality = modality_of[recorded.topic]
-        at_s = (recorded.recorded_ns - start_ns) / 1e9
-        wanted = [i for i, span in enumerate(spans)
-                  if modality in span.sensors and span.start_s - LEAD_S <= at_s < span.end_s + 0.5]
-        if not wanted:
-            continue
-        sample = decode_recorded(modality, recorded, decoders[modality])
-        for i in wanted:
-            ready = pipelines[i].poll(recorded.recorded_ns)
-            ready += pipelines[i].push(sample, recorded.recorded_ns)
-            yield from _labels(pipelines[i], spans[i], ready, start_ns)
+        modality, now_ns = modality_of[recorded.topic], recorded.recorded_ns
+        at_s = (now_ns - start_ns) / 1e9
+        read = partial(decode_recorded, modality, recorded)
+        for span, session in zip(spans, sessions, strict=True):
+            if modality in span.sensors and span.start_s - LEAD_S <= at_s < span.end_s + 0.5:
+                ready = session.poll(now_ns) + session.receive(modality, read, now_ns)
+                yield from _labels(session, span, ready, start_ns, now_ns)
 
 
-def _labels(pipeline: Pipeline, span: Span, ready: Sequence[SampleSet],
-            start_ns: int) -> Iterator[OfflineLabel]:
+def _labels(session: Session, span: Span, ready: Sequence[SampleSet], start_ns: int,
+            now_ns: int) -> Iterator[OfflineLabel]:
     for sample_set in ready:
-        inside = span.start_s <= (sample_set.stamp_ns - start_ns) / 1e9 < span.end_s
-        if inside and set(sample_set.samples) == set(span.sensors):
-            sample_set, images = pipeline.encode(sample_set)
-            if set(images) != set(span.sensors):
-                continue
-            prediction = pipeline.predict(sample_set, images)
+        if not span.start_s <= (sample_set.stamp_ns - start_ns) / 1e9 < span.end_s:
+            continue
+        placed = session.place(sample_set, now_ns)
+        if placed is None or set(placed.sample_set.samples) != set(span.sensors):
+            continue
+        labelled_set, images = session.pipeline.encode(placed.sample_set, placed.rig)
+        if set(images) == set(span.sensors):
+            prediction = session.pipeline.predict(labelled_set, images, placed.rig)
             yield OfflineLabel(stamp_ns=sample_set.stamp_ns, sensors=span.sensors,
                                labels=prediction.labels, images=images)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from anymodal_seg_ros.defects import DefectLog, one_line
 from anymodal_seg_ros.geometry import Rig
@@ -61,11 +61,7 @@ class SetEncoder:
             else:
                 self._outcomes.append(Outcome(name, ''))
         failed = {name: ENCODER_FAILED for name in sample_set.samples if name not in images}
-        if failed:
-            kept = {name: sample_set.samples[name] for name in images}
-            absent = {**sample_set.absent, **failed}
-            sample_set = replace(sample_set, samples=kept, absent=absent)
-        return sample_set, images
+        return sample_set.without(failed), images
 
     def outcomes(self) -> list[Outcome]:
         """What became of the samples since the last call, oldest first, at most 1000."""

@@ -154,7 +154,8 @@ def label_info_message(space: LabelSpace, stamp_ns: int, frame_id: str) -> RosMe
     )
 
 
-def decode_sample(modality: str, msg: RosMessage, received_ns: int, decoder: Decoder) -> Sample:
+def decode_sample(modality: str, msg: RosMessage, received_ns: int, decoder: Decoder,
+                  received_steady_ns: int = 0) -> Sample:
     """A sensor message (or camera-plane frame of one) as a ``Sample``.
 
     Raises:
@@ -168,4 +169,5 @@ def decode_sample(modality: str, msg: RosMessage, received_ns: int, decoder: Dec
         received_ns=received_ns,
         frame_id=msg.header.frame_id.lstrip('/'),
         data=data,
+        received_steady_ns=received_steady_ns,
     )

@@ -121,7 +121,7 @@ def input_values(source: Input, rig: RigKeeper, num_bad_infos: int) -> dict[str,
 
 
 def fusion_info(
-    samples: SampleSet,
+    sample_set: SampleSet,
     frame_id: str,
     reports: Mapping[str, HealthReport],
     used: Iterable[str],
@@ -133,19 +133,19 @@ def fusion_info(
     statuses = []
     for name, report in reports.items():
         values: dict[str, object] = {'used': name in members}
-        if name in samples.samples:
-            sample = samples.samples[name]
-            values['stamp_offset_ms'] = samples.offset_ns(name) / 1e6
+        if name in sample_set.samples:
+            sample = sample_set.samples[name]
+            values['stamp_offset_ms'] = sample_set.offset_ns(name) / 1e6
             values['age_ms'] = (now_ns - sample.stamp_ns) / 1e6
         else:
             values |= {'stamp_offset_ms': math.nan, 'age_ms': math.nan}
-        reason = '' if name in members else samples.absent.get(name, '') or report.reason
+        reason = '' if name in members else sample_set.absent.get(name, '') or report.reason
         values |= {'reason': reason, 'state': report.state.value}
         statuses.append(status(LEVELS[report.state], name, reason or 'used', values))
-    values = {'reference': samples.reference, 'complete': samples.complete, **set_values}
-    statuses.append(status(DiagnosticStatus.OK, 'set', 'complete' if samples.complete
+    values = {'reference': sample_set.reference, 'complete': sample_set.complete, **set_values}
+    statuses.append(status(DiagnosticStatus.OK, 'set', 'complete' if sample_set.complete
                            else 'closed at the deadline', values))
-    return DiagnosticArray(header=header(samples.stamp_ns, frame_id), status=statuses)
+    return DiagnosticArray(header=header(sample_set.stamp_ns, frame_id), status=statuses)
 
 
 def synchronization_status(

@@ -1,34 +1,34 @@
 # SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The inference thread: the newest set in, label images and what they were made of out."""
+"""The inference thread: placed sets in, label images and what they were made of out."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
-from itertools import pairwise
 
 from rclpy.node import Node
 
-from anymodal_seg_ros.geometry import Rig
 from anymodal_seg_ros.modalities import network_size
-from anymodal_seg_ros.pipeline import Pipeline
+from anymodal_seg_ros.pipeline import output_hw
 from anymodal_seg_ros.ros.diagnostics import InferenceStats, fusion_info
-from anymodal_seg_ros.ros.outputs import Labelled, OutputPublishers
+from anymodal_seg_ros.ros.outputs import OutputPublishers
 from anymodal_seg_ros.ros.worker import LatestWorker
-from anymodal_seg_ros.samples import HealthReport, SampleSet
+from anymodal_seg_ros.session import PlacedSet, Session
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Work:
-    """A set on its way to the inference thread, with what was known when it was formed."""
+class Stopwatch:
+    """Milliseconds from one stage of the work to the next."""
 
-    samples: SampleSet
-    reports: Mapping[str, HealthReport]
-    rig: Rig
-    last_arrival_steady_ns: int
-    epoch: int
+    def __init__(self) -> None:
+        self.stages_ms: dict[str, float] = {}
+        self._last_ns = time.monotonic_ns()
+
+    def lap(self, stage: str) -> int:
+        """``stage`` is done; returns the time of it, in ns of the steady clock."""
+        now_ns = time.monotonic_ns()
+        self.stages_ms[stage] = (now_ns - self._last_ns) / 1e6
+        self._last_ns = now_ns
+        return now_ns
 
 
 class Labelling:
@@ -40,17 +40,15 @@ class Labelling:
     """
 
     def __init__(
-        self, node: Node, pipeline: Pipeline, outputs: OutputPublishers, stats: InferenceStats
+        self, node: Node, session: Session, outputs: OutputPublishers, stats: InferenceStats
     ) -> None:
-        self.epoch = 0
-        """Sets of an earlier one are labelled no more."""
         self._node = node
-        self._pipeline = pipeline
-        self._segmenter = pipeline.segmenter
+        self._session = session
+        self._segmenter = session.pipeline.segmenter
         self._outputs = outputs
         self._stats = stats
         self._warm_sizes: set[tuple[int, int]] | None = None
-        self._worker = LatestWorker[Work]('inference', self._infer, self._on_failure)
+        self._worker = LatestWorker[PlacedSet]('inference', self._infer, self._on_failure)
 
     def warm_up(self, out_hw: tuple[int, int]) -> None:
         """Run every combination of sensors for label images of this size, before ``start``."""
@@ -64,14 +62,14 @@ class Labelling:
         """End the thread after its present set; False when it has not ended in time."""
         return self._worker.stop(timeout_s)
 
-    def submit(self, work: Work) -> None:
+    def submit(self, placed: PlacedSet) -> None:
         """Hand over a set at once; one that still waits is given up for it."""
-        if self._worker.submit(work) is not None:
+        self._stats.count('sets_in')
+        if self._worker.submit(placed) is not None:
             self._stats.count('sets_superseded')
 
-    def abandon(self) -> None:
-        """Time has restarted: what was formed until now is not to be published."""
-        self.epoch += 1
+    def discard(self) -> None:
+        """Give up the set that waits."""
         if self._worker.discard() is not None:
             self._stats.count('sets_discarded')
 
@@ -88,41 +86,38 @@ class Labelling:
         self._node.get_logger().info(
             f'warmed up for {size_hw[1]}x{size_hw[0]} in {time.monotonic() - started:.1f} s')
 
-    def _infer(self, work: Work) -> None:
-        if work.epoch != self.epoch:
-            self._stats.count('sets_discarded')
+    def _infer(self, placed: PlacedSet) -> None:
+        if self._is_outdated(placed):
             return
-        rig = work.rig
-        self._warm_up_for(self._pipeline.output_hw(rig))
-        times = [time.monotonic_ns()]
-        samples, images = self._pipeline.encode(work.samples, rig)
-        if not images:
+        self._warm_up_for(output_hw(placed.rig))
+        stopwatch = Stopwatch()
+        labelled = self._session.label(placed, stopwatch.lap)
+        if labelled is None:
             self._on_failure(RuntimeError('no sensor of the set could be encoded'))
             return
-        times.append(time.monotonic_ns())
-        prediction = self._pipeline.predict(samples, images, rig)
-        times.append(time.monotonic_ns())
-        if work.epoch != self.epoch:
-            self._stats.count('sets_discarded')
+        if self._is_outdated(placed):
             return
-        done = Labelled(prediction, samples, rig)
-        self._outputs.publish_label(done)
-        times.append(time.monotonic_ns())
-        latency_ms = (times[-1] - work.last_arrival_steady_ns) / 1e6
-        encode_ms, predict_ms, publish_ms = (
-            (after - before) / 1e6 for before, after in pairwise(times)
-        )
-        stages = {'encode': encode_ms, 'predict': predict_ms, 'publish': publish_ms,
-                  'latency': latency_ms}
+        self._outputs.publish_label(labelled)
+        published_ns = stopwatch.lap('publish')
+        stages = {**stopwatch.stages_ms,
+                  'latency': (published_ns - placed.received_steady_ns) / 1e6}
         sequence = self._stats.succeeded(stages)
         now_ns = int(self._node.get_clock().now().nanoseconds)
         self._outputs.publish_fusion_info(fusion_info(
-            samples, rig.camera_frame, work.reports, prediction.used, now_ns,
+            labelled.sample_set, labelled.rig.camera_frame, placed.reports,
+            labelled.prediction.used, now_ns,
             {'sequence': sequence, **{f'{stage}_ms': value for stage, value in stages.items()}},
         ))
         skipped = self._outputs.num_skipped_views()
-        self._outputs.publish_views(done)
+        self._outputs.publish_views(labelled)
         self._stats.count('views_skipped', self._outputs.num_skipped_views() - skipped)
+
+    def _is_outdated(self, placed: PlacedSet) -> bool:
+        """Whether time has restarted since the set was formed; it is then counted, and no more."""
+        if self._session.is_current(placed):
+            return False
+        self._stats.count('sets_discarded')
+        return True
 
     def _on_failure(self, error: Exception) -> None:
         text = self._stats.failed(error)

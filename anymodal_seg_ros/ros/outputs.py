@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -14,7 +13,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 from sensor_msgs.msg import Image, PointCloud2
 
-from anymodal_seg_ros.geometry import Rig, rasterize_nearest, transform_points
+from anymodal_seg_ros.geometry import rasterize_nearest, transform_points
 from anymodal_seg_ros.labels import UNLABELLED, LabelSpace
 from anymodal_seg_ros.modalities.plane import sampling_step, sensor_camera
 from anymodal_seg_ros.ros.conversions import (
@@ -26,16 +25,7 @@ from anymodal_seg_ros.ros.conversions import (
 )
 from anymodal_seg_ros.ros.qos import LATCHED, OUTPUT
 from anymodal_seg_ros.ros.view import View
-from anymodal_seg_ros.samples import Prediction, SampleSet
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Labelled:
-    """One finished label image with what it was made from."""
-
-    prediction: Prediction
-    samples: SampleSet
-    rig: Rig
+from anymodal_seg_ros.session import Labelled
 
 
 class OutputPublishers:
@@ -108,7 +98,7 @@ def overlay(
     labels = done.prediction.labels
     color = palette[labels]
     height, width = labels.shape
-    rgb = done.samples.samples.get('rgb')
+    rgb = done.sample_set.samples.get('rgb')
     if rgb is None:
         return np.asarray(cv2.convertScaleAbs(color, alpha=alpha), np.uint8)
     image = rgb.data
@@ -129,7 +119,7 @@ def labelled_cloud(
     With a scan: [N], the points that the camera sees. Without one, from depth: [H, W], one point
     for each label pixel, NaN where there is no return.
     """
-    samples, rig, labels = done.samples.samples, done.rig, done.prediction.labels
+    samples, rig, labels = done.sample_set.samples, done.rig, done.prediction.labels
     if 'lidar' in samples:
         points = transform_points(rig.extrinsic('lidar'), samples['lidar'].data[:, :3])
         uv, in_view = rig.camera.project(points)

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from types import SimpleNamespace
@@ -31,11 +31,11 @@ from anymodal_seg_ros.ros.diagnostics import (
     synchronization_status,
 )
 from anymodal_seg_ros.ros.fault_injector_node import live_faults
-from anymodal_seg_ros.ros.labelling import Work
 from anymodal_seg_ros.ros.params import parameter_specs, settings_from_values
-from anymodal_seg_ros.ros.segmentation_node import SegmentationNode
+from anymodal_seg_ros.ros.segmentation_node import SegmentationNode, session_settings
 from anymodal_seg_ros.ros.state_log import StateLog
 from anymodal_seg_ros.samples import EVENT_DTYPE
+from anymodal_seg_ros.session import PlacedSet, Session
 from fuzzing.messages import STAMP_NS, Make, Rng, camera_info, forms
 from fuzzing.mutation import HOSTILE_VALUES, altered, damaged, pick
 from fuzzing.target import Read, Target
@@ -85,7 +85,7 @@ class Callbacks(SegmentationNode):
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         space = load_label_space('mfnet')
-        self._segmenter = SimpleNamespace(bundle=Bundle(
+        segmenter = SimpleNamespace(bundle=Bundle(
             model_name='m_segformer', model_config={'num_classes': space.num_classes},
             encoders={name: {} for name in NAMES}, label_space=space, short_side_px=32))
         self.now_ns = STAMP_NS
@@ -93,35 +93,33 @@ class Callbacks(SegmentationNode):
         self.transforms: dict[tuple[str, str], npt.NDArray[np.float64]] = {}
         self._values = dict(values)
         self._settings = settings_from_values(values)
-        self._rig = RigKeeper(
+        self._keeper = RigKeeper(
             camera_frame=self._settings.camera_frame, base_frame=self._settings.base_frame,
             lookup=lambda target, source: self.transforms.get((target, source)),
             extrinsics=self._settings.extrinsics, cameras=self._settings.cameras)
-        self._pipeline = self._build_pipeline()
-        self._stats = InferenceStats()
-        self._arrivals: OrderedDict[tuple[str, int], int] = OrderedDict()
         self._reported: set[tuple[str, str]] = set()
-        self._bad_camera_infos: Counter[str] = Counter()
+        self._session = Session(
+            segmenter, self._keeper, settings=session_settings(self._settings),
+            decoding=self._settings.decoding, on_refused=self._on_refused, now_ns=self.now_ns)
+        self._stats = InferenceStats()
+        self._num_bad_camera_infos: Counter[str] = Counter()
         self._logger = _Silent()
         self._state_log = StateLog(self._logger)
         self._outputs = SimpleNamespace(overlay_alpha=0.5)
-        self._labelling = SimpleNamespace(submit=self._label, abandon=lambda: None, epoch=0)
-        self._deadline_timer = SimpleNamespace(
-            cancel=lambda: None, reset=lambda: None, timer_period_ns=0)
+        self._labelling = SimpleNamespace(submit=self._label)
+        self._deadline = SimpleNamespace(arm=lambda deadline_ns, now_ns: None)
         self._inputs = {name: SimpleNamespace(set_active=lambda active: None) for name in NAMES}
 
-    def _label(self, work: Work) -> None:
-        encoded, images = self._pipeline.encode(work.samples, work.rig)
-        if len(images) < len(work.samples.samples):
+    def _label(self, placed: PlacedSet) -> None:
+        sample_set, rig = placed.sample_set, placed.rig
+        encoded, images = self._session.pipeline.encode(sample_set, rig)
+        if len(images) < len(sample_set.samples):
             raise RuntimeError(f'an encoder failed: {encoded.absent}')
-        header(work.samples.stamp_ns, work.rig.camera_frame)
-        fusion_info(work.samples, work.rig.camera_frame, work.reports, images, self.now_ns, {})
+        header(sample_set.stamp_ns, rig.camera_frame)
+        fusion_info(sample_set, rig.camera_frame, placed.reports, images, self.now_ns, {})
 
     def get_logger(self) -> _Silent:
         return self._logger
-
-    def _uses_sim_time(self) -> bool:
-        return False
 
     def _now_ns(self) -> int:
         return self.now_ns
@@ -131,21 +129,21 @@ class Callbacks(SegmentationNode):
 
     def refresh(self) -> None:
         """What the node does now and then."""
-        self._rig.refresh()
-        self._state_log.write(self._pipeline.health.drain_transitions(), self.now_ns)
-        for name, report in self._pipeline.health.reports(self.now_ns).items():
-            modality_status('node', 'machine', report, self._pipeline.decoders[name].known(),
-                            self._rig.calibration_error(name))
-        synchronization_status(
-            'node', 'machine', self._pipeline.synchronizer.stats(),
-            ClockState(ClockPhase.RUNNING))
+        self._keeper.refresh()
+        pipeline = self._session.pipeline
+        self._state_log.write(pipeline.health.drain_transitions(), self.now_ns)
+        for name, report in pipeline.health.reports(self.now_ns).items():
+            modality_status('node', 'machine', report, pipeline.decoders[name].known(),
+                            self._keeper.calibration_error(name))
+        synchronization_status('node', 'machine', pipeline.synchronizer.stats(),
+                               ClockState(ClockPhase.RUNNING))
 
     def pass_time(self, step_ns: int) -> None:
         """Time goes on, or jumps back as in a replay that starts again."""
         self.now_ns = max(self.now_ns + step_ns, 1)
         if step_ns < 0:
             self._state_log.restart('back')
-            self._restart('back')
+            self._session.restart(self.now_ns, 'back')
         self._on_deadline()
 
 

@@ -21,8 +21,8 @@ from anymodal_seg_ros.errors import AnymodalError
 from anymodal_seg_ros.geometry import CameraModel
 from anymodal_seg_ros.labels import load_label_space
 from anymodal_seg_ros.modalities import MODALITIES
-from anymodal_seg_ros.pipeline import Pipeline
 from anymodal_seg_ros.segment_bag import recorded_sets
+from anymodal_seg_ros.session import Session
 from fuzzing.inputs import read_in
 from fuzzing.messages import STAMP_NS
 from fuzzing.mutation import altered_text, damaged, pick
@@ -129,9 +129,8 @@ def _read_recording(path: Path) -> None:
                 error = refused
     for _ in bags.read_bag(path, ['/camera/image'], 0.1):
         pass
-    placed = bags.read_recorded_rig(path)
-    pipeline = Pipeline(_encoding(), placed.rig, unplaced=placed.unplaced)
-    for _ in recorded_sets(path, pipeline):
+    session = Session(_encoding(), bags.read_recorded_rig(path))
+    for _ in recorded_sets(path, session):
         pass
     if error is not None:
         raise error

@@ -14,7 +14,7 @@ PACKAGE = 'anymodal_seg_ros'
 
 GROUND = {'stopping', 'errors', 'existence', 'defects', 'ranges', 'documents', 'samples',
           'resources', 'labels', 'lens', 'smooth', 'geometry', 'calibration', 'intrinsics',
-          'extrinsics', 'metrics', 'unfinished', '__init__'}
+          'extrinsics', 'placement', 'metrics', 'unfinished', '__init__'}
 BELOW_HEALTH = GROUND | {'modalities', 'corruption'}
 BELOW_BUNDLE = BELOW_HEALTH | {'sync', 'health', 'models'}
 BELOW_PIPELINE = BELOW_BUNDLE | {'bundle', 'inference'}
@@ -29,12 +29,13 @@ ALLOWED = {
     'bundle': BELOW_BUNDLE,
     'inference': BELOW_BUNDLE | {'bundle'},
     'pipeline': BELOW_PIPELINE,
+    'session': BELOW_PIPELINE | {'pipeline'},
     'bags': BELOW_PIPELINE | {'pipeline'},
     'bag_summary': BELOW_SIM,
-    'segment_bag': BELOW_SIM | {'bag_summary'},
+    'segment_bag': BELOW_SIM | {'session', 'bag_summary'},
     'sim': BELOW_SIM,
-    'ros': BELOW_SIM | {'segment_bag', 'sim'},
-    'demo': BELOW_SIM | {'segment_bag', 'sim'},
+    'ros': BELOW_SIM | {'session', 'segment_bag', 'sim'},
+    'demo': BELOW_SIM | {'session', 'segment_bag', 'sim'},
     'commands': {'stopping'},
 }
 ROS = {'rclpy', 'cv_bridge', 'message_filters', 'sensor_msgs_py', 'tf2_ros', 'launch',

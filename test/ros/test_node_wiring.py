@@ -27,13 +27,14 @@ from anymodal_seg_ros.geometry import CameraModel, Rig, transform_from_quaternio
 from anymodal_seg_ros.labels import load_label_space
 from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.ros import guard, outputs, segmentation_node
+from anymodal_seg_ros.ros.clock_watch import ClockPhase, ClockState
 from anymodal_seg_ros.ros.conversions import LABEL_INFO_TYPE, decode_sample, ns_to_stamp
 from anymodal_seg_ros.ros.diagnostics import modality_status
 from anymodal_seg_ros.ros.inputs import TOPICS, Input, InputQos
-from anymodal_seg_ros.ros.labelling import Work
-from anymodal_seg_ros.ros.outputs import Labelled, OutputPublishers, labelled_cloud, overlay
+from anymodal_seg_ros.ros.outputs import OutputPublishers, labelled_cloud, overlay
 from anymodal_seg_ros.ros.qos import LATCHED, fallback_qos, input_qos
 from anymodal_seg_ros.samples import HealthReport, HealthState, Prediction, SampleSet
+from anymodal_seg_ros.session import Labelled, PlacedSet
 
 SCENE = Scene()
 NODE = '/anymodal_seg'
@@ -129,14 +130,14 @@ def bench(probe, tiny_bundle, monkeypatch):
 
 
 DEFECTS = {
-    'the rig': ('_rig', 'on_sample', 'lidar'),
-    'health': ('_pipeline.health', 'observe', 'lidar'),
-    'a calibration': ('_rig', 'on_camera_info', 'rgb camera info'),
-    'advice': ('_advisor', 'look', 'advice'),
+    'the rig': ('_keeper', 'on_sample', 'lidar'),
+    'health': ('_session.pipeline.health', 'observe', 'lidar'),
+    'a calibration': ('_keeper', 'on_camera_info', 'rgb camera info'),
+    'advice': ('_reporter.advisor', 'look', 'advice'),
     'the log': ('_state_log', 'write', 'state log'),
-    'a silent input': ('_rig', 'refresh', 'once in a while'),
-    'the passing of time': ('_pipeline.synchronizer', 'expire', 'poll'),
-    'a status': ('_rig', 'calibration_error', 'diagnostics'),
+    'a silent input': ('_keeper', 'refresh', 'once in a while'),
+    'the passing of time': ('_session.pipeline.synchronizer', 'expire', 'poll'),
+    'a status': ('_keeper', 'calibration_error', 'diagnostics'),
 }
 
 
@@ -191,7 +192,7 @@ def test_a_defect_in_one_set_costs_that_set(bench, monkeypatch):
     bench = bench()
     bench.send_until('rgb', lambda: len(bench.labels) >= 2)
     with monkeypatch.context() as patch:
-        patch.setattr(bench.node._pipeline, 'fitted', lambda *args: {}['rgb'])
+        patch.setattr(bench.node._session, 'place', lambda *args: {}['rgb'])
         bench.send_until('rgb', lambda: bench.count('sets_discarded') >= 2)
     assert bench.node.guard.counts['set'] >= bench.count('sets_discarded')
     num_labels = len(bench.labels)
@@ -206,18 +207,20 @@ class FailingEncoder:
 
 def test_an_encoder_that_fails_costs_its_sensor_and_is_shown(bench):
     bench = bench()
-    node, encoders = bench.node, bench.node._pipeline.encoders
+    node, session = bench.node, bench.node._session
+    encoders = session.pipeline.encoders
     whole, encoders['lidar'] = dict(encoders), FailingEncoder()
     done = labelled('rgb', 'lidar')
 
     def infer(*stamps_ns):
         for stamp_ns in stamps_ns:
             samples = {name: replace(sample, stamp_ns=stamp_ns)
-                       for name, sample in done.samples.samples.items()}
-            node._labelling._infer(Work(
-                replace(done.samples, samples=samples, stamp_ns=stamp_ns),
-                node._pipeline.health.reports(0), done.rig, 0, node._labelling.epoch))
-        return {status.name.partition(': ')[2]: status for status in node._sensor_statuses(1)}
+                       for name, sample in done.sample_set.samples.items()}
+            node._labelling._infer(PlacedSet(
+                sample_set=replace(done.sample_set, samples=samples, stamp_ns=stamp_ns),
+                rig=done.rig, reports=session.pipeline.health.reports(0), epoch=0))
+        statuses = node._reporter.sensor_statuses(1, ClockState(ClockPhase.RUNNING))
+        return {status.name.partition(': ')[2]: status for status in statuses}
 
     statuses = infer(1, 2, 3)
     assert statuses['lidar'].level == DiagnosticStatus.ERROR
@@ -244,7 +247,7 @@ def test_an_encoder_that_fails_costs_its_sensor_and_is_shown(bench):
 def test_a_parameter_that_cannot_be_applied_is_refused_and_not_kept(bench, monkeypatch):
     bench = bench()
     with monkeypatch.context() as patch:
-        patch.setattr(bench.node._pipeline, 'reconfigure', lambda *args, **kwargs: 1 / 0)
+        patch.setattr(bench.node._session.pipeline, 'reconfigure', lambda *args, **kwargs: 1 / 0)
         [result] = bench.node.set_parameters([Parameter('sync.max_wait_s', value=0.2)])
     assert not result.successful
     assert 'ZeroDivisionError' in result.reason
@@ -407,8 +410,8 @@ def test_a_sample_of_a_wrong_frame_teaches_nothing(bench):
     bench = bench(**{'health.rgb.frame_id': 'another'})
     bench.send_until('rgb', lambda: bench.parts.get('rgb', (None, {}))[1].get(
         'rejected.wrong_frame', '0') != '0')
-    assert bench.node._rig.rig.camera_frame == 'camera_optical_frame'
-    assert bench.node._rig.rig.camera.width_px == 512
+    assert bench.node._keeper.rig.camera_frame == 'camera_optical_frame'
+    assert bench.node._keeper.rig.camera.width_px == 512
     assert not bench.labels
 
 
@@ -537,8 +540,8 @@ def test_raw_depth_counts_in_the_unit_that_was_set(bench):
     counts = np.full((4, 6), 8000, '<u2')
     message = Image(height=4, width=6, encoding='16UC1', step=12, data=counts.tobytes())
     received = []
-    started.node._rig.problem = lambda modality: ''
-    started.node._pipeline.push = lambda sample, now_ns: received.append(sample) or []
+    started.node._keeper.problem = lambda modality: ''
+    started.node._session.pipeline.push = lambda sample, now_ns: received.append(sample) or []
     started.node._on_message('depth', message)
     assert np.allclose(received[0].data, 2.0)
 
@@ -559,8 +562,9 @@ def test_the_scale_of_intensities_is_stated(bench, monkeypatch, params, expected
 
     monkeypatch.setattr(SCENE, 'lidar', counting)
     seen = []
-    push = bench.node._pipeline.push
-    monkeypatch.setattr(bench.node._pipeline, 'push', lambda sample, now_ns: (
+    pipeline = bench.node._session.pipeline
+    push = pipeline.push
+    monkeypatch.setattr(pipeline, 'push', lambda sample, now_ns: (
         seen.append(sample), push(sample, now_ns))[1])
 
     def known():
@@ -583,7 +587,7 @@ def labelled(*modalities):
                             used=tuple(sorted(modalities)))
     sample_set = SampleSet(
         stamp_ns=10**9, reference=modalities[0], samples=samples, complete=True)
-    return Labelled(prediction, sample_set, rig)
+    return Labelled(prediction=prediction, sample_set=sample_set, rig=rig)
 
 
 def test_views_are_made_only_for_subscribers(probe, monkeypatch):
@@ -637,7 +641,7 @@ def test_without_a_scan_the_cloud_is_organised_like_the_label_image():
     done = labelled('depth')
     cloud = labelled_cloud(done, PALETTE)
     assert cloud.shape == (SIZE_PX, SIZE_PX)
-    depth_m = done.samples.samples['depth'].data
+    depth_m = done.sample_set.samples['depth'].data
     np.testing.assert_allclose(cloud['z'], depth_m, rtol=1e-5)
     np.testing.assert_array_equal(cloud['label'], done.prediction.labels)
     assert labelled_cloud(labelled('rgb'), PALETTE) is None
@@ -646,7 +650,7 @@ def test_without_a_scan_the_cloud_is_organised_like_the_label_image():
 def test_the_overlay_shows_the_camera_where_nothing_is_labelled():
     done = labelled('rgb')
     done.prediction.labels[:8] = 255
-    image = done.samples.samples['rgb'].data
+    image = done.sample_set.samples['rgb'].data
     mixed = overlay(done, PALETTE, 0.5)
     np.testing.assert_array_equal(mixed[:8], image[:8])
     expected = (image[20, 20].astype(float) + PALETTE[done.prediction.labels[20, 20]]) / 2

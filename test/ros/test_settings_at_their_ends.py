@@ -7,6 +7,7 @@ where it is given, and nothing that is taken may fail later.
 """
 
 import math
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -19,10 +20,11 @@ from anymodal_seg_ros.bundle import Bundle
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.extrinsics import RigKeeper
 from anymodal_seg_ros.labels import LabelSpace
-from anymodal_seg_ros.pipeline import Pipeline
 from anymodal_seg_ros.ros.conversions import decode_sample
 from anymodal_seg_ros.ros.params import parameter_specs, settings_from_values
+from anymodal_seg_ros.ros.segmentation_node import session_settings
 from anymodal_seg_ros.samples import EVENT_DTYPE
+from anymodal_seg_ros.session import Session
 
 MS = 1_000_000
 START_NS = 1_700_000_000 * 1000 * MS
@@ -109,11 +111,10 @@ class Drive:
     """What the node does with messages, without a node."""
 
     def __init__(self, given):
-        self.keeper = RigKeeper(camera_frame='rgb', cameras=given.cameras,
-                                extrinsics=given.extrinsics)
-        self.pipeline = Pipeline(
-            SimpleNamespace(bundle=BUNDLE), self.keeper.rig, sync=given.sync, inputs=given.inputs,
-            health=given.health, decoding=given.decoding)
+        self.session = Session(
+            SimpleNamespace(bundle=BUNDLE),
+            RigKeeper(camera_frame='rgb', cameras=given.cameras, extrinsics=given.extrinsics),
+            settings=session_settings(given), decoding=given.decoding)
         self.now_ns = self.steady_ns = START_NS
         self.last_ns, self.resets, self.num_sets = None, 0, 0
 
@@ -121,41 +122,34 @@ class Drive:
         self.now_ns += wait_ms * MS
         self.steady_ns += max(wait_ms, 1) * MS
         if kind == 'tick':
-            sets = self.pipeline.poll(self.now_ns, self.steady_ns)
+            sets = self.session.poll(self.now_ns, self.steady_ns)
         elif kind == 'garbage':
-            sets = self.pipeline.reject('rgb', 'bad_data', self.now_ns)
+            sets = self.session.reject('rgb', 'bad_data', self.now_ns)
         elif kind == 'lost':
-            self.pipeline.health.note_lost('depth', 3, self.now_ns)
+            self.session.pipeline.health.note_lost('depth', 3, self.now_ns)
             sets = []
         else:
-            sets = self.receive(kind, self.now_ns + offset_ms * MS, index)
+            sent = message(kind, self.now_ns + offset_ms * MS, index)
+            sets = self.session.receive(
+                kind, partial(decode_sample, kind, sent, self.now_ns), self.now_ns)
         self.check(sets)
 
-    def receive(self, modality, stamp_ns, index):
-        sample = decode_sample(modality, message(modality, stamp_ns, index), self.now_ns,
-                               self.pipeline.decoders[modality])
-        self.keeper.on_sample(modality, sample.frame_id, sample.data)
-        problem = (self.keeper.problem(modality)
-                   or self.pipeline.misfit(sample, self.keeper.rig))
-        if problem:
-            return self.pipeline.reject(modality, problem, self.now_ns, problem)
-        return self.pipeline.push(sample, self.now_ns)
-
     def check(self, sets):
-        resets = self.pipeline.synchronizer.stats().resets
+        pipeline = self.session.pipeline
+        resets = pipeline.synchronizer.stats().resets
         if resets != self.resets:
             self.last_ns, self.resets = None, resets
         for formed in sets:
             assert self.last_ns is None or formed.stamp_ns > self.last_ns
             self.last_ns = formed.stamp_ns
             self.num_sets += 1
-            fitted, rig = self.pipeline.fitted(formed, self.keeper.rig)
-            if self.num_sets <= 2:
-                encoded, images = self.pipeline.encode(fitted, rig)
-                assert encoded is fitted
+            placed = self.session.place(formed, self.now_ns)
+            if self.num_sets <= 2 and placed is not None:
+                encoded, images = pipeline.encode(placed.sample_set, placed.rig)
+                assert encoded is placed.sample_set
                 for name, image in images.items():
                     assert image.dtype == np.uint8 and min(image.shape[:2]) == 32, name
-        for report in self.pipeline.health.reports(self.now_ns).values():
+        for report in pipeline.health.reports(self.now_ns).values():
             assert not math.isinf(report.expected_rate_hz)
 
 
@@ -166,10 +160,9 @@ def test_no_allowed_value_fails_later(before, after, steps):
     drive, others = Drive(settings_with(before)), settings_with(after)
     for index, step in enumerate(steps):
         if index == len(steps) // 2:
-            drive.check(drive.pipeline.reconfigure(
-                drive.now_ns, sync=others.sync, inputs=others.inputs, health=others.health))
+            drive.check(drive.session.reconfigure(session_settings(others), drive.now_ns))
         drive.step(index, *step)
-    drive.check(drive.pipeline.flush(drive.now_ns))
+    drive.check(drive.session.flush(drive.now_ns))
 
 
 @pytest.mark.parametrize('name', [name for name in sorted(NUMBERS)

@@ -220,15 +220,14 @@ def recorded(monkeypatch):
     truths = [(1_000_000_000, np.full((4, 6), 3, np.uint8)),
               (1_100_000_000, np.full((4, 6), 5, np.uint8))]
     monkeypatch.setattr(recording, 'read_label_images', lambda path, topic: dict(truths))
-    monkeypatch.setattr(recording, 'read_recorded_rig',
-                        lambda path, topics: SimpleNamespace(rig=None, unplaced={}))
-    monkeypatch.setattr(recording, 'Pipeline', lambda segmenter, rig, **options: None)
+    monkeypatch.setattr(recording, 'read_recorded_rig', lambda path, topics: None)
+    monkeypatch.setattr(recording, 'Session', lambda segmenter, placement, **options: None)
     half = np.full((4, 6), 5, np.uint8)
     half[:2] = 3
     answers = [(1_020_000_000, truths[0][1], ('depth', 'rgb')),
                (1_100_000_000, half, ('rgb',)), (2_000_000_000, half, ('rgb',))]
     monkeypatch.setattr(recording, 'segment_recording', lambda *args, **options: [
-        (None, SimpleNamespace(stamp_ns=stamp, labels=labels, used=used))
+        SimpleNamespace(prediction=SimpleNamespace(stamp_ns=stamp, labels=labels, used=used))
         for stamp, labels, used in answers])
     return truths
 

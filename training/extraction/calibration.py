@@ -10,15 +10,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from anymodal_seg_ros.bags import RecordedRig, read_bag, read_recorded_rig
+from anymodal_seg_ros.bags import read_bag, read_recorded_rig
 from anymodal_seg_ros.errors import BadMessageError, BagError
 from anymodal_seg_ros.geometry import CameraModel, Rig
 from anymodal_seg_ros.modalities import MODALITIES
+from anymodal_seg_ros.placement import PlacedRig
 from anymodal_seg_ros.sim.vehicle import build_rig, load_sensors
 
 
 def read_calibration(path: Path, topics: Mapping[str, str],
-                     sensors: Path | None = None) -> RecordedRig:
+                     sensors: Path | None = None) -> PlacedRig:
     """The rig of a recording, and which of its sensors cannot be placed.
 
     Args:
@@ -37,7 +38,7 @@ def read_calibration(path: Path, topics: Mapping[str, str],
     width, height = _image_size(path, topics, 'rgb')
     event = topics.get('event_info')
     event_size = (width, height) if event is None else _info_size(path, event)
-    return RecordedRig(rig=build_rig(specs, width, height, event_size), unplaced={})
+    return PlacedRig(rig=build_rig(specs, width, height, event_size))
 
 
 def calibration_dict(rig: Rig) -> dict[str, Any]:

@@ -13,14 +13,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from anymodal_seg_ros.bags import TOPICS, RecordedRig
+from anymodal_seg_ros.bags import TOPICS
 from anymodal_seg_ros.corruption import FaultSchedule
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.modalities import Decoding
 from anymodal_seg_ros.modalities.encoding import ENCODER_FAILED
-from anymodal_seg_ros.pipeline import Pipeline
+from anymodal_seg_ros.pipeline import Pipeline, output_hw
+from anymodal_seg_ros.placement import PlacedRig
 from anymodal_seg_ros.samples import SampleSet
 from anymodal_seg_ros.segment_bag import recorded_sets
+from anymodal_seg_ros.session import Session
 from training.datasets.recorded import FRAMES_FILE, LABEL_FOLDER, image_file
 from training.extraction.calibration import calibration_dict, sha256_of
 from training.extraction.encoding import EncodingOnly
@@ -119,7 +121,7 @@ def extract_recording(
     path: Path,
     folder: Path,
     encoding: EncodingOnly,
-    placed: RecordedRig,
+    placement: PlacedRig,
     *,
     labels: LabelSource | None,
     topics: Mapping[str, str] = TOPICS,
@@ -134,7 +136,7 @@ def extract_recording(
         path: the recording.
         folder: new; its name is the recording's in every frame's id.
         encoding: encoders, their settings and the size of the images.
-        placed: see ``read_calibration``.
+        placement: see ``read_calibration``.
         labels: None leaves every frame unlabelled.
         topics: keyed like ``anymodal_seg_ros.bags.TOPICS``.
         schedule: sensor faults to apply on the way, as the injector node would.
@@ -145,24 +147,25 @@ def extract_recording(
         BagError: the recording is damaged, or holds none of the topics or no label image.
         ConfigError: labels of another size or with unknown values, or not one frame was left.
     """
-    pipeline = Pipeline(encoding, placed.rig, decoding=decoding, unplaced=placed.unplaced)
+    session = Session(encoding, placement, decoding=decoding)
     folder.mkdir(parents=True)
     truth = None
     if labels is not None:
-        truth = put_by_labels(path, labels, pipeline.output_hw(), folder / _POOL)
+        truth = put_by_labels(path, labels, output_hw(placement.rig), folder / _POOL)
     selection = selection or Selection()
     chooser = _Chooser(selection, truth)
-    calibration_sha256 = sha256_of(calibration_dict(placed.rig))
+    calibration_sha256 = sha256_of(calibration_dict(placement.rig))
     report = Report()
     with (folder / FRAMES_FILE).open('w', encoding='utf-8') as lines:
-        for sample_set in recorded_sets(path, pipeline, topics=topics, schedule=schedule):
+        for placed in recorded_sets(path, session, topics=topics, schedule=schedule):
+            sample_set = placed.sample_set
             on_set(sample_set.stamp_ns)
             refusal = chooser.refusal(sample_set)
             if refusal:
                 report.dropped_frames[refusal] += 1
                 continue
             frame_id = f'{folder.name}/{report.frames:06d}'
-            sample_set, images = pipeline.encode(sample_set)
+            sample_set, images = session.pipeline.encode(sample_set, placed.rig)
             if not images or any(name not in images for name in selection.require):
                 report.dropped_frames[ENCODER_FAILED] += 1
                 continue
@@ -179,13 +182,13 @@ def extract_recording(
             lines.write(json.dumps(line) + '\n')
             report.frames += 1
             report.labelled_frames += label is not None
-            report.sensors['+'.join(n for n in pipeline.modalities if n in images)] += 1
+            report.sensors['+'.join(n for n in session.modalities if n in images)] += 1
     if truth is not None:
         shutil.rmtree(folder / _POOL)
         report.rejected_labels = dict(truth.rejected)
-    report.dropped_samples = _dropped_samples(pipeline)
-    report.known = {name: known for name in pipeline.modalities
-                    if (known := dict(pipeline.decoders[name].known()))}
+    report.dropped_samples = _dropped_samples(session.pipeline)
+    report.known = {name: known for name in session.modalities
+                    if (known := dict(session.pipeline.decoders[name].known()))}
     if not report.frames:
         raise ConfigError(f'{path}: not one frame was left; dropped: '
                           f'{dict(report.dropped_frames) or "no set was formed"}')

@@ -15,8 +15,9 @@ import pytest
 from anymodal_seg_ros import bags
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.modalities import MODALITIES, LidarEncoder
-from anymodal_seg_ros.pipeline import Pipeline
+from anymodal_seg_ros.placement import PlacedRig
 from anymodal_seg_ros.segment_bag import recorded_sets
+from anymodal_seg_ros.session import Session
 from training.datasets.recorded import RecordedDataset, read_frames
 from training.extract_bag import main
 from training.extraction import EncodingOnly, load_label_codes, recording, sha256_of
@@ -30,8 +31,9 @@ def sets_of(path):
     """Sets as the vehicle forms them, with their encoded images."""
     encoding = EncodingOnly.from_settings(
         tuple(MODALITIES), 32, load_label_codes('carla-0.9.14').label_space)
-    pipeline = Pipeline(encoding, bags.read_rig(path))
-    return [pipeline.encode(s) for s in recorded_sets(path, pipeline)]
+    session = Session(encoding, PlacedRig(rig=bags.read_rig(path)))
+    return [session.pipeline.encode(placed.sample_set, placed.rig)
+            for placed in recorded_sets(path, session)]
 
 
 def contents(root):
