@@ -9,17 +9,16 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from training.augment import augment, degrade, draw_subset, presence_row
 from training.batch import Batch
 from training.config import StageConfig, TrainConfig
-from training.datasets import Frame, FrameCache
+from training.datasets import Frame, JoinedFrames
+from training.sampling import EpochSampler
 
 QUEUE_LENGTH = 2
 
@@ -28,7 +27,7 @@ class BatchMaker:
     """Makes the batch of any position in the endless stream of shuffled epochs.
 
     Args:
-        frames: decoded frames.
+        frames: decoded frames of the data sets that the recipe names.
         config: the recipe.
         modalities: of the network, in its order.
         with_teacher: also make the images of a teacher that sees every sensor.
@@ -36,20 +35,17 @@ class BatchMaker:
     """
 
     def __init__(
-        self, frames: FrameCache, config: TrainConfig, modalities: Sequence[str], *,
+        self, frames: JoinedFrames, config: TrainConfig, modalities: Sequence[str], *,
         with_teacher: bool = False, rank: int = 0, world_size: int = 1,
     ) -> None:
         self._frames = frames
         self._config = config
+        self.sampler = EpochSampler(
+            frames.lengths, [each.weight for each in config.data.sets], config.seed)
         self._modalities = tuple(modalities)
         self._with_teacher = with_teacher
         self._rank = rank
         self._world_size = world_size
-
-    def frame_index(self, position: int) -> int:
-        """Every frame once in each epoch, in an order that depends on seed and epoch."""
-        epoch, offset = divmod(position, len(self._frames))
-        return int(_permutation(len(self._frames), self._config.seed, epoch)[offset])
 
     def make(self, position: int, stage: StageConfig) -> Batch:
         """This rank's batch of the ``world_size`` batches that begin at ``position``."""
@@ -73,7 +69,7 @@ class BatchMaker:
     def _sample(self, position: int, crop_px: int) -> tuple[Frame, Frame]:
         """The student's sample, and the same crop with every sensor."""
         rng = np.random.default_rng([self._config.seed, 1, position])
-        frame = self._frames[self.frame_index(position)]
+        frame = self._frames[self.sampler.frame_index(position)]
         available = [name for name in self._modalities if name in frame.images]
         kept = available
         if self._config.dropout.mode != 'none' or self._config.dropout.weights:
@@ -123,8 +119,3 @@ def stream(
         finally:
             for future in pending:
                 future.cancel()
-
-
-@lru_cache(maxsize=2)
-def _permutation(length: int, seed: int, epoch: int) -> npt.NDArray[np.int64]:
-    return np.random.default_rng([seed, 0, epoch]).permutation(length)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.existence import is_file
 from anymodal_seg_ros.models.torch_file import READ_ERRORS, load_torch_file
 from anymodal_seg_ros.unfinished import whole_file
-from training.config import SCRATCH, TEACHER, DataConfig
+from training.config import SCRATCH, TEACHER
+from training.data_config import DataConfig, DataSetConfig
 
 NETWORKS = ('model', 'average')
 TABLES = (*NETWORKS, 'optimizer', 'method', 'teacher', 'progress', 'recipe', 'precision')
@@ -70,7 +71,10 @@ def load_checkpoint(
     """
     state = read_checkpoint(path)
     # Checkpoints without hashes are older; theirs are compared by path.
-    before = _compared(state['recipe'], state.get('origins', {}))
+    try:
+        before = _compared(state['recipe'], state.get('origins', {}))
+    except ConfigError as error:
+        raise ConfigError(f'{path}: its recipe: {error}') from None
     now = _compared(recipe, origins if 'origins' in state else {})
     for key, value in now.items():
         if before.get(key) != value:
@@ -87,13 +91,18 @@ def _compared(recipe: Mapping[str, Any], origins: Mapping[str, str]) -> dict[str
     kept = {key: value for key, value in recipe.items()
             if key not in ('output', 'device', *CADENCE)}
     if isinstance(kept.get('data'), Mapping):
-        # A key that is younger than the checkpoint had its default.
-        kept['data'] = {key: value for key, value in (asdict(DataConfig()) | kept['data']).items()
-                        if key not in ('root', 'workers', 'cache', 'score_split')}
+        kept['data'] = _compared_data(kept['data'])
     if isinstance(kept.get('method'), Mapping):
         kept['method'] = {key: value for key, value in kept['method'].items()
                           if key not in origins}
     return kept | {f'the hash of method.{key}': value for key, value in origins.items()}
+
+
+def _compared_data(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The same, with a default for what is younger than the checkpoint."""
+    config = DataConfig.from_dict(data)
+    sets = [replace(each, root='', score_split=DataSetConfig.score_split) for each in config.sets]
+    return replace(config, sets=tuple(sets), workers=1, cache=True).to_dict()
 
 
 def _check_network(path: Path, state: Mapping[str, Tensor], network: Mapping[str, Tensor]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.models import DEFAULT_MODEL, MODELS
 from training import limits
-from training.datasets import DATASETS, UNREADABLE_POLICIES
+from training.data_config import DataConfig
 from training.losses import LOSSES
 from training.methods import METHODS
 from training.recipe import read_recipe
@@ -22,70 +22,9 @@ SCHEDULES = ('poly', 'cosine')
 PRECISIONS = ('auto', 'fp32', 'bf16', 'fp16')
 CLASS_WEIGHTS = ('none', 'log')
 DEVICES = ('auto', 'cpu', 'cuda')
-STATISTICS = ('default', 'dataset')
 OF_THE_DATA = ('mean', 'std')
 """Settings of a model that can be judged only beside the data set's modalities."""
-NO_SPLIT, HELD_OUT = 'none', 'held_out'
-"""For ``score_split``; and what the scores of held-out frames are called."""
 SCRATCH, TEACHER = 'scratch', 'teacher'
-
-
-@dataclass(frozen=True, kw_only=True)
-class DataConfig:
-    """Which frames to train on."""
-
-    name: str = 'deliver'
-    root: str = ''
-    """Folder of the data set."""
-    modalities: tuple[str, ...] = ()
-    """Which sensors; empty takes all of the data set."""
-    conditions: tuple[str, ...] = ()
-    score_split: str = 'val'
-    """The split that is scored during and after training; 'none' scores nothing."""
-    hold_out: float = 0.0
-    """Share of the training frames, the last ones, that is not trained on and scored instead of
-    ``score_split``: for a single recording."""
-    options: Mapping[str, Any] = field(default_factory=dict)
-    """Settings of that data set alone, such as DELIVER's depth_folder."""
-    label_space: str = ''
-    """Name or file; empty takes the data set's own."""
-    label_map: str = ''
-    """Name or file of a table from the data set's classes to ``label_space``."""
-    short_side_px: int = 256
-    cache: bool = True
-    workers: int = 1
-    """Threads that make batches ahead; their number changes no result."""
-    unreadable: str = 'error'
-    """'skip' reports a frame that cannot be read, trains on the next one in its place, and leaves
-    it out of the scores."""
-    statistics: str = 'default'
-    """Normalisation: 'default' (ImageNet for rgb, 0..1 for the rest) or 'dataset' (mean and
-    spread of each modality over the training frames)."""
-
-    def __post_init__(self) -> None:
-        limits.one_of('data.name', self.name, tuple(DATASETS))
-        for name in ('root', 'label_space', 'label_map'):
-            limits.text(f'data.{name}', getattr(self, name))
-        limits.one_of('data.score_split', self.score_split,
-                      (*DATASETS[self.name].SPLITS, NO_SPLIT))
-        limits.number('data.hold_out', self.hold_out, 0, 0.9)
-        if self.hold_out and self.score_split != DataConfig.score_split:
-            raise ConfigError(f'data.hold_out {self.hold_out:g} is scored instead of '
-                              f'data.score_split {self.score_split!r}; give one of them')
-        limits.table('data.options', self.options)
-        limits.whole('data.short_side_px', self.short_side_px, 32, 4096)
-        if self.short_side_px % 32:
-            raise ConfigError(f'data.short_side_px {self.short_side_px} is no multiple of 32')
-        limits.flag('data.cache', self.cache)
-        limits.whole('data.workers', self.workers, 1, 256)
-        limits.one_of('data.unreadable', self.unreadable, UNREADABLE_POLICIES)
-        limits.one_of('data.statistics', self.statistics, STATISTICS)
-
-
-    @property
-    def scored_as(self) -> str:
-        """What the scores are of: a split, 'held_out' or 'none'."""
-        return HELD_OUT if self.hold_out else self.score_split
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -287,8 +226,7 @@ class TrainConfig:
         """Plain data, as in the YAML files."""
         data = asdict(self)
         data['stages'] = list(data['stages'])
-        for name in ('conditions', 'modalities'):
-            data['data'][name] = list(data['data'][name])
+        data['data'] = self.data.to_dict()
         return data
 
     @classmethod
@@ -297,11 +235,13 @@ class TrainConfig:
         if not isinstance(data, dict):
             raise ConfigError(f'the recipe must be a table, not {data!r}')
         values = dict(data)
-        sections = {'method': MethodConfig, 'data': DataConfig, 'augment': AugmentConfig,
-                    'dropout': DropoutConfig, 'optim': OptimConfig}
+        sections = {'method': MethodConfig, 'augment': AugmentConfig, 'dropout': DropoutConfig,
+                    'optim': OptimConfig}
         for name, section in sections.items():
             if name in values:
                 values[name] = limits.read_section(section, name, values[name])
+        if 'data' in values:
+            values['data'] = DataConfig.from_dict(values['data'])
         if 'stages' in values:
             if not isinstance(values['stages'], list):
                 raise ConfigError(f'stages must be a list, not {values["stages"]!r}')

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +15,12 @@ from anymodal_seg_ros.bundle import FROM_DATASET
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.labels import LabelSpace, load_label_space
 from anymodal_seg_ros.modalities import MODALITIES
-from training.config import HELD_OUT, NO_SPLIT, DataConfig, TrainConfig
+from training.config import TrainConfig
+from training.data_config import HELD_OUT, NO_SPLIT, DataConfig, DataSetConfig
 from training.datasets import (
     DATASETS,
     FrameSource,
+    JoinedFrames,
     RemappedFrames,
     hold_out,
     load_label_map,
@@ -32,69 +35,130 @@ CHECKED_FRAMES = 8
 
 
 @dataclass(frozen=True, kw_only=True)
+class DataSet:
+    """One data set of a run, with labels in the run's classes."""
+
+    title: str
+    """What it is called in scores and messages."""
+    split: str
+    """What its scores are of."""
+    modalities: tuple[str, ...]
+    """Those of the run that it has."""
+    label_space: LabelSpace
+    """The classes that its labels are in."""
+    train: FrameSource
+    scored: FrameSource | None
+    """The frames to score on; None for none."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunData:
     """What a run trains and scores on."""
 
-    train: FrameSource
+    sets: tuple[DataSet, ...]
     label_space: LabelSpace
     modalities: tuple[str, ...]
     encoders: Mapping[str, Mapping[str, Any]]
     """Settings of each modality's encoder, for the bundle."""
     statistics: Mapping[str, Any]
     """'mean' and 'std' of each modality; empty for the defaults."""
-    scored: FrameSource | None
-    """The frames to score on; None for none."""
+
+    @property
+    def scored(self) -> JoinedFrames | None:
+        """The frames of all data sets to score on; None for none."""
+        sources = [each.scored for each in self.sets if each.scored is not None]
+        return JoinedFrames(sources) if sources else None
+
+    def describe(self) -> dict[str, Any]:
+        """The training frames for the provenance: one data set's description, else each by its
+        title."""
+        told = {each.title: each.train.describe() for each in self.sets}
+        if len(told) == 1:
+            return next(iter(told.values()))
+        return {'frames': sum(len(each.train) for each in self.sets), 'sets': told}
 
 
 def open_data(config: TrainConfig, log: Callable[[str], None]) -> RunData:
-    """Open the training split and the one to score on.
+    """Open of every data set the training split and the one to score on.
 
     Raises:
-        ConfigError: a folder, filter, class, modality or split to score on that is not there.
+        ConfigError: a folder, filter, class, modality or split to score on that is not there; or
+            data sets that differ in their modalities, classes or encoders.
     """
     data = config.data
     modalities = _modalities(config)
-    opened = _open(data, 'train', modalities)
+    sets = []
+    for number, each in enumerate(data.sets):
+        with _naming(data, number):
+            sets.append(_open_set(data, number, _those_of(each, modalities), log))
+    label_space = _label_space(data, sets)
+    return RunData(
+        sets=tuple(sets), label_space=label_space, modalities=modalities,
+        encoders=_encoders(sets, modalities), statistics=_statistics(data, sets, modalities))
+
+
+def _open_set(
+    data: DataConfig, number: int, modalities: tuple[str, ...], log: Callable[[str], None]
+) -> DataSet:
+    config = data.sets[number]
+    opened = _open(config, 'train', modalities)
     scored: FrameSource | None = None
-    if data.hold_out:
-        opened, scored = hold_out(opened, data.hold_out, HELD_OUT)
-    elif data.score_split != NO_SPLIT:
-        scored = _open_scored(data, modalities)
+    if config.hold_out:
+        opened, scored = hold_out(opened, config.hold_out, HELD_OUT)
+    elif config.score_split != NO_SPLIT:
+        scored = _open_scored(config, modalities)
     if scored is not None:
         # What is wrong with the validation frames should not show at the end of the run alone.
         validation = with_policy(scored, data.unreadable, log)
         for index in spread(len(validation), CHECKED_FRAMES):
             validation[index]
-    label_space = label_space_of(data, opened)
-    train = with_policy(opened, data.unreadable, log)
-    return RunData(
-        train=train, label_space=label_space, modalities=modalities,
-        encoders=encoder_settings(train.describe(), modalities),
-        statistics=_statistics(data, train, modalities), scored=scored)
+    label_space = (load_label_map(config.label_map).target if config.label_map
+                   else own_label_space(opened.describe()))
+    return DataSet(
+        title=data.title_of(number), split=config.scored_as, modalities=modalities,
+        label_space=label_space, train=with_policy(opened, data.unreadable, log), scored=scored)
 
 
-def _open_scored(data: DataConfig, modalities: tuple[str, ...]) -> FrameSource:
+def _open(config: DataSetConfig, split: str, modalities: tuple[str, ...]) -> FrameSource:
+    frames: FrameSource = DATASETS[config.name](
+        config.root, split, modalities, conditions=config.conditions, options=config.options)
+    if not config.label_map:
+        return frames
+    return RemappedFrames(frames, load_label_map(config.label_map))
+
+
+def _open_scored(config: DataSetConfig, modalities: tuple[str, ...]) -> FrameSource:
     try:
-        return _open(data, data.score_split, modalities)
+        return _open(config, config.score_split, modalities)
     except ConfigError as error:
         raise ConfigError(
-            f'data.score_split {data.score_split!r}: {error}. To do without: data.hold_out=0.2 '
+            f'data.score_split {config.score_split!r}: {error}. To do without: data.hold_out=0.2 '
             'keeps the last fifth of the training frames from training and scores it, '
             f'data.score_split={NO_SPLIT} scores nothing') from None
 
 
-def label_space_of(data: DataConfig, frames: FrameSource) -> LabelSpace:
-    """The classes that the recipe trains on: those of its label map, else the data set's.
+@contextmanager
+def _naming(data: DataConfig, number: int) -> Iterator[None]:
+    """Errors of the block say which data set they are of, where there are several."""
+    try:
+        yield
+    except ConfigError as error:
+        if len(data.sets) == 1:
+            raise
+        raise ConfigError(f'{data.title_of(number)}: {error}') from None
 
-    Args:
-        data: of the recipe.
-        frames: the opened data set, with the label map applied.
 
-    Raises:
-        ConfigError: a ``label_space`` of another number of classes than the labels have.
-    """
-    reached = (load_label_map(data.label_map).target if data.label_map
-               else own_label_space(frames.describe()))
+def _label_space(data: DataConfig, sets: Sequence[DataSet]) -> LabelSpace:
+    """The classes of the run: those that all labels are in, under the recipe's name if it gives
+    one."""
+    first = sets[0]
+    for other in sets[1:]:
+        if other.label_space.class_names != first.label_space.class_names:
+            raise ConfigError(
+                f'the labels of {first.title} are of {first.label_space.name!r}, those of '
+                f'{other.title} of {other.label_space.name!r}; a label_map for each is needed, to '
+                'one label space')
+    reached = first.label_space
     space = load_label_space(data.label_space) if data.label_space else reached
     if space.num_classes != reached.num_classes:
         raise ConfigError(f'data.label_space {data.label_space!r} has {space.num_classes} '
@@ -107,8 +171,12 @@ def _modalities(config: TrainConfig) -> tuple[str, ...]:
     if of_network and config.data.modalities and of_network != config.data.modalities:
         raise ConfigError(f'model_config.modalities {list(of_network)} and data.modalities '
                           f'{list(config.data.modalities)} differ; give one of them')
-    chosen = of_network or config.data.modalities or (
-        DATASETS[config.data.name].modalities_of(config.data.root))
+    chosen = of_network or config.data.modalities or _common_modalities(config.data)
+    there = {name for each in config.data.sets for name in _modalities_of(each)}
+    for name in chosen:
+        if name not in there:
+            raise ConfigError(f'modality {name!r} is in no data set; allowed: '
+                              f'{", ".join(sorted(there))}')
     for names in config.dropout.weights:
         for name in names.split('+'):
             if name not in chosen:
@@ -117,25 +185,53 @@ def _modalities(config: TrainConfig) -> tuple[str, ...]:
     return chosen
 
 
-def _open(
-    data: DataConfig, split: str, modalities: tuple[str, ...]
-) -> FrameSource:
-    frames: FrameSource = DATASETS[data.name](
-        data.root, split, modalities, conditions=data.conditions, options=data.options)
-    if not data.label_map:
-        return frames
-    return RemappedFrames(frames, load_label_map(data.label_map))
+def _common_modalities(data: DataConfig) -> tuple[str, ...]:
+    there = [_modalities_of(each) for each in data.sets]
+    for number, names in enumerate(there):
+        if names != there[0]:
+            raise ConfigError(
+                f'{data.title_of(0)} has {", ".join(there[0])}, {data.title_of(number)} has '
+                f'{", ".join(names)}; name the sensors of the network in data.modalities; each '
+                'data set gives those that it has')
+    return there[0]
+
+
+def _those_of(config: DataSetConfig, modalities: tuple[str, ...]) -> tuple[str, ...]:
+    there = _modalities_of(config)
+    return tuple(name for name in modalities if name in there)
+
+
+def _modalities_of(config: DataSetConfig) -> tuple[str, ...]:
+    return DATASETS[config.name].modalities_of(config.root)
 
 
 def _statistics(
-    data: DataConfig, train: FrameSource, modalities: tuple[str, ...]
+    data: DataConfig, sets: Sequence[DataSet], modalities: tuple[str, ...]
 ) -> dict[str, Any]:
     if data.statistics != 'dataset':
         return {}
+    train = JoinedFrames([each.train for each in sets])
     indices = tqdm(spread(len(train), STATISTICS_FRAMES), desc='input statistics', unit='frame')
     found = modality_statistics(train, modalities, indices)
     return {'mean': {name: found[name].mean for name in modalities},
             'std': {name: found[name].std for name in modalities}}
+
+
+def _encoders(
+    sets: Sequence[DataSet], modalities: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """``encoder_settings`` of all data sets; raises ConfigError where they differ."""
+    found: dict[str, dict[str, Any]] = {}
+    origin: dict[str, str] = {}
+    for each in sets:
+        settings = encoder_settings(each.train.describe(), each.modalities)
+        for name, value in settings.items():
+            if found.setdefault(name, value) != value:
+                raise ConfigError(
+                    f'{name} was encoded by {found[name]} in {origin[name]}, by {value} in '
+                    f'{each.title}; a network has one encoder of each sensor')
+            origin.setdefault(name, each.title)
+    return {name: found[name] for name in modalities}
 
 
 def encoder_settings(

@@ -32,18 +32,18 @@ from anymodal_seg_ros.corruption import SEVERITY_RANGE, FaultSchedule
 from anymodal_seg_ros.documents import parse_yaml
 from anymodal_seg_ros.errors import AnymodalError, ConfigError
 from anymodal_seg_ros.existence import exists
-from anymodal_seg_ros.inference import build_segmenter
+from anymodal_seg_ros.inference import Segmenter, build_segmenter
 from anymodal_seg_ros.inference.precision import AUTO, PRECISIONS
 from anymodal_seg_ros.inference.torch_backend import TorchSegmenter
 from anymodal_seg_ros.modalities.options import add_decoding_options, decoding_from
 from anymodal_seg_ros.unfinished import write_errors, write_whole
-from training.datasets import DATASETS
+from training.datasets import DATASETS, FrameSource
 from training.reading import LABEL_SIZES
 from training.recording import score_recording
 from training.robustness import BENCHMARKS, BenchmarkConfig, RobustnessScores, run_benchmark
 from training.robustness.tables import latex_tables, text_tables, write_heatmap
 from training.scoring import open_frames, score_table, spread
-from training.subset_network import SubsetNetwork
+from training.subset_network import Subset, SubsetNetwork
 
 INTERRUPTED = 130
 BOTH = 'both'
@@ -134,30 +134,58 @@ def _score_bag(args: argparse.Namespace) -> dict[str, Any]:
 def _score_data(args: argparse.Namespace) -> dict[str, Any]:
     segmenter = build_segmenter(args.bundle, device=args.device, num_threads=args.threads,
                                 precision=args.precision)
-    assert isinstance(segmenter, TorchSegmenter)
-    network, bundle = SubsetNetwork(segmenter.network), segmenter.bundle
-    config = _config(args, bundle.missing_mode, GPU_BATCH if network.device.type == 'cuda' else 1)
+    config = _config(args, segmenter.bundle.missing_mode, usual_batch(segmenter))
     frames, sensors = open_frames(
-        bundle, args.data, args.split, name=args.dataset, conditions=args.condition,
+        segmenter.bundle, args.data, args.split, name=args.dataset, conditions=args.condition,
         failures=args.failure, options=_options(args.option), label_map=args.label_map,
         modalities=_names(args.modalities))
-    indices = spread(len(frames), args.max_frames)
-    with tqdm(total=len(indices), unit='frame', desc=args.split,
-              disable=not sys.stderr.isatty()) as bar:
-        scores = run_benchmark(network, frames, sensors, bundle.label_space, bundle.short_side_px,
-                               config, indices=indices, on_frame=lambda: bar.update(1))
-    _show(scores, segmenter.description, args)
-    return {**scores.to_dict(), 'network': segmenter.description,
-            'data': {**frames.describe(), 'scored_frames': len(indices)}}
-
-
-def _show(scores: RobustnessScores, network: str, args: argparse.Namespace) -> None:
-    tables = [score_table(table) for table in scores.emm.values()]
-    sys.stdout.write('\n\n'.join([*tables, text_tables(scores), f'network: {network}']) + '\n')
+    scores, report = score_split(segmenter, frames, sensors, config, max_frames=args.max_frames)
     if args.latex is not None:
         write_whole(args.latex, latex_tables(scores))
     if args.heatmap is not None:
         write_heatmap(args.heatmap, scores)
+    return report
+
+
+def score_split(
+    segmenter: Segmenter, frames: FrameSource, sensors: Subset, config: BenchmarkConfig, *,
+    max_frames: int = 0,
+) -> tuple[RobustnessScores, dict[str, Any]]:
+    """Score a bundle on a split and print the tables.
+
+    Args:
+        segmenter: the bundle as the node would run it.
+        frames, sensors: of ``open_frames``.
+        config: what to score.
+        max_frames: at most so many, spread over the split; 0 takes all.
+
+    Returns:
+        The scores, and the report of them for JSON and the provenance.
+
+    Raises:
+        ConfigError: a frame that cannot be read, or what ``run_benchmark`` refuses.
+    """
+    bundle, description = segmenter.bundle, frames.describe()
+    indices = spread(len(frames), max_frames)
+    with tqdm(total=len(indices), unit='frame', desc=description['split'],
+              disable=not sys.stderr.isatty()) as bar:
+        scores = run_benchmark(
+            _network(segmenter), frames, sensors, bundle.label_space, bundle.short_side_px, config,
+            indices=indices, on_frame=lambda: bar.update(1))
+    tables = [*map(score_table, scores.emm.values()), text_tables(scores)]
+    sys.stdout.write('\n\n'.join([*tables, f'network: {segmenter.description}']) + '\n')
+    return scores, {**scores.to_dict(), 'network': segmenter.description,
+                    'data': {**description, 'scored_frames': len(indices)}}
+
+
+def usual_batch(segmenter: Segmenter) -> int:
+    """Frames that its device takes at once without being asked."""
+    return GPU_BATCH if _network(segmenter).device.type == 'cuda' else 1
+
+
+def _network(segmenter: Segmenter) -> SubsetNetwork:
+    assert isinstance(segmenter, TorchSegmenter)
+    return SubsetNetwork(segmenter.network)
 
 
 def _config(args: argparse.Namespace, missing_mode: str, batch_size: int) -> BenchmarkConfig:

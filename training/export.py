@@ -18,7 +18,6 @@ if __name__ == '__main__':
     sys.exit(run_main('training.export', COMMAND_STOPPED))
 
 import argparse
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -27,9 +26,12 @@ from anymodal_seg_ros.bundle import Bundle, read_description
 from anymodal_seg_ros.bundle.weights import save_bundle
 from anymodal_seg_ros.errors import AnymodalError, ConfigError
 from anymodal_seg_ros.existence import is_dir
+from anymodal_seg_ros.inference import build_segmenter
 from training import evaluate
 from training.checkpoint import read_checkpoint
-from training.config import NO_SPLIT
+from training.data_config import NO_SPLIT, DataConfig
+from training.robustness import BenchmarkConfig
+from training.scoring import open_frames
 
 CHECKPOINT, BUNDLE = 'checkpoint.pt', 'bundle'
 AVERAGE, LAST = 'average', 'last'
@@ -47,12 +49,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         recipe = export(args.source, args.output, weights=args.weights)
         sys.stdout.write(f'{args.output}\n')
-        return _update_scores(args, recipe) if args.update_scores else 0
+        if args.update_scores:
+            _update_scores(args, recipe)
     except AnymodalError as error:
         sys.stderr.write(f'error: {error}\n')
         return 1
     except KeyboardInterrupt:
         return INTERRUPTED
+    return 0
 
 
 def export(source: Path, output: Path, *, weights: str = AVERAGE) -> dict[str, Any]:
@@ -105,28 +109,35 @@ def _described(state: Mapping[str, Any], path: Path) -> Bundle:
                           ) from None
 
 
-def _update_scores(args: argparse.Namespace, recipe: Mapping[str, Any]) -> int:
-    data = recipe.get('data', {})
-    root = args.data or data.get('root')
-    if not root:
+def _update_scores(args: argparse.Namespace, recipe: Mapping[str, Any]) -> None:
+    """Score the bundle on each data set of the recipe and note that in it."""
+    data = _scored_data(DataConfig.from_dict(recipe.get('data', {})), args.data)
+    for number, each in enumerate(data.sets):
+        split = args.split or each.score_split
+        if not args.split and (each.hold_out or split == NO_SPLIT):
+            raise ConfigError('the run scored no split of its data set; name one with --split')
+        segmenter = build_segmenter(args.output)
+        bundle = segmenter.bundle
+        frames, sensors = open_frames(
+            bundle, Path(each.root), split, name=each.name, conditions=each.conditions,
+            options=each.options, label_map=each.label_map)
+        config = BenchmarkConfig(missing_modes=(bundle.missing_mode,),
+                                 batch_size=evaluate.usual_batch(segmenter))
+        _, report = evaluate.score_split(segmenter, frames, sensors, config)
+        title = split if len(data.sets) == 1 else f'{split} of {data.title_of(number)}'
+        evaluate.update_scores(args.output, title, report)
+
+
+def _scored_data(data: DataConfig, root: Path | None) -> DataConfig:
+    """The data sets to score, all with a folder; ``root`` goes before the recipe's."""
+    if root is not None:
+        if len(data.sets) > 1:
+            raise ConfigError(f'--data {root} is one folder; the recipe has {len(data.sets)} data '
+                              'sets')
+        data = replace(data, sets=(replace(data.sets[0], root=str(root)),))
+    if not all(each.root for each in data.sets):
         raise ConfigError('the recipe names no data set; name its folder with --data')
-    split = args.split or data.get('score_split', 'val')
-    if not args.split and (data.get('hold_out') or split == NO_SPLIT):
-        raise ConfigError('the run scored no split of its data set; name one with --split')
-    return evaluate.main([str(args.output), '--data', str(root), '--split', split,
-                          *_selection(data), '--update-bundle'])
-
-
-def _selection(data: Mapping[str, Any]) -> list[str]:
-    """What a recipe says of its data set, as arguments of the evaluator."""
-    arguments = ['--dataset', data.get('name', 'deliver')]
-    for condition in data.get('conditions', ()):
-        arguments += ['--condition', condition]
-    for key, value in data.get('options', {}).items():
-        arguments += ['--option', f'{key}={json.dumps(value)}']
-    if data.get('label_map'):
-        arguments += ['--label-map', data['label_map']]
-    return arguments
+    return data
 
 
 def _parser() -> argparse.ArgumentParser:

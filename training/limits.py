@@ -54,22 +54,27 @@ def table(name: str, value: object) -> None:
         raise ConfigError(f'{name} must be a table, not {value!r}')
 
 
+def known(where: str, data: Mapping[str, Any], keys: Sequence[str]) -> None:
+    """``data`` has none but these keys."""
+    for key in data:
+        if key not in keys:
+            raise ConfigError(f'{where}: unknown key {key!r}; known are '
+                              f'{", ".join(keys) or "none"}')
+
+
 def read_section(section: type[Section], name: str, data: object) -> Section:
     """A frozen settings class from plain data: no unknown key, nothing without a default left
     out, lists of names checked and turned into tuples."""
     where = name or 'the recipe'
     if not isinstance(data, Mapping):
         raise ConfigError(f'{where} must be a table, not {data!r}')
-    known = {item.name: item for item in fields(section)}  # type: ignore[arg-type]
-    for key in data:
-        if key not in known:
-            raise ConfigError(f'{where}: unknown key {key!r}; known are '
-                              f'{", ".join(known) or "none"}')
-    for key, item in known.items():
+    items = {item.name: item for item in fields(section)}  # type: ignore[arg-type]
+    known(where, data, tuple(items))
+    for key, item in items.items():
         if item.default is MISSING and item.default_factory is MISSING and key not in data:
             raise ConfigError(f'{where}: {key!r} is missing')
     values: dict[str, Any] = {
-        key: _names(f'{where}: {key}', value) if str(known[key].type).startswith('tuple[str')
+        key: _names(f'{where}: {key}', value) if str(items[key].type).startswith('tuple[str')
         else value for key, value in data.items()}
     return section(**values)
 

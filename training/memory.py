@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from anymodal_seg_ros.errors import ConfigError
-from training.datasets import Frame
+from training.datasets import Frame, Frames
 
 MAX_SHARE = 0.8
 """Of the available memory; the rest is for the network and its batches."""
@@ -17,12 +18,11 @@ MEMINFO = Path('/proc/meminfo')
 _GIB = 1 << 30
 
 
-def check_cache(frame: Frame, num_frames: int) -> None:
-    """Check that the processes of this machine can keep so many frames.
+def check_cache(caches: Sequence[Frames]) -> None:
+    """Check that the processes of this machine can keep all frames.
 
     Args:
-        frame: one of them, at the size in which they are kept.
-        num_frames: of each process.
+        caches: of each data set, with frames at the size in which they are kept.
 
     Raises:
         ConfigError: they would take more than ``MAX_SHARE`` of the available memory.
@@ -31,12 +31,16 @@ def check_cache(frame: Frame, num_frames: int) -> None:
     if available is None:
         return
     processes = int(os.environ.get('LOCAL_WORLD_SIZE', '1'))
-    arrays = (frame.labels, *frame.images.values())
-    needed = sum(array.nbytes for array in arrays) * num_frames * processes
+    num_frames = sum(len(frames) for frames in caches)
+    needed = sum(_num_bytes(frames[0]) * len(frames) for frames in caches) * processes
     if needed > MAX_SHARE * available:
         times = f' in each of {processes} processes' if processes > 1 else ''
         raise ConfigError(f'data.cache: {needed / _GIB:.1f} GiB for {num_frames} frames{times}, '
                           f'{available / _GIB:.1f} GiB free; set data.cache=false')
+
+
+def _num_bytes(frame: Frame) -> int:
+    return sum(array.nbytes for array in (frame.labels, *frame.images.values()))
 
 
 def available_bytes() -> int | None:

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.modalities import network_size
-from training.datasets import Frame, FrameSource, first_size, resize_frame
+from training.datasets import Frame, Frames, first_size, resize_frame
 
 MAX_WORKERS = 64
 LABEL_SIZES = ('native', 'network')
@@ -63,7 +63,7 @@ class Workers:
 
 
 def read_batches(
-    frames: FrameSource, indices: Sequence[int], short_side_px: int, workers: Workers, *,
+    frames: Frames, indices: Sequence[int], short_side_px: int, workers: Workers, *,
     batch_size: int, label_size: str = 'native',
     on_unreadable: Callable[[str], None] | None = None,
 ) -> Iterator[list[Frame]]:

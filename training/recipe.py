@@ -20,11 +20,11 @@ def read_recipe(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
 
     ``base: other.yaml`` (relative to the file) is read first; tables merge key by key, except
     ``options``, ``weights`` and lists, which replace. An override is ``key=value`` or
-    ``key.key=value`` with a YAML value.
+    ``key.key=value`` with a YAML value; an entry of a list is named by its number, the first by 0.
 
     Raises:
         ConfigError: a file that cannot be read or is no table, a circle of bases, or an override
-            without '=' or through something that is no table.
+            without '=' or through something that is neither table nor list.
     """
     data = _with_base(path, 0)
     for override in overrides:
@@ -72,9 +72,22 @@ def _apply(data: dict[str, Any], override: str) -> None:
         raise ConfigError(f'{override!r} is no override; write key=value or section.key=value')
     value = parse_yaml(raw, f'the value of {override!r}')
     *sections, last = key.split('.')
-    table = data
+    place: dict[str, Any] | list[Any] = data
     for section in sections:
-        table = table.setdefault(section, {})
-        if not isinstance(table, dict):
-            raise ConfigError(f'{override!r}: {section} is no table but {table!r}')
-    table[last] = value
+        place = (place[_number(place, section, override)] if isinstance(place, list) else
+                 place.setdefault(section, {}))
+        if not isinstance(place, (dict, list)):
+            raise ConfigError(f'{override!r}: {section} is no table but {place!r}')
+    if isinstance(place, list):
+        place[_number(place, last, override)] = value
+    else:
+        place[last] = value
+
+
+def _number(entries: Sequence[Any], key: str, override: str) -> int:
+    """Where in a list a key is; raises ConfigError for none of its entries."""
+    numbers = [str(number) for number in range(len(entries))]
+    if key not in numbers:
+        raise ConfigError(f'{override!r}: {key} is no entry of a list of {len(entries)}; allowed: '
+                          f'{", ".join(numbers) or "none"}')
+    return int(key)

@@ -24,7 +24,7 @@ from anymodal_seg_ros.bundle import Bundle, read_description, update_provenance
 from anymodal_seg_ros.bundle.weights import save_bundle
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.existence import exists, is_dir, is_file
-from anymodal_seg_ros.inference import build_segmenter, modality_subsets
+from anymodal_seg_ros.inference import build_segmenter
 from anymodal_seg_ros.labels import LabelSpace
 from anymodal_seg_ros.modalities import network_size
 from anymodal_seg_ros.models import build_model, model_name
@@ -33,14 +33,16 @@ from anymodal_seg_ros.unfinished import unfinished_path, whole_folder, write_who
 from training.allocator import keep_freed_memory
 from training.config import TrainConfig
 from training.data import RunData, open_data
-from training.datasets import FrameCache, FrameSource, first_size, with_policy
+from training.data_config import SETS, DataConfig
+from training.datasets import FrameCache, FrameSource, JoinedFrames, first_size, with_policy
 from training.devices import make_deterministic, make_fabric
+from training.final_scores import score_run
 from training.losses import build_loss
 from training.losses.class_weights import class_weights
 from training.memory import check_cache
 from training.methods import METHODS
 from training.report import write_report, write_samples
-from training.scoring import SubsetScores, predict_with, score_frames, score_table, spread
+from training.scoring import predict_with, score_frames, score_table, spread
 from training.students import build_student, build_teacher, check_teacher
 from training.trainer import CHECKPOINT_FILE, RunResult, Trainer
 
@@ -80,10 +82,10 @@ def train(
     data = open_data(config, log)
     teacher = build_teacher(config, data.label_space, data.modalities)
     model = build_student(config, data.label_space, data.modalities, data.statistics)
-    size_hw = network_size(first_size(data.train[0]), config.data.short_side_px)
-    frames = FrameCache(data.train, size_hw, keep=config.data.cache)
+    caches = [_cached(each.train, config.data) for each in data.sets]
     if config.data.cache:
-        check_cache(frames[0], len(frames))
+        check_cache(caches)
+    frames = JoinedFrames(caches)
     method = METHODS[config.method.name].build(
         build_loss(config.loss, _loss_weights(config, frames, data.label_space)),
         model, teacher, config.method.options)
@@ -95,8 +97,10 @@ def train(
     if fabric.is_global_zero:
         recipe = yaml.safe_dump(config.to_dict(), sort_keys=False)
         write_whole(run / RECIPE_FILE, recipe)
-        log(f'{len(data.train)} training frames of {size_hw[0]} x {size_hw[1]} pixels from '
-            f'{config.data.root}; modalities {", ".join(data.modalities)}')
+        for each, chosen, cache in zip(data.sets, config.data.sets, caches, strict=True):
+            height, width = first_size(cache[0])
+            log(f'{len(cache)} training frames of {height} x {width} pixels from {chosen.root}; '
+                f'modalities {", ".join(each.modalities)}')
     bundle = Bundle(
         model_name=config.model, model_config=model.config.to_dict(), encoders=data.encoders,
         label_space=data.label_space, short_side_px=config.data.short_side_px)
@@ -113,7 +117,7 @@ def train(
     if not result.finished:
         log(f'stopped after {result.samples} samples; --resume continues the run')
         return False
-    provenance = _provenance(config, data.train, result)
+    provenance = _provenance(config, data, result)
     try:
         _finish(config, data, replace(bundle, provenance=provenance), result, run, log)
     except BaseException:
@@ -126,8 +130,10 @@ def train(
 def _checked_output(config: TrainConfig, resume: bool) -> Path:
     if not config.output:
         raise ConfigError('the recipe names no output; add output=FOLDER')
-    if not config.data.root:
-        raise ConfigError('the recipe names no data; add data.root=FOLDER')
+    for number, each in enumerate(config.data.sets):
+        if not each.root:
+            place = 'data' if len(config.data.sets) == 1 else f'data.{SETS}.{number}'
+            raise ConfigError(f'the recipe names no data; add {place}.root=FOLDER')
     run = Path(config.output)
     unfinished = is_file(run / CHECKPOINT_FILE) and not is_dir(run / BUNDLE_FOLDER)
     if resume and not is_file(run / CHECKPOINT_FILE):
@@ -145,8 +151,14 @@ def _checked_output(config: TrainConfig, resume: bool) -> Path:
     return run
 
 
+def _cached(frames: FrameSource, data: DataConfig) -> FrameCache:
+    """Frames at the size that the first one has when its shorter side is the network's."""
+    size_hw = network_size(first_size(frames[0]), data.short_side_px)
+    return FrameCache(frames, size_hw, keep=data.cache)
+
+
 def _loss_weights(
-    config: TrainConfig, frames: FrameCache, label_space: LabelSpace
+    config: TrainConfig, frames: JoinedFrames, label_space: LabelSpace
 ) -> Tensor | None:
     """Weights from the pixel counts of at most 500 frames; None where the recipe wants none."""
     if config.class_weights == 'none':
@@ -201,10 +213,11 @@ def _finish(config: TrainConfig, data: RunData, bundle: Bundle, result: RunResul
         report = _save(folder, bundle, result.state, data, config, log)
         if report:
             write_whole(run / SCORES_FILE, json.dumps(report, indent=2) + '\n')
-        if data.scored is not None:
-            shown = with_policy(data.scored, config.data.unreadable, lambda line: None)
-            write_samples(run / SAMPLES_FOLDER, predict_with(build_segmenter(folder)), shown,
-                          data.label_space, config.data.short_side_px)
+        shown = [with_policy(each.scored, config.data.unreadable, lambda line: None)
+                 for each in data.sets if each.scored is not None]
+        if shown:
+            write_samples(run / SAMPLES_FOLDER, predict_with(build_segmenter(folder)),
+                          JoinedFrames(shown), data.label_space, config.data.short_side_px)
     log(f'wrote {run / BUNDLE_FOLDER}')
     log(f'report: {write_report(run)}')
 
@@ -213,49 +226,18 @@ def _save(path: Path, bundle: Bundle, state: Mapping[str, Tensor], data: RunData
           config: TrainConfig, log: Log) -> dict[str, Any]:
     """A bundle with the scores that its stored weights have; returns those, empty for none."""
     save_bundle(path, bundle, state)
-    split = config.data.scored_as
-    if data.scored is None:
-        log(f'data.score_split is {split}: nothing is scored')
-        return {}
-    log(f'scoring on split {split}')
-    scores, description, network = _scored(path, data, data.scored, config, log)
-    if not scores.scored():
-        log(f'split {split} has no labels, so nothing was scored')
-        return {}
-    log(f'{score_table(scores)}\n\nnetwork: {network}')
-    report = {**scores.to_dict(), 'network': network, 'data': description}
-    update_provenance(path, {'scores': {split: report}})
+    split, report = score_run(path, data, config, log)
+    if report:
+        update_provenance(path, {'scores': {split: report}})
     return report
 
 
-def _scored(path: Path, data: RunData, frames: FrameSource, config: TrainConfig, log: Log
-            ) -> tuple[SubsetScores, dict[str, Any], str]:
-    """Scores of a bundle as the node would run it, of what frames, and the network in words."""
-    segmenter = build_segmenter(path)
-    indices = spread(len(frames), config.score_frames)
-    skipped: list[str] = []
-
-    def skip(problem: str) -> None:
-        skipped.append(problem)
-        log(problem)
-
-    with tqdm(total=len(indices), unit='frame', desc='scoring') as bar:
-        scores = score_frames(
-            predict_with(segmenter), frames, modality_subsets(data.modalities),
-            data.label_space, config.data.short_side_px, indices=indices,
-            on_frame=lambda: bar.update(1),
-            on_unreadable=skip if config.data.unreadable == 'skip' else None)
-    description = {**frames.describe(), 'scored_frames': len(indices) - len(skipped),
-                   **({'skipped': skipped} if skipped else {})}
-    return scores, description, segmenter.description
-
-
-def _provenance(config: TrainConfig, source: FrameSource, result: RunResult) -> dict[str, Any]:
+def _provenance(config: TrainConfig, data: RunData, result: RunResult) -> dict[str, Any]:
     recipe = config.to_dict()
     return {
         'recipe': recipe,
         'seed': config.seed,
-        'data': source.describe(),
+        'data': data.describe(),
         'teacher': _teacher_provenance(config),
         'steps': result.steps,
         'samples': result.samples,

@@ -30,6 +30,7 @@ from anymodal_seg_ros.models.network import Network
 from training.datasets import (
     DATASETS,
     Frame,
+    Frames,
     FrameSource,
     RemappedFrames,
     first_size,
@@ -76,6 +77,20 @@ class SubsetScores:
         return [table.setdefault(name, ConfusionMatrix(self.label_space.num_classes))
                 for name in (ALL, condition)]
 
+    @classmethod
+    def pooled(cls, parts: Sequence[SubsetScores]) -> SubsetScores:
+        """Of the frames of all parts, which have one label space. Parts with other combinations
+        have no averages over them."""
+        alike = all(list(part.matrices) == list(parts[0].matrices) for part in parts)
+        pool = cls(label_space=parts[0].label_space, missing_mode=parts[0].missing_mode,
+                   same_frames=alike and all(part.same_frames for part in parts))
+        for part in parts:
+            for subset, table in part.matrices.items():
+                for condition, matrix in table.items():
+                    pool.matrices.setdefault(subset, {}).setdefault(
+                        condition, ConfusionMatrix(part.label_space.num_classes)).merge(matrix)
+        return pool
+
     def miou(self, subset: Subset, condition: str = ALL, absent: str = 'skip') -> float:
         """Mean IoU in percent over the classes that occur ('skip') or over all ('zero')."""
         return 100.0 * self.matrices[subset][condition].miou(absent)
@@ -121,7 +136,7 @@ class SubsetScores:
 
 def score_frames(
     predict: Predict,
-    frames: FrameSource,
+    frames: Frames,
     subsets: Sequence[Subset],
     label_space: LabelSpace,
     short_side_px: int,

@@ -25,7 +25,7 @@ from training.batch import Batch
 from training.batches import BatchMaker, stream
 from training.checkpoint import load_checkpoint, restoring, save_checkpoint, weights_hashes
 from training.config import TrainConfig
-from training.datasets import FrameCache
+from training.datasets import JoinedFrames
 from training.journal import Journal
 from training.methods.base import FeatureMethod, Method, StudentNetwork, Terms, run_network
 from training.optimizer import build_optimizer, scales_gradients
@@ -62,7 +62,7 @@ class Trainer:
         config: the recipe.
         model: the student, on the CPU; moved to the device.
         method: what it is trained for; holds the teacher.
-        frames: decoded frames at training size.
+        frames: decoded frames at training size, of the data sets that the recipe names.
         run: folder of the curves and of the checkpoint.
         fabric: device, precision and processes.
         bundle: the bundle to be, as plain data for the checkpoint (``Bundle.to_dict``).
@@ -79,7 +79,7 @@ class Trainer:
         config: TrainConfig,
         model: Network,
         method: Method,
-        frames: FrameCache,
+        frames: JoinedFrames,
         run: Path,
         *,
         fabric: Fabric,
@@ -112,8 +112,8 @@ class Trainer:
         self._maker = BatchMaker(
             frames, config, model.config.modalities, with_teacher=method.teacher is not None,
             rank=fabric.global_rank, world_size=fabric.world_size)
-        self._frames_per_epoch = len(frames)
-        self._total_samples = max(round(config.epochs * len(frames)), 1)
+        self._samples_per_epoch = self._maker.sampler.samples_per_epoch
+        self._total_samples = max(round(config.epochs * self._samples_per_epoch), 1)
         self._run = run
         self._bundle = bundle
         self._clock = clock
@@ -204,7 +204,7 @@ class Trainer:
         bar = ProgressBar(self._total_samples, self._samples, shown=self._show_progress)
         with self._open_journal() as journal, bar:
             for group in _groups(batches, self.config.optim.accumulate):
-                epoch = self._samples // self._frames_per_epoch
+                epoch = self._samples // self._samples_per_epoch
                 values = self._step(group)
                 self._samples = group[-1].end
                 journal.add(self._steps, self._samples, self.elapsed_s(), self._rate(), values)
@@ -312,7 +312,7 @@ class Trainer:
             self.save(journal)
 
     def _report_epoch(self, before: int, journal: Journal) -> None:
-        epoch = self._samples // self._frames_per_epoch
+        epoch = self._samples // self._samples_per_epoch
         if epoch > before and self._on_epoch is not None and self.fabric.is_global_zero:
             journal.add_scores(self._steps, self._on_epoch(epoch, self._average.state))
 

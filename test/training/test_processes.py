@@ -98,7 +98,7 @@ from pathlib import Path
 import torch
 from anymodal_seg_ros.models import build_model
 from training.config import TrainConfig
-from training.datasets import DeliverDataset, FrameCache
+from training.datasets import DeliverDataset, FrameCache, JoinedFrames
 from training.devices import make_fabric
 from training.losses import build_loss
 from training.methods import METHODS
@@ -118,8 +118,8 @@ method = METHODS['robustseg'].build(build_loss('ce'), student, teacher, {
 fabric = make_fabric('cpu', 'fp32', find_unused=True)
 run = folder / 'run'
 run.mkdir(exist_ok=True)
-trainer = Trainer(config, student, method, FrameCache(DeliverDataset(data, 'train')), run,
-                  fabric=fabric)
+trainer = Trainer(config, student, method,
+                  JoinedFrames([FrameCache(DeliverDataset(data, 'train'))]), run, fabric=fabric)
 present = torch.stack([trainer._maker.make(p, config.stages[0]).present for p in (0, 4, 8)])
 result = trainer.fit()
 torch.save({'student': student.state_dict(), 'projection': method.projection.state_dict(),

@@ -319,7 +319,7 @@ def test_a_run_that_was_ended_while_it_was_scored_has_no_bundle_yet(
         raise OSError(errno.ENOSPC, 'No space left on device')
 
     with monkeypatch.context() as patch:
-        patch.setattr('training.run.score_frames', full)
+        patch.setattr('training.final_scores.score_frames', full)
         assert command(deliver_root, run, 'epochs=0.5') == 1
     printed = capsys.readouterr()
     assert printed.err.splitlines()[-1] == (
@@ -341,10 +341,10 @@ def test_frames_that_do_not_fit_into_memory_are_not_kept(
     frame = DeliverDataset(deliver_root, 'train')[0]
     size = 64 * 64 * (4 * 3 + 1)
     monkeypatch.setattr(memory, 'available_bytes', lambda: 6 * size / 0.8)
-    memory.check_cache(frame, 6)
+    memory.check_cache([[frame] * 6])
     monkeypatch.setenv('LOCAL_WORLD_SIZE', '2')
     with pytest.raises(ConfigError, match='in each of 2 processes'):
-        memory.check_cache(frame, 6)
+        memory.check_cache([[frame] * 6])
 
 
 def test_available_memory_is_that_of_the_system(monkeypatch, tmp_path):

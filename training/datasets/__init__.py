@@ -11,10 +11,12 @@ from training.datasets.frames import (
     DatasetType,
     Frame,
     FrameCache,
+    Frames,
     FrameSource,
     first_size,
     resize_frame,
 )
+from training.datasets.joined import JoinedFrames
 from training.datasets.kitti360 import Kitti360Dataset
 from training.datasets.mcubes import McubesDataset
 from training.datasets.mfnet import MfnetDataset
@@ -45,6 +47,6 @@ DATASETS: Mapping[str, DatasetType] = {
 }
 
 __all__ = ['DATASETS', 'UNREADABLE_POLICIES', 'DatasetType', 'DeliverDataset', 'Frame',
-           'FrameCache', 'FrameSource', 'LabelMap', 'ReadableFrames', 'RemappedFrames',
-           'first_size', 'hold_out', 'load_label_map', 'own_label_space', 'resize_frame',
-           'with_policy']
+           'FrameCache', 'FrameSource', 'Frames', 'JoinedFrames', 'LabelMap', 'ReadableFrames',
+           'RemappedFrames', 'first_size', 'hold_out', 'load_label_map', 'own_label_space',
+           'resize_frame', 'with_policy']

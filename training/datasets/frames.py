@@ -40,12 +40,16 @@ class Frame:
     """[H, W] class ids, 255 unlabelled; may be of another size than the images."""
 
 
-class FrameSource(Protocol):
-    """A data set: frames by index, and a description for the provenance."""
+class Frames(Protocol):
+    """Frames by index: a data set, a cache of one, several of them joined."""
 
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int) -> Frame: ...
+
+
+class FrameSource(Frames, Protocol):
+    """A data set, with a description for the provenance."""
 
     def describe(self) -> dict[str, Any]: ...
 

@@ -6,25 +6,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from anymodal_seg_ros.errors import ConfigError
-from training.datasets.frames import Frame, Image
+from training.datasets.frames import Frames, Image
 
 MIN_STD = 1.0
 """In 0..255 units: a channel that never changes is not blown up."""
 Triple = tuple[float, float, float]
-
-
-class Frames(Protocol):
-    """A data set or a cache of one."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, index: int) -> Frame: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

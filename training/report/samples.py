@@ -17,7 +17,7 @@ from anymodal_seg_ros.labels import UNLABELLED, LabelSpace
 from anymodal_seg_ros.metrics import ConfusionMatrix
 from anymodal_seg_ros.modalities import network_size
 from anymodal_seg_ros.unfinished import whole_folder, write_errors
-from training.datasets import Frame, FrameSource, first_size, resize_frame
+from training.datasets import Frame, Frames, first_size, resize_frame
 
 Picture = npt.NDArray[np.uint8]
 Predict = Callable[[Mapping[str, npt.NDArray[Any]], tuple[int, int]], Picture]
@@ -31,7 +31,7 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
 def write_samples(
-    folder: Path, predict: Predict, frames: FrameSource, label_space: LabelSpace,
+    folder: Path, predict: Predict, frames: Frames, label_space: LabelSpace,
     short_side_px: int, *, max_sheets: int = 6,
 ) -> list[Path]:
     """Write a PNG sheet for each of some frames, spread over the data; older sheets go.

@@ -1,0 +1,155 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""One run over several data sets: sensors, classes, scores, resumption, and what does not fit."""
+
+import json
+import re
+import signal
+
+import cv2
+import numpy as np
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+
+from anymodal_seg_ros.bundle import WEIGHTS_FILE, read_description
+from anymodal_seg_ros.resources import resource_path
+from training import export
+from training import train as train_command
+from training.config import TrainConfig
+from training.data import open_data
+from training.datasets import load_label_map
+from training.trainer import Trainer
+
+DEBUG = resource_path('config') / 'training' / 'debug.yaml'
+TITLES = ['data.sets.0 (deliver)', 'data.sets.1 (mfnet)']
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope='module')
+def mfnet_root(tmp_path_factory):
+    """Two wider training frames and one to validate on, RGB and thermal in one file."""
+    root, rng = tmp_path_factory.mktemp('mfnet'), np.random.default_rng(1)
+    for folder in ('images', 'labels'):
+        (root / folder).mkdir()
+    for split, names in (('train', ('001D', '002N')), ('val', ('003N',))):
+        (root / f'{split}.txt').write_text('\n'.join(names) + '\n', encoding='utf-8')
+        for name in names:
+            labels = rng.permutation(9)[:4].repeat(16)[:, None].repeat(96, 1).astype(np.uint8)
+            pixels = np.stack([labels * 20, 255 - labels * 20, labels, labels * 9], -1)
+            assert cv2.imwrite(str(root / 'images' / f'{name}.png'), pixels)
+            assert cv2.imwrite(str(root / 'labels' / f'{name}.png'), labels)
+    return root
+
+
+@pytest.fixture
+def data(deliver_root, mfnet_root):
+    return {'modalities': ['rgb', 'depth', 'thermal'], 'short_side_px': 64, 'sets': [
+        {'name': 'deliver', 'root': str(deliver_root), 'weight': 0.5},
+        {'name': 'mfnet', 'root': str(mfnet_root), 'weight': 2, 'label_map': 'mfnet-to-deliver'}]}
+
+
+def command(data, run, *arguments):
+    return train_command.main(['--recipe', str(DEBUG), '--threads', '1', f'output={run}',
+                               f'data={json.dumps(data)}', *arguments])
+
+
+def test_each_data_set_gives_the_sensors_that_it_has_in_the_run_s_classes(data, mfnet_root):
+    opened = open_data(TrainConfig.from_dict({'data': data}), print)
+    assert [each.title for each in opened.sets] == TITLES
+    assert [each.modalities for each in opened.sets] == [('rgb', 'depth'), ('rgb', 'thermal')]
+    assert opened.modalities == ('rgb', 'depth', 'thermal')
+    assert opened.label_space.name == 'deliver'
+    frame = opened.sets[1].train[0]
+    stored = cv2.imread(str(mfnet_root / 'labels' / '001D.png'), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_array_equal(frame.labels, load_label_map('mfnet-to-deliver').ids[stored])
+    assert set(frame.images) == {'rgb', 'thermal'}
+    assert opened.encoders['depth'] == opened.encoders['thermal'] == {'source': 'dataset'}
+
+
+def test_a_run_over_two_data_sets(data, tmp_path, monkeypatch, capsys):
+    straight, stopped = tmp_path / 'straight', tmp_path / 'stopped'
+    assert command(data, straight) == 0
+    recipe = yaml.safe_load((straight / 'recipe.yaml').read_text(encoding='utf-8'))
+    assert [each['weight'] for each in recipe['data']['sets']] == [0.5, 2]
+    bundle = read_description(straight / 'bundle')
+    provenance = bundle.provenance
+    assert bundle.modalities == ('rgb', 'depth', 'thermal')
+    assert provenance['samples'] == 2 * (3 + 4)
+    assert provenance['data']['frames'] == 8
+    assert [told['frames'] for told in provenance['data']['sets'].values()] == [6, 2]
+    scores = json.loads((straight / 'scores.json').read_text(encoding='utf-8'))
+    assert provenance['scores'] == {'val': scores}
+    assert list(scores['sets']) == TITLES
+    first, second = scores['sets'].values()
+    assert set(first['subsets']) == {'rgb', 'depth', 'rgb+depth'}
+    assert set(second['subsets']) == {'rgb', 'thermal', 'rgb+thermal'}
+    assert set(scores['subsets']) == set(first['subsets']) | set(second['subsets'])
+    assert (first['data']['scored_frames'], second['data']['scored_frames'],
+            scores['data']['scored_frames']) == (6, 1, 7)
+    assert 'emm_average_skip' in first and 'emm_average_skip' not in scores
+    assert (straight / 'report.html').is_file()
+    assert len(list((straight / 'samples').iterdir())) == 6
+    printed = ''.join(capsys.readouterr())
+    assert '6 training frames of 64 x 64 pixels' in printed
+    assert '2 training frames of 64 x 96 pixels' in printed
+
+    step = Trainer._step
+    monkeypatch.setattr(Trainer, '_step', lambda self, group: (
+        signal.raise_signal(signal.SIGTERM), step(self, group))[1])
+    assert command(data, stopped) == 130
+    monkeypatch.setattr(Trainer, '_step', step)
+    other = {**data, 'sets': [data['sets'][0], {**data['sets'][1], 'weight': 3}]}
+    assert command(other, stopped, '--resume') == 1
+    assert 'is of another recipe: data was' in capsys.readouterr().err
+    assert command(data, stopped, '--resume') == 0
+    weights = [load_file(run / 'bundle' / WEIGHTS_FILE) for run in (straight, stopped)]
+    assert all(torch.equal(value, weights[1][name]) for name, value in weights[0].items())
+
+    assert export.main([str(straight), '--output', str(tmp_path / 'b'), '--update-scores']) == 0
+    noted = read_description(tmp_path / 'b').provenance['scores']
+    assert {title: report['subsets'] for title, report in noted.items()} == {
+        f'val of {title}': report['subsets'] for title, report in scores['sets'].items()}
+    assert export.main([str(straight), '--output', str(tmp_path / 'b'), '--update-scores',
+                        '--data', str(tmp_path)]) == 1
+    assert 'is one folder; the recipe has 2 data sets' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(('changes', 'of_second', 'match'), [
+    ({'modalities': []}, {}, r'data\.sets\.0 \(deliver\) has rgb, depth, lidar, event, '
+     r'data\.sets\.1 \(mfnet\) has rgb, thermal; name the sensors .* in data\.modalities'),
+    ({'modalities': ['rgb', 'radar']}, {}, "modality 'radar' is in no data set; allowed: depth"),
+    ({'modalities': ['depth', 'lidar']}, {}, r'data\.sets\.1 \(mfnet\): no modality to read'),
+    ({}, {'label_map': ''}, r"labels of data\.sets\.0 \(deliver\) are of 'deliver', those of "
+     r"data\.sets\.1 \(mfnet\) of 'mfnet'; a label_map for each is needed"),
+    ({}, {'label_map': 'urbanlf-to-deliver'}, r"data\.sets\.1 \(mfnet\): label map"),
+    ({'label_space': 'mfnet'}, {}, "data.label_space 'mfnet' has 9 classes"),
+    ({}, {'root': ''}, r'names no data; add data\.sets\.1\.root=FOLDER'),
+    ({}, {'root': 'nowhere'}, r'data\.sets\.1 \(mfnet\): no folder nowhere'),
+    ({}, {'hold_out': 0.01}, r'data\.sets\.1 \(mfnet\): data\.hold_out 0\.01 of 2'),
+])
+def test_data_sets_that_do_not_fit_together_are_named(data, tmp_path, capsys, changes, of_second,
+                                                      match):
+    data = {**data, **changes, 'sets': [data['sets'][0], {**data['sets'][1], **of_second}]}
+    assert command(data, tmp_path / 'run') == 1
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith('error: ') and re.search(match, error), error
+
+
+def test_a_sensor_that_was_encoded_in_two_ways_is_refused(data, deliver_root, tmp_path, capsys):
+    other = tmp_path / 'other'
+    for folder in ('img', 'depth', 'semantic'):
+        (other / folder).parent.mkdir(exist_ok=True)
+        (other / folder).symlink_to(deliver_root / folder)
+    (other / 'dataset.json').write_text(json.dumps({
+        'name': 'bands', 'encoders': {'depth': {'encoding': 'hha'}}}), encoding='utf-8')
+    data = {'modalities': ['rgb', 'depth'],
+            'sets': [data['sets'][0], {'name': 'deliver', 'root': str(other)}]}
+    assert command(data, tmp_path / 'run') == 1
+    assert re.search(r"depth was encoded by {'source': 'dataset'} in data\.sets\.0 .* by "
+                     r"{'encoding': 'hha'.* in data\.sets\.1", capsys.readouterr().err)

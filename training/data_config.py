@@ -1,0 +1,146 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The part of a recipe that says what to train on: data sets, and what they have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from anymodal_seg_ros.errors import ConfigError
+from training import limits
+from training.datasets import DATASETS, UNREADABLE_POLICIES
+
+STATISTICS = ('default', 'dataset')
+NO_SPLIT, HELD_OUT = 'none', 'held_out'
+"""For ``score_split``; and what the scores of held-out frames are called."""
+SETS = 'sets'
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSetConfig:
+    """One data set of a run."""
+
+    name: str = 'deliver'
+    root: str = ''
+    """Folder of the data set."""
+    weight: float = 1.0
+    """How often each of its frames comes in an epoch, on average."""
+    conditions: tuple[str, ...] = ()
+    score_split: str = 'val'
+    """The split that is scored during and after training; 'none' scores nothing."""
+    hold_out: float = 0.0
+    """Share of the training frames, the last ones, that is not trained on and scored instead of
+    ``score_split``: for a single recording."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of that data set alone, such as DELIVER's depth_folder."""
+    label_map: str = ''
+    """Name or file of a table from the data set's classes to those of the run."""
+
+    def __post_init__(self) -> None:
+        limits.one_of('data.name', self.name, tuple(DATASETS))
+        for name in ('root', 'label_map'):
+            limits.text(f'data.{name}', getattr(self, name))
+        limits.number('data.weight', self.weight, 1e-3, 1e3)
+        limits.one_of('data.score_split', self.score_split,
+                      (*DATASETS[self.name].SPLITS, NO_SPLIT))
+        limits.number('data.hold_out', self.hold_out, 0, 0.9)
+        if self.hold_out and self.score_split != DataSetConfig.score_split:
+            raise ConfigError(f'data.hold_out {self.hold_out:g} is scored instead of '
+                              f'data.score_split {self.score_split!r}; give one of them')
+        limits.table('data.options', self.options)
+
+    @property
+    def scored_as(self) -> str:
+        """What the scores are of: a split, 'held_out' or 'none'."""
+        return HELD_OUT if self.hold_out else self.score_split
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, as in the YAML files."""
+        return {**asdict(self), 'conditions': list(self.conditions)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """Which frames to train on."""
+
+    sets: tuple[DataSetConfig, ...] = (DataSetConfig(),)
+    """One at least. Their labels are of one label space."""
+    modalities: tuple[str, ...] = ()
+    """Which sensors; empty takes all of the data sets, which must then have the same."""
+    label_space: str = ''
+    """Name or file; empty takes that of the labels."""
+    short_side_px: int = 256
+    cache: bool = True
+    workers: int = 1
+    """Threads that make batches ahead; their number changes no result."""
+    unreadable: str = 'error'
+    """'skip' reports a frame that cannot be read, trains on the next one in its place, and leaves
+    it out of the scores."""
+    statistics: str = 'default'
+    """Normalisation: 'default' (ImageNet for rgb, 0..1 for the rest) or 'dataset' (mean and
+    spread of each modality over the training frames)."""
+
+    def __post_init__(self) -> None:
+        limits.text('data.label_space', self.label_space)
+        limits.whole('data.short_side_px', self.short_side_px, 32, 4096)
+        if self.short_side_px % 32:
+            raise ConfigError(f'data.short_side_px {self.short_side_px} is no multiple of 32')
+        limits.flag('data.cache', self.cache)
+        limits.whole('data.workers', self.workers, 1, 256)
+        limits.one_of('data.unreadable', self.unreadable, UNREADABLE_POLICIES)
+        limits.one_of('data.statistics', self.statistics, STATISTICS)
+
+    def title_of(self, number: int) -> str:
+        """What a data set is called in messages and scores."""
+        return f'data.{SETS}.{number} ({self.sets[number].name})' if len(self.sets) > 1 else 'data'
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, as in the YAML files: the settings of a single set beside the others."""
+        run = {item.name: getattr(self, item.name) for item in fields(self) if item.name != SETS}
+        run['modalities'] = list(self.modalities)
+        sets = [each.to_dict() for each in self.sets]
+        return {**sets[0], **run} if len(sets) == 1 else {**run, SETS: sets}
+
+    @classmethod
+    def from_dict(cls, data: object) -> DataConfig:
+        """Inverse of ``to_dict``. What stands beside ``sets`` is of every set that has no value of
+        its own; without ``sets`` it is the one data set.
+
+        Raises:
+            ConfigError: anything unknown or out of range, or a value beside ``sets`` that no set
+                takes.
+        """
+        limits.table('data', data)
+        assert isinstance(data, Mapping)
+        of_set, of_run = ([item.name for item in fields(kind)] for kind in (DataSetConfig, cls))
+        limits.known('data', data, (*of_set, *of_run))
+        shared = {key: value for key, value in data.items() if key in of_set}
+        values = {key: value for key, value in data.items() if key in of_run}
+        if SETS in data:
+            entries = _listed(data[SETS], shared)
+            values[SETS] = tuple(_read_set(number, {**shared, **entry})
+                                 for number, entry in enumerate(entries))
+        else:
+            values[SETS] = (limits.read_section(DataSetConfig, 'data', shared),)
+        return limits.read_section(cls, 'data', values)
+
+
+def _listed(entries: object, shared: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    if not isinstance(entries, list) or not entries or not all(
+            isinstance(entry, Mapping) for entry in entries):
+        raise ConfigError(f'data.{SETS} {entries!r}; allowed: a list of tables, one for each data '
+                          'set')
+    for key in shared:
+        if all(key in entry for entry in entries):
+            raise ConfigError(f'data.{key} {shared[key]!r} is of no data set, since each has its '
+                              f'own; give data.{SETS}.0.{key}')
+    return entries
+
+
+def _read_set(number: int, entry: Mapping[str, Any]) -> DataSetConfig:
+    try:
+        return limits.read_section(DataSetConfig, 'data', entry)
+    except ConfigError as error:
+        raise ConfigError(f'data.{SETS}.{number}: {error}') from None
