@@ -134,8 +134,9 @@ def _listed(entries: object, shared: Mapping[str, Any]) -> list[Mapping[str, Any
                           'set')
     for key in shared:
         if all(key in entry for entry in entries):
-            raise ConfigError(f'data.{key} {shared[key]!r} is of no data set, since each has its '
-                              f'own; give data.{SETS}.0.{key}')
+            raise ConfigError(f'data.{key} {shared[key]!r} is of no data set, since each in '
+                              f'data.{SETS} has its own; leave it out, of a base too, or give '
+                              f'data.{SETS}.0.{key}')
     return entries
 
 

@@ -5,6 +5,7 @@
 import pytest
 
 from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.resources import resource_path
 from training.config import TrainConfig
 from training.data_config import DataConfig, DataSetConfig
 
@@ -51,7 +52,7 @@ def test_what_stands_beside_the_list_is_of_every_set_without_its_own():
     ({'sets': [{'rot': 'x'}]}, r"data\.sets\.0: data: unknown key 'rot'"),
     ({'sets': [{}, {'weight': 0}]}, r'data\.sets\.1: data\.weight 0'),
     ({'sets': [{}, {'short_side_px': 64}]}, r"data\.sets\.1: data: unknown key 'short_side_px'"),
-    ({**TWO, 'root': 'X'}, r"data\.root 'X' is of no data set.*give data\.sets\.0\.root"),
+    ({**TWO, 'root': 'X'}, r"data\.root 'X' is of no data set.*or give data\.sets\.0\.root"),
     ({'size': 3}, "data: unknown key 'size'; known are name, root, weight"),
 ])
 def test_wrong_lists_are_named(data, match):
@@ -74,6 +75,14 @@ def test_entries_of_a_list_are_overridden_by_number(tmp_path):
     assert [(each.name, each.root) for each in data.sets] == [('muses', 'A')]
     data = overridden(tmp_path, '', 'data.sets=[{root: A}, {root: B, weight: 2}]')
     assert [each.weight for each in data.sets] == [1.0, 2]
+
+
+@pytest.mark.parametrize('base', ['supervised', 'debug', 'deliver/teacher'])
+def test_a_list_on_top_of_a_shipped_recipe(tmp_path, base):
+    path = resource_path('config') / 'training' / f'{base}.yaml'
+    data = overridden(tmp_path, f'base: {path}\ndata: {{sets: [{{name: muses, root: A}}, '
+                      '{name: mfnet, root: B}]}\n')
+    assert [each.name for each in data.sets] == ['muses', 'mfnet']
 
 
 @pytest.mark.parametrize('override', ['data.sets.2.root=A', 'data.sets.x.root=A',
