@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import cv2
 import numpy as np
@@ -58,12 +59,15 @@ def augment(
     return replace(frame, images=images, labels=np.ascontiguousarray(frame.labels))
 
 
-def degrade(frame: Frame, config: AugmentConfig, rng: np.random.Generator) -> Frame:
+def degrade(
+    frame: Frame, config: AugmentConfig, rng: np.random.Generator,
+    mean: Mapping[str, Sequence[float]],
+) -> Frame:
     """A copy with lost elements, noise or lost blocks: what a student sees and its teacher does
-    not."""
+    not. ``mean`` is that of the network's input."""
     images = frame.images
-    steps = ((config.random_missing, miss_elements), (config.noise, add_noise),
-             (config.block, zero_blocks))
+    steps = ((config.random_missing, partial(miss_elements, mean=mean)),
+             (config.noise, add_noise), (config.block, zero_blocks))
     for probability, damage in steps:
         if probability and rng.random() < probability:
             images = damage(images, rng)

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from anymodal_seg_ros.models import NetworkConfig
 from training.augment import augment, degrade, draw_subset, presence_row
 from training.batch import Batch
 from training.config import StageConfig, TrainConfig
@@ -29,20 +30,20 @@ class BatchMaker:
     Args:
         frames: decoded frames of the data sets that the recipe names.
         config: the recipe.
-        modalities: of the network, in its order.
+        network: whose input the images are.
         with_teacher: also make the images of a teacher that sees every sensor.
         rank, world_size: of the processes that share the stream.
     """
 
     def __init__(
-        self, frames: JoinedFrames, config: TrainConfig, modalities: Sequence[str], *,
+        self, frames: JoinedFrames, config: TrainConfig, network: NetworkConfig, *,
         with_teacher: bool = False, rank: int = 0, world_size: int = 1,
     ) -> None:
         self._frames = frames
         self._config = config
         self.sampler = EpochSampler(
             frames.lengths, [each.weight for each in config.data.sets], config.seed)
-        self._modalities = tuple(modalities)
+        self._modalities, self._mean = network.modalities, network.mean
         self._with_teacher = with_teacher
         self._rank = rank
         self._world_size = world_size
@@ -77,7 +78,8 @@ class BatchMaker:
         # Without a teacher nobody sees the dropped ones: they need not be augmented.
         wanted = available if self._with_teacher else kept
         whole = augment(_only(frame, wanted), self._config.augment, crop_px, rng)
-        return degrade(_only(whole, kept), self._config.augment, rng), whole
+        student = degrade(_only(whole, kept), self._config.augment, rng, self._mean)
+        return student, whole
 
     def _stacked(self, frames: Sequence[Frame], crop_px: int) -> dict[str, Tensor]:
         stacked = {}

@@ -8,7 +8,7 @@ Benchmarking Multi-modal Semantic Segmentation under Sensor Failures, arXiv 2503
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -21,24 +21,27 @@ AFFECTED = 0.5
 MAX_DENSITY = 0.2
 MAX_SIGMA = 0.5
 """Salt-and-pepper density and Gaussian sigma of the benchmark's highest level."""
-RGB_MEAN = (123.675, 116.28, 103.53)
 SIGMA_UNITS: Mapping[str, float] = {'rgb': 57.375, 'event': 0.0}
 """Levels in a sigma of 1: ImageNet's deviation for the camera, none for events, else 255."""
 MAX_BLOCK_SHARE = 0.5
 
 
-def miss_elements(images: Mapping[str, Image], rng: np.random.Generator) -> dict[str, Image]:
+def miss_elements(
+    images: Mapping[str, Image], rng: np.random.Generator, mean: Mapping[str, Sequence[float]]
+) -> dict[str, Image]:
     """As RMM: half of the modalities lose elements, pixels and channels alike, at a random rate.
 
-    A lost element is 0 after the network's normalisation by ImageNet's statistics: the mean of
-    its channel for the camera, 0 for all others.
+    A lost element is 0 after the network's normalisation.
+
+    Args:
+        mean: of each channel of each modality, as the network subtracts it.
     """
     rate = float(rng.uniform(*MISSING_RATES))
     degraded = {}
     for name, image in images.items():
         if rng.random() < AFFECTED:
             lost = rng.random(image.shape, np.float32) < rate
-            fill = np.array(RGB_MEAN if name == 'rgb' else (0.0, 0.0, 0.0), np.float32)
+            fill = np.array(mean[name], np.float32)
             image = np.where(lost, _as_dtype(fill, image.dtype), image)
         degraded[name] = image
     return degraded

@@ -110,7 +110,7 @@ class Trainer:
         self._teacher_steps = TeacherSteps.for_method(method, fabric, config.optim)
         self._average = WeightAverage(model, config.optim.ema)
         self._maker = BatchMaker(
-            frames, config, model.config.modalities, with_teacher=method.teacher is not None,
+            frames, config, model.config, with_teacher=method.teacher is not None,
             rank=fabric.global_rank, world_size=fabric.world_size)
         self._samples_per_epoch = self._maker.sampler.samples_per_epoch
         self._total_samples = max(round(config.epochs * self._samples_per_epoch), 1)

@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Augmentation: shared geometry, untouched input, and the published odds of each sensor set."""
 
+from functools import partial
 from itertools import combinations
 
 import numpy as np
 import pytest
 
+from anymodal_seg_ros.models import NetworkConfig
 from training.augment import (
     ENCODED_FAULTS,
     augment,
@@ -21,10 +23,11 @@ from training.augment import (
 from training.config import AugmentConfig, DropoutConfig
 from training.datasets import Frame
 from training.datasets.polarization import encode_aolp
-from training.degradation import RGB_MEAN, add_noise, miss_elements, zero_blocks
+from training.degradation import add_noise, miss_elements, zero_blocks
 
 FOUR = ('rgb', 'depth', 'lidar', 'event')
 OTHERS = ('radar', 'aolp', 'dolp', 'nir', 'thermal', 'lightfield')
+MEAN = NetworkConfig(modalities=FOUR).mean
 STILL = AugmentConfig(flip=0, color=0, blur=0, fault=0, scale_min=1, scale_max=1)
 
 
@@ -155,7 +158,8 @@ def test_every_modality_and_more_than_8_bits_are_augmented(seed):
     config = AugmentConfig(flip=0.5, color=1, blur=1, fault=1, scale_min=0.5, scale_max=2,
                            random_missing=0.5, noise=0.5, block=0.5)
     rng = np.random.default_rng(seed)
-    after = degrade(augment(deep_frame(names), config, 96, rng), config, rng)
+    mean = NetworkConfig(modalities=names).mean
+    after = degrade(augment(deep_frame(names), config, 96, rng), config, rng, mean)
     assert tuple(after.images) == names
     for image in after.images.values():
         assert image.dtype == np.float32 and image.shape == (96, 96, 3)
@@ -180,15 +184,15 @@ def test_degrading_draws_nothing_at_0_and_leaves_the_frame_as_it_was():
     for image in frame.images.values():
         image.flags.writeable = False
     before = rng.bit_generator.state
-    after = degrade(frame, AugmentConfig(), rng)
+    after = degrade(frame, AugmentConfig(), rng, MEAN)
     assert rng.bit_generator.state == before
     assert all(np.array_equal(after.images[n], frame.images[n]) for n in FOUR)
-    damaged = degrade(frame, AugmentConfig(random_missing=1, noise=1, block=1), rng)
+    damaged = degrade(frame, AugmentConfig(random_missing=1, noise=1, block=1), rng, MEAN)
     assert not any(np.array_equal(damaged.images[n], frame.images[n]) for n in FOUR)
     assert damaged.labels is frame.labels
 
 
-DEGRADATIONS = (miss_elements, add_noise, zero_blocks)
+DEGRADATIONS = (partial(miss_elements, mean=MEAN), add_noise, zero_blocks)
 
 
 @pytest.mark.parametrize('damage', DEGRADATIONS)
@@ -208,13 +212,15 @@ def test_degradations_change_copies_and_repeat(damage, dtype):
     assert changed == set(FOUR)
 
 
-def test_lost_elements_are_0_after_normalisation():
+@pytest.mark.parametrize('given', [{}, {'rgb': (90, 80, 70), 'depth': (31.4, 20, 10)}])
+def test_lost_elements_are_0_after_the_network_s_own_normalisation(given):
+    mean = NetworkConfig(modalities=FOUR, mean=given).mean
     images = {name: np.full((64, 64, 3), 200, np.uint8) for name in FOUR}
     shares = []
     for seed in range(20):
-        after = miss_elements(images, np.random.default_rng(seed))
+        after = miss_elements(images, np.random.default_rng(seed), mean)
         for name, image in after.items():
-            fill = np.rint(RGB_MEAN) if name == 'rgb' else np.zeros(3)
+            fill = np.rint(mean[name])
             lost = image != 200
             assert (image[lost] == np.broadcast_to(fill, image.shape)[lost]).all()
             shares += [lost.mean()] if lost.any() else []

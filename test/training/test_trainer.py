@@ -16,7 +16,7 @@ from tensorboardX.proto.event_pb2 import Event, SessionLog
 from anymodal_seg_ros.bundle import Bundle
 from anymodal_seg_ros.errors import ConfigError, WriteError
 from anymodal_seg_ros.labels import load_label_space
-from anymodal_seg_ros.models import build_model
+from anymodal_seg_ros.models import NetworkConfig, build_model
 from training.average import WeightAverage
 from training.batches import BatchMaker, stream
 from training.checkpoint import (
@@ -154,7 +154,7 @@ def test_the_loss_falls(frames, tmp_path):
                'augment': {'fault': 0, 'color': 0, 'blur': 0, 'scale_min': 1, 'scale_max': 1},
                'stages': [{'until': 1.0, 'crop_px': 64, 'batch': 2}]}
     trainer = make_trainer(frames, tmp_path / 'a', changes)
-    batch = BatchMaker(frames, trainer.config, trainer._raw_model.config.modalities).make(
+    batch = BatchMaker(frames, trainer.config, trainer._raw_model.config).make(
         0, trainer.config.stages[0])
 
     def loss_now():
@@ -212,9 +212,9 @@ def test_precision_names():
 
 def test_ranks_share_an_epoch_without_overlap(frames):
     config = TrainConfig.from_dict(SMALL)
-    names = ('rgb', 'depth', 'lidar', 'event')
-    makers = [BatchMaker(frames, config, names, rank=rank, world_size=2) for rank in range(2)]
-    whole = BatchMaker(frames, config, names)
+    makers = [BatchMaker(frames, config, NetworkConfig(), rank=rank, world_size=2)
+              for rank in range(2)]
+    whole = BatchMaker(frames, config, NetworkConfig())
     stage = config.stages[0]
     first, second = (maker.make(0, stage) for maker in makers)
     assert first.end == second.end == 4
@@ -223,7 +223,7 @@ def test_ranks_share_an_epoch_without_overlap(frames):
 
 def test_the_stream_covers_its_range_in_order(frames):
     config = TrainConfig.from_dict(SMALL)
-    maker = BatchMaker(frames, config, ('rgb', 'depth', 'lidar', 'event'))
+    maker = BatchMaker(frames, config, NetworkConfig())
     batches = list(stream(maker, config, 4, lambda position: position / 12))
     assert [batch.end for batch in batches] == [6, 8, 10, 12]
     assert [batch.labels.shape[1] for batch in batches] == [32, 32, 64, 64]
@@ -242,7 +242,7 @@ def test_a_frame_that_cannot_be_read_stops_the_stream(frames, tmp_path):
             raise ConfigError('no file x')
 
     config = TrainConfig.from_dict(SMALL)
-    maker = BatchMaker(JoinedFrames([FrameCache(Broken())]), config, ('rgb',))
+    maker = BatchMaker(JoinedFrames([FrameCache(Broken())]), config, NetworkConfig())
     with pytest.raises(ConfigError, match='no file x'):
         list(stream(maker, config, 0, lambda position: position / 12))
 
