@@ -8,11 +8,9 @@ import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load, save
+from safetensors.torch import save
 from torch import Tensor
 
 from anymodal_seg_ros.bundle.description import Bundle
@@ -23,15 +21,13 @@ from anymodal_seg_ros.bundle.folder import (
     read_signed,
     signed_text,
 )
-from anymodal_seg_ros.documents import parse_json
-from anymodal_seg_ros.errors import BundleError, ConfigError
+from anymodal_seg_ros.bundle.tensors import check_header, check_names, decoded, read_header
+from anymodal_seg_ros.errors import BundleError
 from anymodal_seg_ros.existence import exists, is_file
 from anymodal_seg_ros.models import build_model
 from anymodal_seg_ros.unfinished import whole_folder, write_errors
 
-MAX_HEADER_BYTES = 16 << 20
 MAX_WEIGHTS_BYTES = 1 << 30
-ITEM_BYTES = {'F16': 2, 'BF16': 2, 'F32': 4}
 
 
 def save_bundle(
@@ -80,19 +76,13 @@ def load_bundle(
     bundle, sha256 = read_signed(path)
     file = path / WEIGHTS_FILE
     with open_inside(path, WEIGHTS_FILE, max_weights_bytes) as stream:
-        expected = _expected_shapes(bundle)
-        _check_header(file, stream, expected)
+        size = os.fstat(stream.fileno()).st_size
+        check_header(file, read_header(file, stream, size), size, _expected_shapes(bundle))
         stream.seek(0)
         data = stream.read(max_weights_bytes + 1)
     if hashlib.sha256(data).hexdigest() != sha256:
         raise BundleError(f'{file}: its SHA-256 is not the one in {CONFIG_FILE}; it was altered')
-    try:
-        state = load(data)
-    except SafetensorError as error:
-        raise BundleError(f'{file}: {error}') from None
-    for name, value in state.items():
-        if not torch.isfinite(value).all():
-            raise BundleError(f'{file}: {name} has values that are not finite')
+    state = decoded(file, data)
     state.update(_counters(bundle))
     return bundle, state
 
@@ -133,7 +123,7 @@ def _stored_weights(bundle: Bundle, state_dict: Mapping[str, Tensor]) -> dict[st
     half = {name for name, _ in model.named_parameters()}
     expected = _expected_shapes(bundle)
     given = {k: v for k, v in state_dict.items() if v.dtype.is_floating_point}
-    _check_names('the state dict', expected, given)
+    check_names('the state dict', expected, given)
     stored = {}
     for name, shape in expected.items():
         value = given[name].detach().cpu()
@@ -144,62 +134,3 @@ def _stored_weights(bundle: Bundle, state_dict: Mapping[str, Tensor]) -> dict[st
             raise BundleError(f'{name} is not finite or exceeds the range of float16')
         stored[name] = value.clone()
     return stored
-
-
-def _parse_json(file: Path, data: bytes) -> Any:  # noqa: ANN401  # whatever JSON holds
-    try:
-        return parse_json(data, str(file), refuse_constants=True)
-    except ConfigError as error:
-        raise BundleError(str(error)) from None
-
-
-def _check_names(
-    where: object, expected: Mapping[str, object], found: Mapping[str, object]
-) -> None:
-    missing, unknown = sorted(set(expected) - set(found)), sorted(set(found) - set(expected))
-    if missing or unknown:
-        raise BundleError(
-            f'{where} does not fit the network: {len(missing)} missing {missing[:3]}, '
-            f'{len(unknown)} unknown {unknown[:3]}'
-        )
-
-
-def _check_header(file: Path, stream: BinaryIO, expected: Mapping[str, tuple[int, ...]]) -> None:
-    """Check names, types, shapes and extents from the header alone."""
-    size = os.fstat(stream.fileno()).st_size
-    length = int.from_bytes(stream.read(8), 'little')
-    if size < 8 or not 2 <= length <= min(MAX_HEADER_BYTES, size - 8):
-        raise BundleError(
-            f'{file} with {size} bytes claims a header of {length}; it is truncated or no '
-            f'safetensors file (header at most {MAX_HEADER_BYTES})'
-        )
-    header = _parse_json(file, stream.read(length))
-    if not isinstance(header, dict):
-        raise BundleError(f'{file}: the header is not a table')
-    header.pop('__metadata__', None)
-    _check_names(file, expected, header)
-    spans = [_checked_span(file, name, header[name], expected[name]) for name in expected]
-    end = 0
-    for start, stop in sorted(spans):
-        if start != end:
-            raise BundleError(f'{file}: tensors overlap or leave gaps at byte {start}')
-        end = stop
-    if 8 + length + end != size:
-        raise BundleError(f'{file} has {size} bytes but its header describes {8 + length + end}')
-
-
-def _checked_span(
-    file: Path, name: str, entry: object, shape: tuple[int, ...]
-) -> tuple[int, int]:
-    if not isinstance(entry, dict) or set(entry) != {'dtype', 'shape', 'data_offsets'}:
-        raise BundleError(f'{file}: {name} is described by {entry!r}')
-    dtype, offsets = entry['dtype'], entry['data_offsets']
-    if not isinstance(dtype, str) or dtype not in ITEM_BYTES:
-        raise BundleError(f'{file}: {name} is {dtype!r}; allowed: {", ".join(ITEM_BYTES)}')
-    if entry['shape'] != list(shape):
-        raise BundleError(f'{file}: {name} is {entry["shape"]}; the network has {list(shape)}')
-    valid = isinstance(offsets, list) and [type(v) for v in offsets] == [int, int]
-    num_bytes = ITEM_BYTES[dtype] * torch.Size(shape).numel()
-    if not valid or offsets[0] < 0 or offsets[1] - offsets[0] != num_bytes:
-        raise BundleError(f'{file}: {name} lies at {offsets!r}; it has {num_bytes} bytes')
-    return offsets[0], offsets[1]

@@ -7,8 +7,10 @@ from dataclasses import replace
 
 import pytest
 import torch
+from safetensors.torch import save
 
 from anymodal_seg_ros.bundle import KINDS, Artefact, Bundle, read_artefact, read_description
+from anymodal_seg_ros.bundle.tensors import load_tensors
 from anymodal_seg_ros.bundle.weights import load_bundle, save_bundle
 from anymodal_seg_ros.errors import BundleError, ConfigError
 from anymodal_seg_ros.labels import LabelSpace
@@ -121,6 +123,46 @@ def test_missing_files_and_links_are_refused(folder, tmp_path):
     file.symlink_to(tmp_path / 'outside')
     with pytest.raises(BundleError, match='link out of the bundle'):
         read_artefact(folder, GRAPH)
+
+
+def with_tensors(tmp_path, state, data):
+    artefact = Artefact.of(data, name='means', kind='prototypes', ending='.safetensors')
+    save_bundle(tmp_path / 't', replace(BUNDLE, artefacts=(artefact,)), state, {'means': data})
+    return tmp_path / 't', artefact
+
+
+def test_tensors_of_an_artefact(tmp_path, state):
+    means = {'rgb': torch.arange(6.0).reshape(2, 3), 'scale': torch.tensor(0.5).half()}
+    read = load_tensors(*with_tensors(tmp_path, state, save(means)))
+    assert set(read) == set(means)
+    assert all(torch.equal(read[name], value) for name, value in means.items())
+
+
+def stored(header, body=b''):
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, 'little') + text + body
+
+
+@pytest.mark.parametrize(('data', 'message'), [
+    (b'{}', 'with 2 bytes claims a header'),
+    (save({'x': torch.ones(2).double()}), "x is 'F64'; allowed: F16, BF16, F32"),
+    (save({'x': torch.tensor([1.0, torch.nan])}), 'x has values that are not finite'),
+    (save({'x': torch.ones(2)})[:-1], 'bytes but its header describes'),
+    (stored([]), 'the header is not a table'),
+    (stored({'x': 3}), 'x is described by 3'),
+    (stored({'x': {'dtype': 'F32', 'shape': [-1], 'data_offsets': [0, 4]}}), 'x is described by'),
+    (stored({'x': {'dtype': 'F32', 'shape': [True], 'data_offsets': [0, 4]}}),
+     'x is described by'),
+    (stored({'x': {'dtype': 'F32', 'shape': [1] * 9, 'data_offsets': [0, 4]}}),
+     'x is described by'),
+    (stored({'x': {'dtype': 'F32', 'shape': [2**30] * 8, 'data_offsets': [0, 4]}}), 'x lies at'),
+    (stored({'x': {'dtype': 'F32', 'shape': [1], 'data_offsets': [4, 8]}}, bytes(8)),
+     'overlap or leave gaps'),
+])
+def test_damaged_tensors_of_an_artefact_are_named(tmp_path, state, data, message):
+    with pytest.raises(BundleError, match=message) as caught:
+        load_tensors(*with_tensors(tmp_path, state, data))
+    assert 'means.safetensors' in str(caught.value)
 
 
 def test_no_kind_holds_code():

@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from anymodal_seg_ros.bundle import FROM_DATASET, Bundle, weights
+from anymodal_seg_ros.bundle import FROM_DATASET, Bundle, tensors, weights
 from anymodal_seg_ros.bundle import folder as bundle_folder
 from anymodal_seg_ros.bundle.weights import load_bundle, save_bundle
 from anymodal_seg_ros.errors import MAX_MESSAGE, BundleError, ConfigError, WriteError
@@ -382,7 +382,7 @@ def test_nothing_is_read_before_the_header_fits(folder, monkeypatch):
     def never(_):
         raise AssertionError('weights were decoded')
 
-    monkeypatch.setattr(weights, 'load', never)
+    monkeypatch.setattr(tensors, 'load', never)
     with pytest.raises(BundleError, match='mean_M3'):
         load_bundle(folder)
 

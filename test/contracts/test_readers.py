@@ -18,7 +18,7 @@ DOORS = {
     'torch.load': {TORCH_FILE},
     'pickle': {TORCH_FILE},
     'zipfile.ZipFile': {TORCH_FILE, ARRAYS},
-    'safetensors.torch.load': {'anymodal_seg_ros/bundle/weights.py'},
+    'safetensors.torch.load': {'anymodal_seg_ros/bundle/tensors.py'},
     'safetensors.torch.load_file': {'anymodal_seg_ros/models/weights.py'},
     'numpy.lib.format': {ARRAYS},
     'numpy.fromfile': {ARRAYS},
