@@ -66,7 +66,7 @@ def test_filters(deliver_root, filters, num):
     ({'split': 'train', 'conditions': ['snow']}, 'snow'),
     ({'split': 'train', 'failures': ['flat tyre']}, 'flat tyre'),
     ({'split': 'train', 'modalities': ['sonar']}, 'sonar'),
-    ({'split': 'train', 'depth_folder': 'hha'}, 'hha'),
+    ({'split': 'train', 'options': {'depth_folder': 'hha'}}, 'hha'),
 ])
 def test_bad_arguments_are_named(deliver_root, arguments, match):
     with pytest.raises(ConfigError, match=match):
@@ -85,7 +85,7 @@ def test_a_missing_file_is_named_or_absent(root):
     index = 3
     with pytest.raises(ConfigError, match=str(missing)):
         DeliverDataset(root, 'train')[index]
-    frame = DeliverDataset(root, 'train', allow_missing=True)[index]
+    frame = DeliverDataset(root, 'train', options={'allow_missing': True})[index]
     assert list(frame.images) == ['rgb', 'depth', 'event']
 
 
@@ -124,7 +124,7 @@ def test_hha_is_preferred_to_depth(root):
     path = path_of(root, 'hha', 'depth')
     write_png(path, np.full((64, 64, 3), 7, np.uint8))
     assert (DeliverDataset(root, 'train')[3].images['depth'] == 7).all()
-    plain = DeliverDataset(root, 'train', depth_folder='depth')[3]
+    plain = DeliverDataset(root, 'train', options={'depth_folder': 'depth'})[3]
     assert not (plain.images['depth'] == 7).all()
 
 

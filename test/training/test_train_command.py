@@ -16,8 +16,8 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from anymodal_seg_ros.bundle import WEIGHTS_FILE
-from anymodal_seg_ros.bundle.weights import load_bundle
+from anymodal_seg_ros.bundle import WEIGHTS_FILE, read_description
+from anymodal_seg_ros.bundle.weights import load_bundle, save_bundle
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.inference import build_segmenter
 from anymodal_seg_ros.modalities import MODALITIES
@@ -67,6 +67,20 @@ def test_a_run_leaves_everything_behind(teacher_run):
     assert all(torch.isfinite(value).all() for value in state.values())
     json.dumps(dict(provenance))
     assert list((teacher_run / 'tensorboard').glob('events.*'))
+
+
+def test_a_bundle_is_written_once_and_its_scores_are_noted_in_it(
+        deliver_root, tmp_path, monkeypatch):
+    saved = []
+
+    def save_and_count(*arguments):
+        saved.append(arguments[0])
+        save_bundle(*arguments)
+
+    monkeypatch.setattr('training.run.save_bundle', save_and_count)
+    assert command(deliver_root, tmp_path / 'run', 'epochs=0.5') == 0
+    assert len(saved) == 1
+    assert read_description(tmp_path / 'run' / 'bundle').provenance['scores']['val']
 
 
 def test_a_student_learns_from_a_teacher_s_bundle(deliver_root, teacher_run, tmp_path):

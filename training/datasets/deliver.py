@@ -13,7 +13,7 @@ class 0 to 24.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -42,7 +42,7 @@ MAX_MANIFEST_BYTES = 16 << 20
 class DeliverDataset(FolderDataset):
     """Frames of one split, sorted by condition, scene and frame. Arguments as of FolderDataset.
 
-    Options, which may also be given as keywords:
+    Options:
         depth_folder: 'auto' (hha where it exists, else depth), 'hha' or 'depth'.
         allow_missing: a modality without a file is absent instead of an error.
     """
@@ -54,23 +54,6 @@ class DeliverDataset(FolderDataset):
     CONDITIONS: ClassVar[tuple[str, ...]] = CONDITIONS
     FAILURES: ClassVar[tuple[str, ...]] = FAILURES
     OPTIONS: ClassVar[Mapping[str, Any]] = {'depth_folder': 'auto', 'allow_missing': False}
-
-    def __init__(
-        self,
-        root: str | Path,
-        split: str,
-        modalities: Sequence[str] | None = None,
-        *,
-        conditions: Sequence[str] = (),
-        failures: Sequence[str] = (),
-        options: Mapping[str, Any] | None = None,
-        depth_folder: str = 'auto',
-        allow_missing: bool = False,
-    ) -> None:
-        super().__init__(
-            root, split, modalities, conditions=conditions, failures=failures,
-            options={'depth_folder': depth_folder, 'allow_missing': allow_missing,
-                     **(options or {})})
 
     def describe(self) -> dict[str, Any]:
         """As of every data set, and the number of scenes."""
