@@ -14,7 +14,14 @@ from typing import Any, ClassVar, NamedTuple
 
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.existence import is_dir
-from training.datasets.files import UnreadableFrameError
+from training.datasets.files import (
+    IMAGE_SUFFIXES,
+    LabelTable,
+    UnreadableFrameError,
+    first_file,
+    read_color,
+    read_labels,
+)
 from training.datasets.frames import NORMAL, Frame, Image, UInt8
 
 ANY_CONDITION = 'any'
@@ -35,6 +42,9 @@ class Entry(NamedTuple):
 class FolderDataset(ABC):
     """Frames of one split of a data set in a folder.
 
+    A data set whose files lie as ``FOLDER/<stem>.png`` says so with its constants and lists its
+    frames in ``_scan``; others say how they differ.
+
     Args:
         root: the data set's folder.
         split: one of ``SPLITS``.
@@ -52,6 +62,10 @@ class FolderDataset(ABC):
     MODALITIES: ClassVar[tuple[str, ...]]
     SPLITS: ClassVar[tuple[str, ...]]
     LABEL_SPACE: ClassVar[str]
+    FOLDERS: ClassVar[Mapping[str, tuple[str, ...]]]
+    """Modality to the folders that may hold it; the first that exists is read."""
+    LABEL_FOLDER: ClassVar[str]
+    LABELS: ClassVar[LabelTable]
     CONDITIONS: ClassVar[tuple[str, ...]] = ()
     FAILURES: ClassVar[tuple[str, ...]] = ()
     OPTIONS: ClassVar[Mapping[str, Any]] = {}
@@ -131,21 +145,22 @@ class FolderDataset(ABC):
         """All options; raises ConfigError for a value that is not allowed."""
         return options
 
-    @abstractmethod
     def _choices(self, modality: str) -> tuple[str, ...]:
         """Folders below ``root`` that may hold a modality; the first that exists is read."""
+        return self.FOLDERS[modality]
 
     @abstractmethod
     def _scan(self) -> Iterable[Entry]:
         """The frames of the split, in order."""
 
-    @abstractmethod
     def _read_image(self, modality: str, entry: Entry) -> Image:
         """[H, W, 3]; raises UnreadableFrameError."""
+        stem = self.root / self._folders[modality] / entry.stem
+        return read_color(first_file(stem, IMAGE_SUFFIXES))
 
-    @abstractmethod
     def _read_labels(self, entry: Entry, size_hw: tuple[int, int]) -> UInt8:
         """Class ids [H, W], 255 unlabelled; raises UnreadableFrameError."""
+        return read_labels(self.root / self.LABEL_FOLDER / f'{entry.stem}.png', self.LABELS)
 
     def _read_images(self, entry: Entry) -> dict[str, Image]:
         return {name: self._read_image(name, entry) for name in self.modalities}

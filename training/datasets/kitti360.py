@@ -29,16 +29,13 @@ from training.datasets.files import LabelTable, read_color, read_labels, read_li
 from training.datasets.folder import Entry, FolderDataset
 from training.datasets.frames import Image, UInt8
 
-FOLDERS = {'rgb': 'data_2d_raw', 'depth': 'data_2d_hha', 'lidar': 'data_2d_lidar',
-           'event': 'data_2d_event'}
-LABEL_FOLDER = 'data_2d_semantics/train'
+RGB_FOLDER = 'data_2d_raw'
 NUM_IDS = 45
 TRAIN_IDS: Mapping[int, int] = {
     7: 0, 8: 1, 11: 2, 12: 3, 13: 4, 17: 5, 19: 6, 20: 7, 21: 8, 22: 9, 23: 10, 24: 11, 25: 12,
     26: 13, 27: 14, 28: 15, 31: 16, 32: 17, 33: 18, 34: 2, 35: 4, 37: 5,
 }
 """KITTI-360 id to Cityscapes' training id; the other ids to 44, and 255, are unlabelled."""
-LABELS = LabelTable({i: TRAIN_IDS.get(i, UNLABELLED) for i in (*range(NUM_IDS), UNLABELLED)})
 _LIST_PARTS = 5
 
 
@@ -49,25 +46,28 @@ class Kitti360Dataset(FolderDataset):
     MODALITIES: ClassVar[tuple[str, ...]] = ('rgb', 'depth', 'lidar', 'event')
     SPLITS: ClassVar[tuple[str, ...]] = ('train', 'val')
     LABEL_SPACE: ClassVar[str] = 'cityscapes'
-
-    def _choices(self, modality: str) -> tuple[str, ...]:
-        return (FOLDERS[modality],)
+    FOLDERS: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        'rgb': (RGB_FOLDER,), 'depth': ('data_2d_hha',), 'lidar': ('data_2d_lidar',),
+        'event': ('data_2d_event',)}
+    LABEL_FOLDER: ClassVar[str] = 'data_2d_semantics/train'
+    LABELS: ClassVar[LabelTable] = LabelTable(
+        {i: TRAIN_IDS.get(i, UNLABELLED) for i in (*range(NUM_IDS), UNLABELLED)})
 
     def _scan(self) -> Iterable[Entry]:
-        self._require_folder(LABEL_FOLDER, 'labels')
+        self._require_folder(self.LABEL_FOLDER, 'labels')
         path = self.root / f'{self.split}.txt'
         for line in read_list(path):
             parts = PurePosixPath(line).parts
-            if (len(parts) != _LIST_PARTS or parts[0] != FOLDERS['rgb']
+            if (len(parts) != _LIST_PARTS or parts[0] != RGB_FOLDER
                     or parts[2:4] != ('image_00', 'data_rect') or not line.endswith('.png')):
-                raise ConfigError(f'{path} names {line!r}; allowed: {FOLDERS["rgb"]}/<sequence>/'
+                raise ConfigError(f'{path} names {line!r}; allowed: {RGB_FOLDER}/<sequence>/'
                                   'image_00/data_rect/<frame>.png')
             frame = parts[4].removesuffix('.png')
             yield Entry(f'{parts[1]}/image_00/{frame}', f'{parts[1]}/{frame}')
 
     def _read_image(self, modality: str, entry: Entry) -> Image:
         sequence, frame = entry.stem.split('/')
-        folder = self.root / FOLDERS[modality] / sequence
+        folder = self.root / self._folders[modality] / sequence
         if modality == 'event':
             return read_color(folder / f'{frame}_event_image.png')
         folder = folder / 'image_00' / 'data_rect'
@@ -77,8 +77,8 @@ class Kitti360Dataset(FolderDataset):
 
     def _read_labels(self, entry: Entry, size_hw: tuple[int, int]) -> UInt8:
         sequence, frame = entry.stem.split('/')
-        return read_labels(
-            self.root / LABEL_FOLDER / sequence / 'image_00' / 'semantic' / f'{frame}.png', LABELS)
+        folder = self.root / self.LABEL_FOLDER / sequence / 'image_00' / 'semantic'
+        return read_labels(folder / f'{frame}.png', self.LABELS)
 
 
 def black_background(image: UInt8) -> UInt8:

@@ -19,7 +19,7 @@ remembered from the paper.)
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -30,7 +30,6 @@ from training.datasets.files import (
     UnreadableFrameError,
     read_array,
     read_deep_color,
-    read_labels,
     read_list,
 )
 from training.datasets.folder import Entry, FolderDataset
@@ -38,11 +37,7 @@ from training.datasets.frames import Image, UInt8
 from training.datasets.polarization import encode_aolp, encode_dolp
 
 LEFT_MARGIN_PX = 192
-FOLDERS = {'rgb': 'polL_color', 'aolp': 'polL_aolp_sin', 'dolp': 'polL_dolp',
-           'nir': 'NIR_warped'}
 COSINE_FOLDER = 'polL_aolp_cos'
-LABEL_FOLDER = 'GT'
-LABELS = LabelTable.plain(20)
 
 
 class McubesDataset(FolderDataset):
@@ -52,24 +47,27 @@ class McubesDataset(FolderDataset):
     MODALITIES: ClassVar[tuple[str, ...]] = ('rgb', 'aolp', 'dolp', 'nir')
     SPLITS: ClassVar[tuple[str, ...]] = ('train', 'val', 'test')
     LABEL_SPACE: ClassVar[str] = 'mcubes'
-
-    def _choices(self, modality: str) -> tuple[str, ...]:
-        return (FOLDERS[modality],)
+    FOLDERS: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        'rgb': ('polL_color',), 'aolp': ('polL_aolp_sin',), 'dolp': ('polL_dolp',),
+        'nir': ('NIR_warped',)}
+    LABEL_FOLDER: ClassVar[str] = 'GT'
+    LABELS: ClassVar[LabelTable] = LabelTable.plain(20)
 
     def _scan(self) -> Iterable[Entry]:
-        self._require_folder(LABEL_FOLDER, 'labels')
+        self._require_folder(self.LABEL_FOLDER, 'labels')
         if 'aolp' in self.modalities:
             self._require_folder(COSINE_FOLDER, 'aolp')
         for name in read_list(self.root / 'list_folder' / f'{self.split}.txt'):
             yield Entry(name, name)
 
     def _read_image(self, modality: str, entry: Entry) -> Image:
+        folder = self._folders[modality]
         if modality == 'aolp':
-            return encode_aolp(self._read_plane(FOLDERS['aolp'], entry),
+            return encode_aolp(self._read_plane(folder, entry),
                                self._read_plane(COSINE_FOLDER, entry))
         if modality == 'dolp':
-            return encode_dolp(self._read_plane(FOLDERS['dolp'], entry))
-        image = read_deep_color(self.root / FOLDERS[modality] / f'{entry.stem}.png')
+            return encode_dolp(self._read_plane(folder, entry))
+        image = read_deep_color(self.root / folder / f'{entry.stem}.png')
         return np.ascontiguousarray(image[:, LEFT_MARGIN_PX:])
 
     def _read_plane(self, folder: str, entry: Entry) -> npt.NDArray[np.float32]:
@@ -83,5 +81,4 @@ class McubesDataset(FolderDataset):
         return plane[:, LEFT_MARGIN_PX:].astype(np.float32)
 
     def _read_labels(self, entry: Entry, size_hw: tuple[int, int]) -> UInt8:
-        labels = read_labels(self.root / LABEL_FOLDER / f'{entry.stem}.png', LABELS)
-        return np.ascontiguousarray(labels[:, LEFT_MARGIN_PX:])
+        return np.ascontiguousarray(super()._read_labels(entry, size_hw)[:, LEFT_MARGIN_PX:])

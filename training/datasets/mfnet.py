@@ -17,30 +17,24 @@ list for 'val'.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 import numpy as np
 
 from training.datasets.files import (
-    IMAGE_SUFFIXES,
     LabelTable,
     UnreadableFrameError,
-    first_file,
     name_of_image,
-    read_color,
-    read_labels,
     read_list,
     read_pixels,
     red_first,
 )
 from training.datasets.folder import ANY_CONDITION, Entry, FolderDataset
-from training.datasets.frames import Image, UInt8
+from training.datasets.frames import Image
 
-PACKED_FOLDER, LABEL_FOLDER = 'images', 'labels'
-FOLDERS = {'rgb': (PACKED_FOLDER, 'rgb', 'img'), 'thermal': (PACKED_FOLDER, 'ther')}
+PACKED_FOLDER = 'images'
 TIMES = {'D': 'day', 'N': 'night'}
-LABELS = LabelTable.plain(9)
 
 
 class MfnetDataset(FolderDataset):
@@ -50,14 +44,15 @@ class MfnetDataset(FolderDataset):
     MODALITIES: ClassVar[tuple[str, ...]] = ('rgb', 'thermal')
     SPLITS: ClassVar[tuple[str, ...]] = ('train', 'val', 'test')
     LABEL_SPACE: ClassVar[str] = 'mfnet'
+    FOLDERS: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        'rgb': (PACKED_FOLDER, 'rgb', 'img'), 'thermal': (PACKED_FOLDER, 'ther')}
+    LABEL_FOLDER: ClassVar[str] = 'labels'
+    LABELS: ClassVar[LabelTable] = LabelTable.plain(9)
     CONDITIONS: ClassVar[tuple[str, ...]] = tuple(TIMES.values())
 
-    def _choices(self, modality: str) -> tuple[str, ...]:
-        return FOLDERS[modality]
-
     def _scan(self) -> Iterable[Entry]:
-        self._require_folder(LABEL_FOLDER, 'labels')
-        name_of = name_of_image(*FOLDERS['rgb'], *FOLDERS['thermal'])
+        self._require_folder(self.LABEL_FOLDER, 'labels')
+        name_of = name_of_image(*self.FOLDERS['rgb'], *self.FOLDERS['thermal'])
         for name in read_list(self.root / f'{self.split}.txt', name_of):
             if 'flip' not in name:
                 yield Entry(name, name, TIMES.get(name[-1], ANY_CONDITION))
@@ -73,10 +68,3 @@ class MfnetDataset(FolderDataset):
         images: dict[str, Image] = {'rgb': red_first(pixels),
                                     'thermal': red_first(pixels[:, :, 3])}
         return {name: images[name] for name in self.modalities}
-
-    def _read_image(self, modality: str, entry: Entry) -> Image:
-        return read_color(first_file(self.root / self._folders[modality] / entry.stem,
-                                     IMAGE_SUFFIXES))
-
-    def _read_labels(self, entry: Entry, size_hw: tuple[int, int]) -> UInt8:
-        return read_labels(self.root / LABEL_FOLDER / f'{entry.stem}.png', LABELS)

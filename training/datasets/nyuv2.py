@@ -19,22 +19,10 @@ from typing import Any, ClassVar
 
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.existence import is_file
-from training.datasets.files import (
-    IMAGE_SUFFIXES,
-    LabelTable,
-    first_file,
-    name_of_image,
-    read_color,
-    read_labels,
-    read_list,
-)
+from training.datasets.files import LabelTable, name_of_image, read_list
 from training.datasets.folder import Entry, FolderDataset, check_names
-from training.datasets.frames import Image, UInt8
 
-RGB_FOLDER = 'RGB'
 DEPTH_FOLDERS = {'hha': 'HHA', 'depth': 'Depth'}
-LABEL_FOLDER = 'Label'
-LABELS = LabelTable.from_one(40)
 
 
 class Nyuv2Dataset(FolderDataset):
@@ -48,6 +36,10 @@ class Nyuv2Dataset(FolderDataset):
     MODALITIES: ClassVar[tuple[str, ...]] = ('rgb', 'depth')
     SPLITS: ClassVar[tuple[str, ...]] = ('train', 'val', 'test')
     LABEL_SPACE: ClassVar[str] = 'nyuv2'
+    FOLDERS: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        'rgb': ('RGB',), 'depth': tuple(DEPTH_FOLDERS.values())}
+    LABEL_FOLDER: ClassVar[str] = 'Label'
+    LABELS: ClassVar[LabelTable] = LabelTable.from_one(40)
     OPTIONS: ClassVar[Mapping[str, Any]] = {'depth_folder': 'auto'}
 
     def _checked_options(self, options: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -55,24 +47,17 @@ class Nyuv2Dataset(FolderDataset):
         return options
 
     def _choices(self, modality: str) -> tuple[str, ...]:
-        if modality == 'rgb':
-            return (RGB_FOLDER,)
         wanted = self.options['depth_folder']
-        return tuple(DEPTH_FOLDERS.values()) if wanted == 'auto' else (DEPTH_FOLDERS[wanted],)
+        if modality == 'depth' and wanted != 'auto':
+            return (DEPTH_FOLDERS[wanted],)
+        return super()._choices(modality)
 
     def _scan(self) -> Iterable[Entry]:
-        self._require_folder(LABEL_FOLDER, 'labels')
+        self._require_folder(self.LABEL_FOLDER, 'labels')
         path = self.root / f'{self.split}.txt'
         if self.split == 'val' and not is_file(path):
             raise ConfigError(f'no list of the split: {path}; NYUv2 has none for val. Score on '
                               "'test' (in a recipe data.score_split), or list frames of "
                               'train.txt there')
-        for name in read_list(path, name_of_image(RGB_FOLDER, *DEPTH_FOLDERS.values())):
+        for name in read_list(path, name_of_image('RGB', *DEPTH_FOLDERS.values())):
             yield Entry(name, name)
-
-    def _read_image(self, modality: str, entry: Entry) -> Image:
-        stem = self.root / self._folders[modality] / entry.stem
-        return read_color(first_file(stem, IMAGE_SUFFIXES))
-
-    def _read_labels(self, entry: Entry, size_hw: tuple[int, int]) -> UInt8:
-        return read_labels(self.root / LABEL_FOLDER / f'{entry.stem}.png', LABELS)
