@@ -36,7 +36,7 @@ $(READY): setup.py constraints.txt constraints.hashes.txt scripts/system_librari
 	@echo 'setting up $(VENV): torch, then ROS 2, Open3D and the rest (some minutes, once)'
 	@$(if $(HASHES),$(INSTALL) --require-hashes --no-deps -r constraints.hashes.txt)
 	@$(INSTALL) -c constraints.txt torch
-	@$(INSTALL) $(if $(HASHES),--no-deps --no-build-isolation,-c constraints.txt) -e '.[torch,ros,sim,train,test]'
+	@$(INSTALL) $(if $(HASHES),--no-deps --no-build-isolation,-c constraints.txt) -e '.[torch,ros,sim,report,train,test]'
 	@touch $(VENV)/.ready $@
 
 demo: $(READY)  ## the main job: four sensors in, label images out, while sensors fail

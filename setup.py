@@ -8,6 +8,8 @@ from setuptools import find_packages, setup
 
 PACKAGE = 'anymodal_seg_ros'
 ROOT = Path(__file__).parent
+REPORT = ['matplotlib>=3.8,<4', 'Jinja2>=3']
+"""Draws the reports of training and of the demo."""
 
 
 def data_files() -> list[tuple[str, list[str]]]:
@@ -35,7 +37,7 @@ setup(
     description='Semantic segmentation for vehicles that must keep seeing when sensors fail',
     license='Apache-2.0',
     packages=find_packages(include=[PACKAGE, f'{PACKAGE}.*']),
-    package_data={PACKAGE: ['py.typed']},
+    package_data={PACKAGE: ['py.typed', 'pages/*.html', 'pages/*.css', 'demo/*.html']},
     data_files=data_files(),
     python_requires='>=3.10',
     zip_safe=True,
@@ -63,7 +65,8 @@ setup(
         ],
         'sim': ["open3d-cpu>=0.19; platform_machine == 'x86_64'",
                 "open3d>=0.19; platform_machine != 'x86_64'"],
-        'train': ['torch>=2.4,<3', 'lightning-fabric>=2.3', 'tensorboardX>=2.6'],
+        'report': REPORT,
+        'train': ['torch>=2.4,<3', 'lightning-fabric>=2.3', 'tensorboardX>=2.6', *REPORT],
         'test': [
             'hypothesis>=6',
             'mypy>=1.11',

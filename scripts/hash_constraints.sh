@@ -11,6 +11,6 @@ grep -v '^torch==' constraints.txt > "$folder/pins.txt"
 echo "torch; python_version < '3'" > "$folder/without.txt"
 uv pip compile --quiet --universal --generate-hashes --python-version 3.10 --no-header --no-annotate \
   --constraint "$folder/pins.txt" --override "$folder/without.txt" \
-  --extra ros --extra sim --extra train --extra test setup.py --output-file "$folder/hashes.txt"
+  --extra ros --extra sim --extra report --extra train --extra test setup.py --output-file "$folder/hashes.txt"
 sed -n '/^#/p;/^#/!q' constraints.hashes.txt > "$folder/head.txt"
 cat "$folder/head.txt" "$folder/hashes.txt" > constraints.hashes.txt

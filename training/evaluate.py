@@ -36,6 +36,7 @@ from anymodal_seg_ros.inference import Segmenter, build_segmenter
 from anymodal_seg_ros.inference.precision import AUTO, PRECISIONS
 from anymodal_seg_ros.inference.torch_backend import TorchSegmenter
 from anymodal_seg_ros.modalities.options import add_decoding_options, decoding_from
+from anymodal_seg_ros.pages import check_libraries
 from anymodal_seg_ros.unfinished import write_errors, write_whole
 from training.datasets import DATASETS, FrameSource
 from training.reading import LABEL_SIZES
@@ -94,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _check_outputs(args: argparse.Namespace) -> None:
-    """Raises an error now, not after hours of scoring, for what cannot be written then."""
+    """Raises an error now, not after hours of scoring, for what cannot be drawn or written."""
     for path in (args.output, args.latex, args.heatmap):
         if path is None:
             continue
@@ -106,6 +107,8 @@ def _check_outputs(args: argparse.Namespace) -> None:
                 tempfile.TemporaryFile(dir=path.parent).close()
     if args.heatmap is not None and args.heatmap.suffix.lower() != '.png':
         raise ConfigError(f'--heatmap {args.heatmap}; allowed: the name of a .png file')
+    if args.heatmap is not None:
+        check_libraries()
 
 
 def update_scores(path: Path, split: str, report: dict[str, Any]) -> None:

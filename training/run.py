@@ -29,6 +29,7 @@ from anymodal_seg_ros.labels import LabelSpace
 from anymodal_seg_ros.modalities import network_size
 from anymodal_seg_ros.models import build_model, model_name
 from anymodal_seg_ros.models.network import Network
+from anymodal_seg_ros.pages import check_libraries
 from anymodal_seg_ros.unfinished import unfinished_path, whole_folder, write_whole
 from training.allocator import keep_freed_memory
 from training.config import TrainConfig
@@ -72,7 +73,9 @@ def train(
         ConfigError: the recipe, the data set or a bundle that the recipe names is wrong.
         BundleError: such a bundle is missing or damaged.
         DivergedError: a loss term is no longer finite.
+        MissingDependencyError: what draws the report is not installed.
     """
+    check_libraries()
     run = _checked_output(config, resume)
     cv2.setNumThreads(1)
     if config.deterministic:

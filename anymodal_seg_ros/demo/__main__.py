@@ -33,6 +33,7 @@ from anymodal_seg_ros.demo.stage import (
     stage_config,
 )
 from anymodal_seg_ros.errors import AnymodalError
+from anymodal_seg_ros.pages import check_libraries
 from anymodal_seg_ros.resources import resource_path
 from anymodal_seg_ros.unfinished import unfinished_path
 
@@ -49,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     out: Path = options.out
     try:
         # What would end the play after minutes is found in the first second.
+        check_libraries()
         load_bundle(options.bundle)
         schedule = FaultSchedule.from_yaml(options.faults)
         out.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from anymodal_seg_ros.demo.charts import STATE_COLORS
+from anymodal_seg_ros.demo.states import STATE_COLORS
 from anymodal_seg_ros.errors import AnymodalError, WriteError
 from anymodal_seg_ros.unfinished import SUFFIX, write_errors
 

@@ -22,9 +22,9 @@ from anymodal_seg_ros.bags import read_label_images
 from anymodal_seg_ros.corruption import FaultSchedule
 from anymodal_seg_ros.demo.analysis import Judge, stretch_bounds
 from anymodal_seg_ros.demo.offline import OfflineLabel, Span, label_offline
+from anymodal_seg_ros.demo.page import drive_html
 from anymodal_seg_ros.demo.pictures import frame, overlay, write_video
 from anymodal_seg_ros.demo.recording import Recording, read_recording
-from anymodal_seg_ros.demo.report import write_report
 from anymodal_seg_ros.errors import BagError
 from anymodal_seg_ros.inference import build_segmenter
 from anymodal_seg_ros.unfinished import write_whole
@@ -46,6 +46,7 @@ def review(out: Path, street: Path, recorded: Path, bundle: Path, schedule: Faul
 
     Raises:
         BagError: a recording is damaged, or holds no label image.
+        MissingDependencyError: matplotlib or Jinja2 is not installed.
     """
     recording = read_recording(recorded)
     if not recording.labels:
@@ -73,7 +74,7 @@ def review(out: Path, street: Path, recorded: Path, bundle: Path, schedule: Faul
     write_whole(out / 'summary.json', json.dumps(_finite(summary), indent=2) + '\n')
     album = _Album(recording, schedule, offline, space.palette(), start_ns)
     shown = [album.at(time_s) for time_s in _moments(schedule)]
-    write_whole(out / 'report.html', write_report(
+    write_whole(out / 'report.html', drive_html(
         summary, recording, schedule, start_ns, judge.miou_over_time(), shown))
     write_video(out / 'demo.webm', tqdm(album.frames(), total=len(recording.labels), unit='frame',
                                         desc='drawing the video'), VIDEO_RATE_HZ)

@@ -34,7 +34,7 @@ from training.datasets.deliver import read_manifest
 from training.datasets.files import LabelTable, read_array, read_labels, read_list
 from training.extraction.job import splits_from_yaml
 from training.extraction.label_codes import load_label_codes
-from training.report.run import read_run
+from training.report.run_folder import read_run
 
 Rng = np.random.Generator
 

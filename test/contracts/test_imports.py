@@ -35,12 +35,14 @@ ALLOWED = {
     'segment_bag': BELOW_SIM | {'session', 'bag_summary'},
     'sim': BELOW_SIM,
     'ros': BELOW_SIM | {'session', 'segment_bag', 'sim'},
-    'demo': BELOW_SIM | {'session', 'segment_bag', 'sim'},
+    'demo': BELOW_SIM | {'session', 'segment_bag', 'sim', 'pages'},
+    'pages': GROUND,
     'commands': {'stopping'},
 }
 ROS = {'rclpy', 'cv_bridge', 'message_filters', 'sensor_msgs_py', 'tf2_ros', 'launch',
        'launch_ros', 'ament_index_python', 'rcl_interfaces', 'builtin_interfaces'}
 TORCH = {'torch', 'safetensors', 'lightning_fabric'}
+DRAWING = {'matplotlib', 'jinja2', 'markupsafe'}
 MAY_USE_TORCH = {'models', 'bundle', 'inference'}
 
 
@@ -89,6 +91,8 @@ def test_file_imports_only_what_lies_below_it(path):
             assert part == 'ros', f'{path} imports {module}: only ros may'
         elif top in TORCH:
             assert part in MAY_USE_TORCH | {'training'}, f'{path} imports {module}'
+        elif top in DRAWING:
+            assert part == 'pages', f'{path} imports {module}: only pages may'
         elif top == 'open3d':
             assert part == 'sim', f'{path} imports {module}: only sim may'
 
@@ -106,11 +110,12 @@ def test_rows_form_no_cycle():
 
 @pytest.mark.parametrize('module', [
     'samples', 'labels', 'geometry', 'intrinsics', 'metrics', 'modalities', 'corruption',
-    'sync', 'health', 'models', 'bundle', 'inference', 'pipeline',
+    'sync', 'health', 'models', 'bundle', 'inference', 'pipeline', 'pages.charts',
 ])
 def test_core_loads_neither_torch_nor_ros(module):
     code = (f'import sys, {PACKAGE}.{module}; '
-            "print([m for m in ('torch', 'rclpy', 'open3d') if m in sys.modules])")
+            "print([m for m in ('torch', 'rclpy', 'open3d', 'matplotlib', 'jinja2') "
+            'if m in sys.modules])')
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=ROOT,
                           check=True)
     assert done.stdout.strip() == '[]'

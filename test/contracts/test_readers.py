@@ -25,13 +25,15 @@ DOORS = {
     'cv2.imdecode': {'anymodal_seg_ros/modalities/compressed.py'},
     'cv2.VideoCapture': {'anymodal_seg_ros/demo/pictures.py'},
     'apsw.Connection': {'anymodal_seg_ros/bags/sqlite_file.py'},
+    # It reads nothing but what matplotlib has just drawn for it.
+    'xml': {'anymodal_seg_ros/pages/drawing.py'},
 }
 """A library's reader, or all of a library, and the files that may use it."""
 NOWHERE = (
     'json.load', 'json.JSONDecoder', 'csv.DictReader', 'torch.jit.load', 'safetensors.safe_open',
     'numpy.load', 'numpy.loadtxt', 'numpy.genfromtxt', 'numpy.memmap', 'cv2.imread',
     'cv2.imreadmulti', 'cv2.imdecodemulti', 'cv2.FileStorage', 'tarfile',
-    'shutil.unpack_archive', 'marshal', 'shelve', 'sqlite3.connect', 'xml', 'configparser',
+    'shutil.unpack_archive', 'marshal', 'shelve', 'sqlite3.connect', 'configparser',
     'tomllib', 'ruamel', 'gzip', 'bz2', 'lzma', 'ast.literal_eval', 'joblib', 'dill',
     'cloudpickle')
 WRITERS = {'yaml.safe_dump'}

@@ -9,20 +9,20 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from itertools import count, groupby
 from pathlib import Path
 from statistics import fmean, stdev
 from urllib.parse import quote
 
 from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.pages import Table, render
+from anymodal_seg_ros.pages.grid import Grid, Subset, subset_grid
+from anymodal_seg_ros.pages.heatmap import heatmap_svg
 from anymodal_seg_ros.unfinished import write_whole
 from training.report.differences import recipe_differences
-from training.report.grid import Grid, Subset, subset_grid
-from training.report.heatmap import heatmap_svg
-from training.report.page import change, page, percent, section, table
-from training.report.run import REPORT, Run, read_run
+from training.report.run_folder import REPORT, Run, read_run
 from training.report.scores import Scores
+from training.report.wording import change, percent
 
 _NOT_COMPARED = ('seed', 'output')
 
@@ -46,23 +46,18 @@ def write_comparison(paths: Sequence[Path], output: Path) -> Path:
 
     Raises:
         ConfigError: a folder is no run, or none was scored.
+        MissingDependencyError: matplotlib or Jinja2 is not installed.
         WriteError: the page cannot be written.
     """
     groups = group_runs([read_run(path) for path in paths])
     if not groups:
         raise ConfigError('none of the runs was scored; there is nothing to compare')
-    grid = comparison_grid(groups)
-    write_whole(output, page('Comparison of runs', [
-        '<h1>Comparison of runs</h1>',
-        '<p class="mute">mIoU in percent; mean and standard deviation over seeds.</p>',
-        table(('run', 'method', 'seeds', 'all sensors', 'one missing', 'one left', 'EMM average',
-               'change in EMM'), _rows(groups)),
-        section('Combinations of sensors', f'<div class="wide">{heatmap_svg(grid)}</div>',
-                'A filled dot is a sensor that works.'),
-        section('What differs', _differences(groups),
-                'Settings that are not alike in all recipes.'),
-        section('Reports', _links(groups, output)),
-    ]))
+    write_whole(output, render(
+        'training.report', 'comparison.html', title='Comparison of runs',
+        scores=Table(('run', 'method', 'seeds', 'all sensors', 'one missing', 'one left',
+                      'EMM average', 'change in EMM'), _rows(groups)),
+        combinations=heatmap_svg(comparison_grid(groups)), differences=_differences(groups),
+        reports=[(run.name, _address(run, output)) for group in groups for run in group.runs]))
     return output
 
 
@@ -105,11 +100,9 @@ def _rows(groups: Sequence[Group]) -> list[tuple[object, ...]]:
     return rows
 
 
-def _differences(groups: Sequence[Group]) -> str:
+def _differences(groups: Sequence[Group]) -> Table:
     rows = recipe_differences([group.runs[0].recipe for group in groups], _NOT_COMPARED)
-    if not rows:
-        return ''
-    return table(('setting', *(group.name for group in groups)),
+    return Table(('setting', *(group.name for group in groups)),
                  [(name, *values) for name, values in rows.items()])
 
 
@@ -144,9 +137,5 @@ def _common_name(runs: Sequence[Run], taken: Sequence[str]) -> str:
     return next(f'{name} ({i})' for i in count(2) if f'{name} ({i})' not in taken)
 
 
-def _links(groups: Sequence[Group], output: Path) -> str:
-    links = []
-    for run in (run for group in groups for run in group.runs):
-        target = Path(os.path.relpath(run.path / REPORT, output.parent)).as_posix()
-        links.append(f'<li><a href="{escape(quote(target))}">{escape(run.name)}</a></li>')
-    return f'<ul>{"".join(links)}</ul>'
+def _address(run: Run, output: Path) -> str:
+    return quote(Path(os.path.relpath(run.path / REPORT, output.parent)).as_posix())

@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from training.report.grid import Grid
+from anymodal_seg_ros.pages.grid import Grid
 
 _SPECIAL = {'\\': r'\textbackslash{}', '&': r'\&', '%': r'\%', '$': r'\$', '#': r'\#',
             '_': r'\_', '{': r'\{', '}': r'\}', '~': r'\textasciitilde{}',

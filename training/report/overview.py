@@ -1,24 +1,27 @@
 # SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""How a network survives missing sensors, at a glance."""
+"""How a network survives missing sensors, at a glance: words, figures and colours for a page."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from html import escape
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from statistics import fmean
 
-from training.report.colors import SCALE, color_of, css, scale_limits, text_on
-from training.report.grid import Subset
-from training.report.page import change, percent, table, tiles
+from anymodal_seg_ros.labels import LabelSpace
+from anymodal_seg_ros.pages import Table
+from anymodal_seg_ros.pages.colors import color_of, scale_limits, text_on
+from anymodal_seg_ros.pages.grid import Subset
 from training.report.scores import Scores
+from training.report.wording import change, percent
 
 MISSING_P = (0.2, 0.1, 0.05)
 MAX_LATTICE_SENSORS = 7
 
 
 def headline(scores: Scores) -> str:
-    """The main figures in words and as tiles."""
+    """The main figures in sentences."""
     one, alone = scores.with_missing(1), scores.with_missing(len(scores.sensors) - 1)
     said = []
     if scores.full is not None:
@@ -32,11 +35,13 @@ def headline(scores: Scores) -> str:
         worst = min(alone, key=alone.__getitem__)
         said.append(f'With a single sensor left it reaches {percent(fmean(alone.values()))} on '
                     f'average, and {percent(alone[worst])} at worst ({worst[0]}).')
-    return f'<p class="lead">{escape(" ".join(said))}</p>{_tiles(scores, one, alone)}'
+    return ' '.join(said)
 
 
-def _tiles(scores: Scores, one: Mapping[Subset, float], alone: Mapping[Subset, float]) -> str:
+def main_figures(scores: Scores) -> list[tuple[str, str, str]]:
+    """What it is, the figure, a remark."""
     entries = []
+    one, alone = scores.with_missing(1), scores.with_missing(len(scores.sensors) - 1)
     full, average = scores.full, scores.average()
     if full is not None:
         entries.append(('all sensors', percent(full), 'mIoU in percent'))
@@ -52,28 +57,54 @@ def _tiles(scores: Scores, one: Mapping[Subset, float], alone: Mapping[Subset, f
         expected = {p: scores.expectation(p) for p in MISSING_P}
         entries.append(('each fails 10% of the time', percent(expected[0.1]),
                         f'20%: {percent(expected[0.2])}, 5%: {percent(expected[0.05])}'))
-    return tiles(entries) if entries else ''
+    return entries
 
 
-def lattice(scores: Scores) -> str:
-    """Every combination as a coloured cell, in a row for each number of missing sensors."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """A combination of sensors in its colour."""
+
+    name: str
+    miou: str
+    change: str
+    color: str
+    text_color: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lattice:
+    """Every combination, in a level for each number of missing sensors."""
+
+    levels: Sequence[tuple[str, str, Sequence[Cell]]]
+    """What it is, the mean where there are several, the combinations."""
+    low: float
+    high: float
+    stops: Sequence[str]
+    """Colours from ``low`` to ``high`` at equal distances."""
+
+
+def lattice(scores: Scores) -> Lattice | None:
+    """None where there are too many combinations to look at."""
     if len(scores.sensors) > MAX_LATTICE_SENSORS:
-        return ''
+        return None
     low, high = scale_limits([scored.miou for scored in scores.subsets.values()])
+
+    def cell(subset: Subset, miou: float) -> Cell:
+        color = color_of(miou, low, high)
+        is_full = subset == scores.sensors
+        return Cell(name=_name(subset, scores), miou=percent(miou), color=color,
+                    text_color=text_on(color), change='' if is_full or scores.full is None
+                    else change(miou - scores.full))
+
     levels = []
     for num_missing in range(len(scores.sensors)):
         mious = scores.with_missing(num_missing)
         if mious:
-            cells = ''.join(_cell(scores, subset, miou, low, high)
-                            for subset, miou in mious.items())
-            mean = (f'<small>mean {percent(fmean(mious.values()))}</small>'
-                    if len(mious) > 1 else '')
-            levels.append(f'<div class="level"><p>{_level(scores, num_missing)}{mean}</p>'
-                          f'<div class="cells">{cells}</div></div>')
-    stops = ', '.join(css(color) for color in SCALE)
-    return (''.join(levels) + f'<p class="scale">{low:g}'
-            f'<i style="background:linear-gradient(90deg, {stops})"></i>{high:g} mIoU in percent; '
-            'below, the difference to all sensors</p>')
+            mean = percent(fmean(mious.values())) if len(mious) > 1 else ''
+            levels.append((_level(scores, num_missing), mean,
+                           [cell(subset, miou) for subset, miou in mious.items()]))
+    return Lattice(levels=levels, low=low, high=high,
+                   stops=[color_of(i / 8, 0.0, 1.0) for i in range(9)])
 
 
 def _level(scores: Scores, num_missing: int) -> str:
@@ -85,14 +116,6 @@ def _level(scores: Scores, num_missing: int) -> str:
     return f'{words[num_missing]} missing'
 
 
-def _cell(scores: Scores, subset: Subset, miou: float, low: float, high: float) -> str:
-    color = color_of(miou, low, high)
-    is_full = subset == scores.sensors
-    delta = '' if is_full or scores.full is None else change(miou - scores.full)
-    return (f'<div style="background:{css(color)};color:{css(text_on(color))}">'
-            f'{escape(_name(subset, scores))}<b>{percent(miou)}</b>{delta}</div>')
-
-
 def _name(subset: Subset, scores: Scores) -> str:
     """As short as it can be said: 'without rgb' rather than three names."""
     missing = [name for name in scores.sensors if name not in subset]
@@ -101,11 +124,11 @@ def _name(subset: Subset, scores: Scores) -> str:
     return ' + '.join(subset)
 
 
-def sensor_table(scores: Scores) -> str:
-    """What each sensor is worth; empty unless every combination was measured. The last column
+def sensor_table(scores: Scores) -> Table | None:
+    """What each sensor is worth; None unless every combination was measured. The last column
     is the mean over all combinations of the others."""
     if not scores.is_complete() or len(scores.sensors) < 2 or scores.full is None:
-        return ''
+        return None
     mious = {subset: scored.miou for subset, scored in scores.subsets.items()}
     rows = []
     for sensor in scores.sensors:
@@ -114,5 +137,30 @@ def sensor_table(scores: Scores) -> str:
                  for subset, miou in mious.items() if sensor not in subset]
         rows.append((sensor, percent(mious[(sensor,)]), percent(mious[others]),
                      change(mious[others] - scores.full), change(fmean(gains))))
-    return table(('sensor', 'alone', 'without it', 'change when it fails',
+    return Table(('sensor', 'alone', 'without it', 'change when it fails',
                   'change where it joins'), rows)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassScore:
+    """A class's IoU in percent, NaN where it was not measured, and its colour."""
+
+    name: str
+    rgb: tuple[int, int, int] | None
+    full: float
+    alone: float
+    """Mean of each sensor alone."""
+
+
+def class_scores(scores: Scores, label_space: LabelSpace | None) -> list[ClassScore]:
+    """Best first; the classes are those of the combination with the most sensors."""
+    full = next(iter(scores.subsets.values())).classes
+    singles = [scored.classes for subset, scored in scores.subsets.items() if len(subset) == 1]
+    colors = (dict(zip(label_space.class_names, label_space.colors, strict=True))
+              if label_space else {})
+    found = []
+    for name, value in full.items():
+        alone = [table[name] for table in singles if not math.isnan(table.get(name, math.nan))]
+        found.append(ClassScore(name=name, rgb=colors.get(name), full=value,
+                                alone=fmean(alone) if alone else math.nan))
+    return sorted(found, key=lambda entry: -(0.0 if math.isnan(entry.full) else entry.full))

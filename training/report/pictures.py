@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 
 import cv2
@@ -13,11 +12,11 @@ import numpy as np
 from anymodal_seg_ros.errors import BadMessageError
 from anymodal_seg_ros.existence import is_dir
 from anymodal_seg_ros.modalities.compressed import decode_compressed
+from anymodal_seg_ros.pages import jpeg_uri
 
 MAX_PICTURES = 12
 MAX_PICTURE_BYTES = 32 << 20
 MAX_WIDTH_PX = 1600
-_QUALITY = 86
 
 
 def inlined_pictures(folder: Path) -> tuple[list[tuple[str, str]], list[str]]:
@@ -46,5 +45,4 @@ def _uri(file: Path) -> str:
     if width > MAX_WIDTH_PX:
         image = cv2.resize(image, (MAX_WIDTH_PX, max(height * MAX_WIDTH_PX // width, 1)),
                            interpolation=cv2.INTER_AREA)
-    encoded = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1]
-    return 'data:image/jpeg;base64,' + base64.b64encode(encoded.tobytes()).decode('ascii')
+    return jpeg_uri(image.astype(np.uint8))

@@ -5,27 +5,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from html import escape
 from typing import Any
 
-from training.report.page import percent, table
+from anymodal_seg_ros.pages import Table
+from training.report.wording import percent
 
 TITLES = {'emm': 'EMM: whole sensors missing', 'rmm': 'RMM: random values missing',
           'nm': 'NM: noise', 'failures': 'Sensor failures'}
 _NO_FIGURES = ('data', 'settings', 'subsets', 'classes', 'conditions')
 
 
-def robustness_tables(data: Mapping[str, Any]) -> str:
-    """A table for every table of rows of numbers in ``data``, whatever its depth."""
-    parts = []
+def robustness_tables(data: Mapping[str, Any]) -> list[tuple[str, Table]]:
+    """A title and a table for every table of rows of numbers in ``data``, whatever its depth."""
+    found = []
     for path, rows in _tables(data, ()):
         title = ', '.join(TITLES.get(name, name.replace('_', ' ')) for name in path)
         columns = list(dict.fromkeys(name for row in rows.values() for name in row))
-        parts.append((f'<h3>{escape(title)}</h3>' if title else '') + table(
+        found.append((title, Table(
             ('', *(name.replace('_', ' ') for name in columns)),
             [(name.replace('_', ' '), *(percent(row.get(column)) for column in columns))
-             for name, row in rows.items()]))
-    return ''.join(parts)
+             for name, row in rows.items()])))
+    return found
 
 
 def _tables(data: Mapping[str, Any], path: tuple[str, ...]

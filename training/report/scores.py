@@ -11,7 +11,7 @@ from typing import Any
 
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.metrics import expected_over_subsets, mean_over_subsets
-from training.report.grid import ALL, Grid, Subset, by_size, subset_grid
+from anymodal_seg_ros.pages.grid import ALL, Grid, Subset, by_size, subset_grid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

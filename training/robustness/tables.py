@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from anymodal_seg_ros.corruption import DELIVER_FAILURES
-from training.report import Grid, heatmap_png, latex_table, subset_grid
+from anymodal_seg_ros.pages.grid import Grid, subset_grid
+from anymodal_seg_ros.pages.heatmap import heatmap_png
+from training.report import latex_table
 from training.robustness.protocol import ABSENT_CLASSES, EMM, SCORE_COLUMNS, robustness_score
 from training.robustness.result import RobustnessScores
 from training.scoring import SubsetScores

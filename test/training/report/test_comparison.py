@@ -12,7 +12,7 @@ from training.report import write_comparison
 from training.report.__main__ import main
 from training.report.comparison import comparison_grid, group_runs
 from training.report.differences import recipe_differences
-from training.report.run import read_run
+from training.report.run_folder import read_run
 
 
 def test_seeds_are_averaged_and_recipes_kept_apart(make_run, tmp_path, scores_dict):

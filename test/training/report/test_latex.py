@@ -4,7 +4,8 @@
 
 import numpy as np
 
-from training.report import Grid, latex_table, subset_grid
+from anymodal_seg_ros.pages.grid import Grid, subset_grid
+from training.report import latex_table
 from training.report.latex import escape_latex
 
 

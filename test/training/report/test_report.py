@@ -15,9 +15,8 @@ from anymodal_seg_ros.errors import ConfigError
 from training.report import read_scores, write_report
 from training.report.__main__ import main
 from training.report.overview import sensor_table
-from training.report.page import change
 from training.report.pictures import MAX_PICTURES, MAX_WIDTH_PX, inlined_pictures
-from training.report.report import duration
+from training.report.wording import change, duration
 
 VOID = {'meta', 'img', 'br', 'link', 'input'}
 
@@ -79,8 +78,26 @@ def test_nothing_of_a_file_becomes_markup_and_nothing_is_loaded(run_path):
     assert all(reference.startswith('data:image/jpeg;base64,') for reference in page.references)
     assert len(page.references) == 1
     source = (run_path / 'report.html').read_text(encoding='utf-8')
-    assert not re.search(r'url\(|@import', source)
+    # What begins with '#' is in the page itself.
+    assert not re.search(r'url\((?!#)|@import', source)
     assert set(re.findall(r'https?://[^"]*', source)) == {'http://www.w3.org/2000/svg'}
+
+
+def test_names_of_robustness_figures_are_escaped(run_path):
+    (run_path / 'robustness.json').write_text(json.dumps({'<em>': {'<em>': {'<em>': 1.0}}}))
+    page = page_of(run_path)
+    assert page.text.count('<em>') == 3 and 'em' not in page.tags
+
+
+def test_names_of_scores_are_escaped_in_charts_too(run_path):
+    bad = '<script>\x00'
+    entry = {'miou': 1.0, 'conditions': {bad: 1.0}, 'classes': {bad: 1.0}}
+    (run_path / 'scores.json').write_text(json.dumps({'subsets': {bad: entry}}))
+    (run_path / 'metrics.csv').write_text('step,<script>\n0,1\n1,2\n')
+    page = page_of(run_path)
+    assert 'script' not in page.tags
+    # Sensor and condition in the heat map, lattice, classes and their key, a curve.
+    assert page.text.count('<script>') >= 6
 
 
 def test_a_recipe_alone_is_enough(tmp_path):
@@ -140,8 +157,8 @@ def test_a_change_has_a_sign_unless_it_rounds_to_zero(value, text):
 def test_what_a_sensor_is_worth():
     mious = {'a': 10, 'b': 4, 'a+b': 16}
     table = sensor_table(read_scores({'subsets': {k: {'miou': v} for k, v in mious.items()}}))
-    rows = [re.findall(r'<td[^>]*>([^<]*)</td>', row) for row in table.split('<tr>')[2:]]
-    assert rows == [['a', '10.0', '4.0', '−12.0', '+12.0'], ['b', '4.0', '10.0', '−6.0', '+6.0']]
+    assert table.rows == [('a', '10.0', '4.0', '−12.0', '+12.0'),
+                          ('b', '4.0', '10.0', '−6.0', '+6.0')]
 
 
 @pytest.mark.parametrize(('data', 'words'), [

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from training.report.grid import AVERAGE, Grid, by_size, subset_grid
+from anymodal_seg_ros.pages.grid import AVERAGE, Grid, by_size, subset_grid
 
 ABC = ('a', 'b', 'c')
 SUBSETS = [('a',), ('b',), ('c',), ('a', 'b'), ('a', 'c'), ('b', 'c'), ABC]

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Scores in rows and columns: what heat maps and LaTeX tables are made of."""
+"""Scores in rows and columns: what heat maps and LaTeX tables are made of. Layer: pages."""
 
 from __future__ import annotations
 
