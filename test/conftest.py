@@ -31,6 +31,20 @@ def tiny_bundle(tmp_path_factory):
     return write_tiny_bundle(tmp_path_factory.mktemp('bundles') / 'tiny')
 
 
+@pytest.fixture
+def toy(monkeypatch):
+    """Name of a network of the tests, entered as any other: its file and its row."""
+    from anymodal_seg_ros.models import MODELS, ModelRow
+
+    monkeypatch.syspath_prepend(Path(__file__).parent / 'models')
+    from toy_network import ToyConfig
+
+    monkeypatch.setitem(MODELS, 'toy', ModelRow(
+        config=ToyConfig, module='toy_network', network='ToyNetwork', abilities=(),
+        smallest={'width': 16}))
+    return 'toy'
+
+
 @pytest.fixture()
 def caplog(caplog, monkeypatch):
     """pytest's, also where ``launch`` was imported: its class for all loggers made afterwards

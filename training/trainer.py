@@ -19,6 +19,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from anymodal_seg_ros.errors import AnymodalError, ConfigError, WriteError
+from anymodal_seg_ros.models import FEATURES
 from anymodal_seg_ros.models.network import Network
 from training.average import WeightAverage
 from training.batch import Batch
@@ -27,7 +28,8 @@ from training.checkpoint import load_checkpoint, restoring, save_checkpoint, wei
 from training.config import TrainConfig
 from training.datasets import JoinedFrames
 from training.journal import Journal
-from training.methods.base import FeatureMethod, Method, StudentNetwork, Terms, run_network
+from training.methods import METHODS
+from training.methods.base import Method, StudentNetwork, Terms, run_network
 from training.optimizer import build_optimizer, scales_gradients
 from training.progress import ProgressBar
 from training.schedule import rate_factor, run_progress
@@ -103,7 +105,7 @@ class Trainer:
         if fabric.world_size > 1 and fabric.device.type == 'cuda':
             nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
         self._network, self._optimizer = fabric.setup(
-            StudentNetwork(model, with_features=isinstance(method, FeatureMethod)),
+            StudentNetwork(model, with_features=FEATURES in METHODS[config.method.name].needs),
             build_optimizer(
                 [*model.parameters(), *self._own_parameters], lr=config.optim.lr,
                 weight_decay=config.optim.weight_decay, fused=not scales_gradients(fabric)))

@@ -48,7 +48,7 @@ class FeatureNetwork(Network):
 
     @abstractmethod
     def encoder_parameters(self) -> list[nn.Parameter]:
-        """Those that make the maps and are no modality's alone, or are shared with it."""
+        """Of the parts that make the maps; some may be one modality's alone."""
 
     def adapted(self) -> FeatureNetwork:
         """A form that answers the same, in which modalities own parameters where one is known."""

@@ -22,7 +22,7 @@ from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.inference import build_segmenter
 from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.resources import resource_path
-from training import memory
+from training import evaluate, export, memory
 from training import train as train_command
 from training.config import TrainConfig
 from training.data import encoder_settings
@@ -95,6 +95,22 @@ def test_a_student_learns_from_a_teacher_s_bundle(deliver_root, teacher_run, tmp
         'adapters')
 
 
+def test_a_network_that_is_one_file_and_one_row_goes_the_whole_way(deliver_root, tmp_path, toy):
+    run, scores = tmp_path / 'run', tmp_path / 'robustness.json'
+    assert command(deliver_root, run, f'model={toy}', 'model_config={width: 8}',
+                   'val_epochs=1') == 0
+    assert {'bundle', 'scores.json', 'samples', 'report.html'} <= {p.name for p in run.iterdir()}
+    assert evaluate.main([str(run / 'bundle'), '--data', str(deliver_root), '--benchmark',
+                          'emm,rmm,nm,failures', '--missing-mode', 'both', '--threads', '1',
+                          '--output', str(scores)]) == 0
+    assert json.loads(scores.read_text(encoding='utf-8'))['settings']['sensors'] == [
+        'rgb', 'depth', 'lidar', 'event']
+    assert export.main([str(run), '--output', str(tmp_path / 'again')]) == 0
+    assert load_bundle(tmp_path / 'again')[0].model_config['width'] == 8
+    assert command(deliver_root, tmp_path / 'more', f'model={toy}', 'model_config={width: 8}',
+                   f'method.init={run / "bundle"}', 'epochs=0.5') == 0
+
+
 def test_input_statistics_come_from_the_training_frames(deliver_root, tmp_path):
     assert command(deliver_root, tmp_path / 'run', 'data.statistics=dataset', 'epochs=0.5') == 0
     config = load_bundle(tmp_path / 'run' / 'bundle')[0].model_config
@@ -111,6 +127,9 @@ def test_input_statistics_come_from_the_training_frames(deliver_root, tmp_path):
     (['method={name: supervised, teacher: x}'], 'has no teacher'),
     (['method={name: distil}'], 'distil'),
     (['method={name: anyseg, teacher: nowhere}'], 'nowhere'),
+    (['model=toy', 'model_config={}', 'method={name: anyseg, teacher: x}', 'data.root=nowhere'],
+     'method anyseg needs features .* network .toy. does not offer; allowed: m_segformer$'),
+    (['model=toy', 'model_config={}', 'pretrained=x.pth'], 'ToyNetwork takes no such weights'),
     (['method={name: anyseg, teacher: x, options: {mda: 1}}'], 'mda'),
     (['data.root=nowhere'], 'nowhere'),
     (['output='], 'output'),
@@ -122,7 +141,8 @@ def test_input_statistics_come_from_the_training_frames(deliver_root, tmp_path):
     (['pretrained=nowhere.pth'], 'nowhere'),
     (['device=cuda'], 'CUDA') if not torch.cuda.is_available() else (['device=gpu'], 'gpu'),
 ])
-def test_wrong_input_ends_at_once_with_one_line(deliver_root, tmp_path, capsys, arguments, match):
+def test_wrong_input_ends_at_once_with_one_line(deliver_root, tmp_path, capsys, toy, arguments,
+                                                match):
     assert command(deliver_root, tmp_path / 'run', *arguments) == 1
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith('error: ')
@@ -138,6 +158,13 @@ def test_a_teacher_of_other_classes_is_refused(deliver_root, teacher_run, tmp_pa
     assert command(deliver_root, tmp_path / 'run', f'data.label_space={other}',
                    f'method={{name: anyseg, teacher: {teacher_run / "bundle"}}}') == 1
     assert "has the classes of 'deliver'" in capsys.readouterr().err
+
+
+def test_a_start_from_another_network_is_refused(deliver_root, teacher_run, tmp_path, toy,
+                                                 capsys):
+    assert command(deliver_root, tmp_path / 'run', f'method.init={teacher_run / "bundle"}',
+                   f'model={toy}', 'model_config={}') == 1
+    assert "is a network 'm_segformer'; the recipe trains model 'toy'" in capsys.readouterr().err
 
 
 def test_a_student_that_does_not_fit_its_start_is_refused(deliver_root, teacher_run, tmp_path,

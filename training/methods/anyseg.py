@@ -14,10 +14,10 @@ from training.losses.logit_kd import logit_kd
 from training.losses.projection import FeatureProjection
 from training.losses.unimodal_kd import unimodal_kd
 from training.methods.anyseg_options import AnySegOptions
-from training.methods.base import FeatureMethod, Terms, upsampled
+from training.methods.base import FeatureDistillation, Terms, upsampled
 
 
-class AnySeg(FeatureMethod):
+class AnySeg(FeatureDistillation):
     """L_sup + 50 L_mad + 5 L_umd + 10 L_cmd (AnySeg, arXiv 2411.17141, equations 1 to 6).
 
     A teacher of another size is met through 1x1 projections of the student's features.

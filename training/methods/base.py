@@ -93,7 +93,7 @@ class Method(nn.Module):
 
     def forward(self, logits_BKhw: Tensor, features: FeatureMaps, batch: Batch) -> Terms:
         """The student's loss terms; only those with a weight other than 0. Features are there
-        for a ``FeatureMethod``."""
+        where its row needs them."""
         raise NotImplementedError
 
     def own_parameters(self) -> list[nn.Parameter]:
@@ -121,7 +121,7 @@ class Method(nn.Module):
         self.load_state_dict({**self.state_dict(), **state})
 
 
-class FeatureMethod(Method):
+class FeatureDistillation(Method):
     """A method that compares the student's maps with those of a teacher."""
 
     teacher: FeatureNetwork

@@ -19,7 +19,7 @@ from training.losses.projection import FeatureProjection
 from training.losses.prototype_bank import PrototypeBank
 from training.losses.prototype_kd import prototype_kd
 from training.losses.prototypes import Prototypes, class_prototypes, pseudo_labels
-from training.methods.base import FeatureMethod, Terms, upsampled
+from training.methods.base import FeatureDistillation, Terms, upsampled
 from training.methods.feedback_options import FeedbackOptions
 from training.methods.learning_teacher import learning_teacher
 from training.methods.primary import PrimarySelection
@@ -27,7 +27,7 @@ from training.methods.primary_options import PrimaryOptions
 from training.methods.robustseg_options import RobustSegOptions
 
 
-class RobustSeg(FeatureMethod):
+class RobustSeg(FeatureDistillation):
     """L_CE + 50 L_KL + 100 L_cp + 12 L_ifv (RobustSeg, CVPR 2026).
 
     With weights set to 0 it is each rung of the paper's ablation: ``kl`` alone is the basic
