@@ -17,7 +17,7 @@ ifdef AMENT_PREFIX_PATH
 unexport AMENT_PREFIX_PATH PYTHONPATH LD_LIBRARY_PATH ROS_DISTRO RMW_IMPLEMENTATION
 endif
 
-.PHONY: help setup demo test quick lint benchmark soak train ladder clean
+.PHONY: help setup demo test quick matrix lint benchmark soak train ladder clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -51,6 +51,11 @@ test: lint  ## lint, type-check and run every test
 
 quick: $(READY)  ## some tests of every part: two minutes on two cores
 	@$(BIN)/python -m pytest -m 'not slow'
+
+matrix: $(READY)  ## the quick tests on Python 3.10 to 3.12 with NumPy 1.26 and 2, where they are installed
+	@test -x .venv-matrix/bin/nox || { $(BIN)/python -m venv .venv-matrix && \
+	  .venv-matrix/bin/python -m pip install -q --disable-pip-version-check nox==2026.10.20; }
+	@.venv-matrix/bin/nox
 
 # The others take their time and judge instead of measuring.
 SPEEDS := $(filter-out $(patsubst %,benchmarks/%.py,endings fuzz soak),$(wildcard benchmarks/*.py))
