@@ -5,19 +5,22 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
 
 from anymodal_seg_ros.errors import ConfigError
-from anymodal_seg_ros.inference.precision import has_native_bfloat16
+from anymodal_seg_ros.inference.precision import resolve_precision
 
 WAIT = timedelta(hours=2)
 """The other processes wait while the first one validates."""
-PRECISIONS = {'fp32': '32-true', 'bf16': 'bf16-mixed', 'fp16': '16-mixed'}
+FabricPrecision = Literal['32-true', 'bf16-mixed', '16-mixed']
+PRECISIONS: Mapping[torch.dtype, FabricPrecision] = {
+    torch.float32: '32-true', torch.bfloat16: 'bf16-mixed', torch.float16: '16-mixed'}
 
 
 def make_fabric(device: str = 'auto', precision: str = 'auto', *,
@@ -35,29 +38,23 @@ def make_fabric(device: str = 'auto', precision: str = 'auto', *,
     on_cuda = device == 'cuda' or (device == 'auto' and torch.cuda.is_available())
     if device == 'cuda' and not torch.cuda.is_available():
         raise ConfigError("device 'cuda': this PyTorch finds no CUDA GPU; allowed here: auto, cpu")
-    if precision == 'fp16' and not on_cuda:
-        raise ConfigError("precision 'fp16' needs CUDA; allowed on a CPU: auto, fp32, bf16")
+    accelerator = 'cuda' if on_cuda else 'cpu'
+    chosen = fabric_precision(precision, torch.device(accelerator))
     world = int(os.environ.get('WORLD_SIZE', '1'))
     local = int(os.environ.get('LOCAL_WORLD_SIZE', '1'))
     strategy: Any = 'auto'
     if world > 1:
         strategy = DDPStrategy(process_group_backend='nccl' if on_cuda else 'gloo',
                                timeout=WAIT, find_unused_parameters=find_unused)
-    fabric = Fabric(accelerator='cuda' if on_cuda else 'cpu', devices=local,
-                    num_nodes=world // local, strategy=strategy,
-                    precision=resolve_precision(precision, on_cuda))  # type: ignore[arg-type]
+    fabric = Fabric(accelerator=accelerator, devices=local,
+                    num_nodes=world // local, strategy=strategy, precision=chosen)
     fabric.launch()
     return fabric
 
 
-def resolve_precision(precision: str, on_cuda: bool) -> str:
-    """Fabric's name for a precision; 'auto' takes bfloat16 where the hardware computes it."""
-    if precision != 'auto':
-        return PRECISIONS[precision]
-    if on_cuda:
-        native = torch.cuda.is_bf16_supported(including_emulation=False)
-        return 'bf16-mixed' if native else '16-mixed'
-    return 'bf16-mixed' if has_native_bfloat16() else '32-true'
+def fabric_precision(name: str, device: torch.device) -> FabricPrecision:
+    """Fabric's name for a precision, chosen as on the vehicle."""
+    return PRECISIONS[resolve_precision(name, device)]
 
 
 def make_deterministic() -> None:

@@ -15,6 +15,7 @@ from tensorboardX.proto.event_pb2 import Event, SessionLog
 
 from anymodal_seg_ros.bundle import Bundle
 from anymodal_seg_ros.errors import ConfigError, WriteError
+from anymodal_seg_ros.inference.precision import has_native_bfloat16
 from anymodal_seg_ros.labels import load_label_space
 from anymodal_seg_ros.models import NetworkConfig, build_model
 from training.average import WeightAverage
@@ -27,7 +28,7 @@ from training.checkpoint import (
 )
 from training.config import TrainConfig
 from training.datasets import DeliverDataset, FrameCache, JoinedFrames
-from training.devices import make_fabric, resolve_precision
+from training.devices import fabric_precision, make_fabric
 from training.journal import METRICS_FILE, Journal
 from training.losses import build_loss
 from training.methods import METHODS
@@ -202,10 +203,12 @@ def test_norms_and_biases_are_not_decayed():
 
 
 def test_precision_names():
-    assert resolve_precision('fp32', False) == '32-true'
-    assert resolve_precision('bf16', False) == 'bf16-mixed'
-    assert resolve_precision('fp16', True) == '16-mixed'
-    assert resolve_precision('auto', False) in ('bf16-mixed', '32-true')
+    cpu = torch.device('cpu')
+    assert fabric_precision('fp32', cpu) == '32-true'
+    assert fabric_precision('bf16', cpu) == 'bf16-mixed'
+    assert fabric_precision('fp16', torch.device('cuda')) == '16-mixed'
+    native = has_native_bfloat16()
+    assert fabric_precision('auto', cpu) == ('bf16-mixed' if native else '32-true')
     with pytest.raises(ConfigError, match="'fp16' needs CUDA"):
         make_fabric('cpu', 'fp16')
 
