@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict, deque
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from rclpy.node import Node
 from rclpy.qos import ReliabilityPolicy
@@ -19,8 +21,19 @@ from anymodal_seg_ros.samples import HealthReport
 
 CLOCK_TYPE = 'rosgraph_msgs/msg/Clock'
 LASTING_NS = 2_000_000_000
+OVERWRITTEN_WINDOW_NS = 60_000_000_000
 OVERWRITTEN_SHARE = 0.1
 MIN_OVERWRITTEN = 20
+"""Of the messages of the last minute; a burst at the start says nothing of an hour later, and an
+hour without loss hides none that begins."""
+
+
+class _Counted(NamedTuple):
+    """Messages of an input since its start, at one time."""
+
+    steady_ns: int
+    num_received: int
+    num_overwritten: int
 
 
 class Advisor:
@@ -40,6 +53,8 @@ class Advisor:
         self._causes: dict[str, tuple[str, int]] = {}
         """By topic: why it is silent, and since when that is so."""
         self._has_told_remedy = False
+        self._counted: dict[str, deque[_Counted]] = defaultdict(deque)
+        """By topic: the counts of the last minute, the oldest first."""
 
     def look(self, reports: Mapping[str, HealthReport]) -> dict[str, str]:
         """Warn of what is new; returns, by modality, why nothing is received."""
@@ -119,7 +134,13 @@ class Advisor:
         self._say(text)
 
     def _tell_of_overwriting(self, source: Input) -> None:
-        if source.num_overwritten < max(MIN_OVERWRITTEN, OVERWRITTEN_SHARE * source.num_received):
+        steady_ns, counted = time.monotonic_ns(), self._counted[source.topic]
+        counted.append(_Counted(steady_ns, source.num_received, source.num_overwritten))
+        while counted[0].steady_ns < steady_ns - OVERWRITTEN_WINDOW_NS:
+            counted.popleft()
+        num_received = counted[-1].num_received - counted[0].num_received
+        num_overwritten = counted[-1].num_overwritten - counted[0].num_overwritten
+        if num_overwritten < max(MIN_OVERWRITTEN, OVERWRITTEN_SHARE * num_received):
             return
         self._say(f'{source.modality}: of the messages on {source.topic} many are overwritten '
                   'before this node takes them in: what comes in is more than it can decode in '

@@ -103,13 +103,14 @@ def modality_status(
 
 def input_values(source: Input, rig: RigKeeper, num_bad_infos: int) -> dict[str, object]:
     """How one sensor's messages come in and how they are placed, for ``modality_status``."""
+    num_missed = source.num_missed
     values: dict[str, object] = {
         'topic': source.topic,
         'publishers': source.num_publishers(),
         'qos': source.qos_in_use,
         'messages_lost': source.events['messages_lost'],
         'messages_late': source.events['messages_late'],
-        'messages_missed': source.events.get('messages_missed', 'unknown'),
+        'messages_missed': 'unknown' if num_missed is None else num_missed,
         'incompatible_qos': source.events['incompatible_qos'],
     }
     if source.modality != 'rgb':

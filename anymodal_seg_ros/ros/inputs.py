@@ -91,9 +91,16 @@ class Input:
         self._on_lost = on_lost
         self._delays = RollingMedian(RECENT_DELAYS)
         self._last_numbers: OrderedDict[bytes, int] = OrderedDict()
+        self._is_numbered = True
         self._subscription: Subscription[Any] | None = None
         self._declared = False
         self._wants_fallback = False
+
+    @property
+    def num_missed(self) -> int | None:
+        """Messages that their publishers numbered and the node never saw; None once one came
+        without a number."""
+        return self.events['messages_missed'] if self._is_numbered else None
 
     @property
     def num_overwritten(self) -> int:
@@ -187,6 +194,7 @@ class Input:
     def _look_for_gap(self, info: Mapping[str, Any]) -> None:
         number, publisher = info.get('publication_sequence_number'), info.get('publisher_gid')
         # Older releases of rclpy do not say both, and not every middleware numbers messages.
+        self._is_numbered = number is not None and publisher is not None
         if number is None or publisher is None:
             return
         key = bytes(publisher['data'])

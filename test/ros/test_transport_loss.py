@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Messages that are lost on their way, or in the queue, are not taken for a dying sensor."""
 
+from types import SimpleNamespace
+
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy import subscription
@@ -9,8 +11,11 @@ from ros_streams.fault_run import values_of
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
 
+from anymodal_seg_ros.extrinsics import RigKeeper
 from anymodal_seg_ros.resources import resource_path
+from anymodal_seg_ros.ros import advice
 from anymodal_seg_ros.ros.advice import MIN_OVERWRITTEN, Advisor
+from anymodal_seg_ros.ros.diagnostics import input_values
 from anymodal_seg_ros.ros.inputs import Input, InputQos
 
 pytestmark = pytest.mark.slow
@@ -189,6 +194,17 @@ def test_a_middleware_that_gives_no_numbers_counts_nothing(events):
     events.input._receive(String(), {
         'source_timestamp': 0, 'received_timestamp': 0, 'publication_sequence_number': None})
     assert 'messages_missed' not in events.input.events
+    assert events.input.num_missed is None
+
+
+def test_none_is_missed_before_the_first_message(events):
+    keeper = RigKeeper(camera_frame='camera')
+    assert input_values(events.input, keeper, 0)['messages_missed'] == 0
+    publisher = events.publisher()
+    events.send(publisher, *map(str, range(10)))
+    assert input_values(events.input, keeper, 0)['messages_missed'] == 10 - DEPTH
+    events.input._receive(String(), {'source_timestamp': 0, 'received_timestamp': 0})
+    assert input_values(events.input, keeper, 0)['messages_missed'] == 'unknown'
 
 
 @numbered
@@ -206,3 +222,27 @@ def test_that_a_node_is_too_busy_is_said_once(events, capfd):
     events.send(publisher, *map(str, range(MIN_OVERWRITTEN + DEPTH)))
     assert said() == 1
     assert said() == 0
+
+
+@pytest.mark.parametrize(('steps', 'told'), [
+    # (seconds later, messages taken in, messages overwritten) since the look before.
+    ([(3600, 100_000, 0), (30, 100, 10), (29, 80, 10)], True),
+    ([(3600, 100_000, 0), (30, 100, 10), (31, 80, 10)], False),
+    ([(59, 100, 19)], False),
+    ([(59, 100, 20)], True),
+    ([(59, 201, 20)], False),
+])
+def test_overwriting_is_judged_by_the_last_minute(monkeypatch, steps, told):
+    said, now_ns = [], [0]
+    monkeypatch.setattr(advice.time, 'monotonic_ns', lambda: now_ns[0])
+    source = SimpleNamespace(
+        modality='rgb', topic='/image', num_received=5, num_overwritten=5000)
+    advisor = Advisor(SimpleNamespace(get_logger=lambda: SimpleNamespace(warning=said.append)),
+                      {'rgb': source}, {})
+    advisor.look({})
+    for later_s, num_received, num_overwritten in steps:
+        now_ns[0] += later_s * 10**9
+        source.num_received += num_received
+        source.num_overwritten += num_overwritten
+        advisor.look({})
+    assert bool(said) == told
