@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where the sensors sit, gathered from camera infos, transforms, parameters and a recording.
 
-Node and bag driver place their sensors by the same rules. Above intrinsics; numpy only.
+Node and bag driver place their sensors by the same rules. Above intrinsics.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from anymodal_seg_ros.intrinsics import (
     Intrinsics,
     image_size,
 )
+from anymodal_seg_ros.modalities import MODALITIES
 
 Transform = npt.NDArray[np.float64]
 Lookup = Callable[[str, str], Transform | None]
@@ -44,11 +45,11 @@ class RigKeeper:
 
     Extrinsics come from tf2, else from parameters, else from a recording; sensors in the
     camera's own frame need none. Cameras come from their camera infos, else from parameters,
-    else from the recording, whichever fits the camera's images; a depth or event camera without
-    any is taken for the reference camera.
+    else from the recording, whichever fits the camera's images; another camera without any is
+    taken for the reference camera.
 
     The reference is the rgb camera. While nothing tells its intrinsics and it shows no picture
-    either, a depth or event camera whose intrinsics are known is the reference instead.
+    either, another camera whose intrinsics are known is the reference instead.
 
     Args:
         camera_frame: the rgb camera's frame until a message names another; a recording's own
@@ -138,14 +139,14 @@ class RigKeeper:
 
     def refresh(self) -> None:
         """Look every pose up again: tf trees grow and change while a node runs."""
-        for modality in ('depth', 'lidar', 'event'):
-            if modality != self.reference:
+        for modality in MODALITIES:
+            if modality not in ('rgb', self.reference):
                 self._resolve(modality, self._frames.get(modality, ''))
         self._resolve_base()
 
     def _elect(self, speaker: str = '') -> None:
         """Choose the reference camera, after a sample of ``speaker`` or a camera info."""
-        others = [name for name in ('depth', 'event') if name in self.camera_sources]
+        others = [name for name in CAMERAS if name != 'rgb' and name in self.camera_sources]
         if speaker == 'rgb':
             self._num_since_rgb = 0
         elif speaker in others:

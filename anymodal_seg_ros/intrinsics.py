@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which of a camera's calibrations its images are seen with. Above calibration; numpy only."""
+"""Which of a camera's calibrations its images are seen with. Above modalities."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import numpy.typing as npt
 from anymodal_seg_ros.calibration import fit_to_image
 from anymodal_seg_ros.errors import BadMessageError
 from anymodal_seg_ros.geometry import CameraModel, Rig, size_problem
+from anymodal_seg_ros.modalities import MODALITIES
 
 SOURCES = ('camera_info', 'parameters', 'recording')
 """Where calibrations come from, the best first."""
@@ -22,7 +23,7 @@ MISMATCH = 'calibration_mismatch'
 """Reason code: a calibration is of another aspect than the images."""
 NO_CAMERA_INFO = 'no_camera_info'
 """Reason code: nothing usable tells what the reference camera, or this one, sees."""
-CAMERAS = ('rgb', 'depth', 'event')
+CAMERAS = tuple(name for name, modality in MODALITIES.items() if modality.is_camera_plane)
 UNCALIBRATED_FOV_DEG = 90.0
 """What an uncalibrated rgb camera is taken to see; nothing is projected on it."""
 LARGEST_SHARE_OUTSIDE = 0.01
@@ -59,14 +60,14 @@ def fit_rig(rig: Rig, sizes: Mapping[str, Size]) -> tuple[Rig, dict[str, str]]:
     """``rig`` for a set with images of these sizes, and who cannot be placed by it, and why.
 
     The reference camera is rescaled to the rgb image, and with it the label image. Where the
-    calibrations are of another aspect than the images, a depth or event camera cannot be placed;
+    calibrations are of another aspect than the images, another camera cannot be placed;
     on the rgb image, which needs no placing, nobody else can.
     """
     if 'rgb' in sizes:
         camera = fit_to_image(rig.camera, *sizes['rgb'])
         if camera is None:
             camera = CameraModel.from_fov(*sizes['rgb'], UNCALIBRATED_FOV_DEG)
-            others = ('depth', 'lidar', 'event')
+            others = [name for name in MODALITIES if name != 'rgb']
             return replace(rig, camera=camera), dict.fromkeys(others, NO_CAMERA_INFO)
         if camera is not rig.camera:
             rig = replace(rig, camera=camera)

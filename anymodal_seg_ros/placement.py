@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a session asks about where its sensors sit. Above extrinsics; numpy only."""
+"""What a session asks about where its sensors sit. Above intrinsics."""
 
 from __future__ import annotations
 

@@ -16,17 +16,25 @@ EVENT_DTYPE = np.dtype([('x', '<u2'), ('y', '<u2'), ('t_ns', '<i8'), ('polarity'
 """One event: pixel column and row, absolute time in ns, True where it grew brighter."""
 
 
+class Payload(Enum):
+    """In what form a sensor measures, and so what may be checked of it and go wrong with it."""
+
+    IMAGE = 'image'
+    """uint8 [H, W, 3], red first, or grey [H, W]."""
+    DEPTH = 'depth'
+    """float32 [H, W], metres along the optical axis, NaN where there is no return."""
+    CLOUD = 'cloud'
+    """float32 [N, 4], x y z in metres in the sensor's frame (x forward, y left, z up) and
+    intensity in 0..1 (0 where the sensor gives none); finite points only."""
+    EVENTS = 'events'
+    """Structured [N] of ``EVENT_DTYPE``, or a ready-made frame uint8 [H, W, 3]."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Sample:
     """One sensor message, decoded to physical units and not yet resampled or projected.
 
-    ``data`` by modality:
-
-    - ``rgb``: uint8 [H, W, 3], red first.
-    - ``depth``: float32 [H, W], metres along the optical axis, NaN where there is no return.
-    - ``lidar``: float32 [N, 4], x y z in metres in the sensor's frame (x forward, y left, z up)
-      and intensity in 0..1 (0 where the sensor gives none); finite points only.
-    - ``event``: structured [N] of ``EVENT_DTYPE``, or a ready-made frame uint8 [H, W, 3].
+    ``data`` has the form that ``Payload`` says of the modality's payload.
     """
 
     modality: str

@@ -10,23 +10,20 @@ from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 
 from anymodal_seg_ros.resources import resource_path
+from anymodal_seg_ros.ros.launch_arguments import Argument, replay_arguments
 
-FAULTS = str(resource_path('config') / 'faults' / 'every_sensor.yaml')
 ARGUMENTS = (
-    ('bag', None, 'Recording (rosbag2, mcap or sqlite3) to play'),
-    ('faults_file', FAULTS, 'YAML schedule of sensor faults to inject'),
-    ('bag_rate', '1.0', 'Speed of the recording, 1.0 is real time'),
-    ('loop', 'false', 'Play the recording again and again'),
-    ('bundle', '', 'Folder of the network to run; empty: the one that is installed'),
-    ('rviz', 'false', 'Open RViz with the layout of this package'),
+    Argument(name='bag', default=None,
+             text='Recording (rosbag2, mcap or sqlite3) to play'),
+    *replay_arguments(resource_path('config') / 'faults' / 'every_sensor.yaml'),
 )
 
 
 def generate_launch_description() -> LaunchDescription:
     """All other arguments are those of ``seg.launch.py``, which checks them all."""
-    declared = [DeclareLaunchArgument(name, default_value=default, description=text)
-                for name, default, text in ARGUMENTS]
+    declared = [DeclareLaunchArgument(one.name, default_value=one.default, description=one.text)
+                for one in ARGUMENTS]
     seg = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(str(Path(__file__).resolve().parent / 'seg.launch.py')),
-        launch_arguments=[(name, LaunchConfiguration(name)) for name, _, _ in ARGUMENTS])
+        launch_arguments=[(one.name, LaunchConfiguration(one.name)) for one in ARGUMENTS])
     return LaunchDescription([*declared, seg])

@@ -3,7 +3,6 @@
 """Segmentation of live sensors, or of a recording with optional sensor faults."""
 
 import os
-import re
 from typing import Any
 
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix
@@ -18,6 +17,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.resources import resource_path
 from anymodal_seg_ros.ros import launch_arguments as check
 from anymodal_seg_ros.ros.launch_arguments import Argument
@@ -26,31 +26,12 @@ from anymodal_seg_ros.ros.launch_endings import ends_with
 PACKAGE = 'anymodal_seg_ros'
 NODE = 'anymodal_seg'
 INJECTOR = 'fault_injector'
-INPUTS = {
-    'camera_topic': 'camera/image',
-    'camera_info_topic': 'camera/camera_info',
-    'depth_topic': 'depth/image',
-    'depth_info_topic': 'depth/camera_info',
-    'lidar_topic': 'lidar/points',
-    'events_topic': 'events',
-    'events_info_topic': 'events/camera_info',
-}
-INJECTOR_OUTPUTS = {
-    'camera_topic': 'rgb',
-    'camera_info_topic': 'rgb_info',
-    'depth_topic': 'depth',
-    'depth_info_topic': 'depth_info',
-    'lidar_topic': 'lidar',
-    'events_topic': 'event',
-    'events_info_topic': 'event_info',
-}
 DISTROS_WITH_FASTRTPS = ('humble', 'iron', 'jazzy')
+DECODING = {f'inputs.{name}.{setting.name}': f'{name}_{setting.name}'
+            for name, row in MODALITIES.items() for setting in row.decoder_settings}
+"""What the injector, too, must know of the messages: the node's parameter to its own."""
 START_TIMEOUT_S = 300.0
 """A node that fails ends the launch, so a player waits for a slow machine and nothing else."""
-
-
-def _topic(name: str, text: str) -> Argument:
-    return Argument(name=name, default=INPUTS[name], text=text, parse=check.topic)
 
 
 ARGUMENTS = (
@@ -60,29 +41,18 @@ ARGUMENTS = (
              text='Take the time from /clock; always true when a bag is played'),
     Argument(name='namespace', default='', parse=check.namespace,
              text='Namespace of all nodes and relative topics'),
-    _topic('camera_topic', 'Camera image (Image, or CompressedImage by params)'),
-    _topic('camera_info_topic', 'CameraInfo of the camera'),
-    _topic('depth_topic', 'Depth image (32FC1 in m or 16UC1 in mm, or by params)'),
-    _topic('depth_info_topic', 'CameraInfo of the depth camera'),
-    _topic('lidar_topic', 'LiDAR scan (PointCloud2)'),
-    _topic('events_topic', 'Events (PointCloud2 with x, y, t, pol)'),
-    _topic('events_info_topic', 'CameraInfo of the event camera'),
-    Argument(name='bundle', default='', parse=check.bundle,
-             text='Folder of the network to run; empty: the one that is installed'),
+    *(one.argument for one in check.TOPICS),
+    check.BUNDLE,
     Argument(name='device', default='auto', parse=check.device,
              text='Where the network runs: auto, cpu or cuda'),
     Argument(name='bag', default='', parse=check.recording,
              text='Recording (rosbag2, mcap or sqlite3) to play; empty: live sensors'),
-    Argument(name='bag_rate', default='1.0', parse=check.bag_rate,
-             text='Speed of the recording, 1.0 is real time'),
-    Argument(name='loop', default='false', parse=check.truth,
-             text='Play the recording again and again'),
-    Argument(name='faults_file', default='', parse=check.schedule,
-             text='YAML schedule of sensor faults to inject; empty, or without faults: none'),
+    check.BAG_RATE,
+    check.LOOP,
+    check.FAULTS_FILE,
     Argument(name='live_faults', default='false', parse=check.truth,
              text='Start the fault injector without a schedule too, to set faults by hand'),
-    Argument(name='rviz', default='false', parse=check.truth,
-             text='Open RViz with the layout of this package'),
+    check.RVIZ,
     Argument(name='log_level', default='info',
              parse=check.choice('debug', 'info', 'warn', 'error', 'fatal'),
              text='Log level of the nodes: debug, info, warn, error or fatal'),
@@ -141,7 +111,7 @@ def _rviz(values: dict[str, Any]) -> list:
         package='rviz2', executable='rviz2', namespace=values['namespace'],
         arguments=['-d', str(resource_path('rviz') / 'anymodal_seg.rviz')],
         parameters=[{'use_sim_time': values['sim_time']}],
-        remappings=[(topic, values[argument]) for argument, topic in INPUTS.items()])]
+        remappings=_remappings(values))]
 
 
 def _node(values: dict[str, Any], executable: str, name: str, parameters: list,
@@ -159,8 +129,11 @@ def _segmentation(values: dict[str, Any], params_file: str) -> Node:
         overrides['bundle'] = values['bundle']
     if values['bag']:
         overrides['extrinsics_bag'] = values['bag']
-    return _node(values, 'segmentation_node', NODE, [params_file, overrides],
-                 [(topic, values[argument]) for argument, topic in INPUTS.items()])
+    return _node(values, 'segmentation_node', NODE, [params_file, overrides], _remappings(values))
+
+
+def _remappings(values: dict[str, Any]) -> list:
+    return [(one.argument.default, values[one.argument.name]) for one in check.TOPICS]
 
 
 def _injector(values: dict[str, Any], faults_file: str) -> Node:
@@ -168,23 +141,22 @@ def _injector(values: dict[str, Any], faults_file: str) -> Node:
     # Live sensors do not wait, and are not to be kept from other listeners.
     if values['bag']:
         parameters['wait_for_node'] = NODE
-    for argument, key in INJECTOR_OUTPUTS.items():
-        parameters[f'outputs.{key}'] = values[argument]
-        parameters[f'inputs.{key}'] = _injected(values, argument)
+    for one in check.TOPICS:
+        parameters[f'outputs.{one.injector_key}'] = values[one.argument.name]
+        parameters[f'inputs.{one.injector_key}'] = _injected(values, one.argument.name)
     for table in values['params_file']:
-        if 'inputs.depth.unit_m' in table:
-            parameters['depth_unit_m'] = table['inputs.depth.unit_m']
+        parameters |= {ours: table[theirs] for theirs, ours in DECODING.items() if theirs in table}
     return _node(values, 'fault_injector_node', INJECTOR, [parameters], [])
 
 
 def _require_raw_inputs(params: list[dict[str, Any]], params_file: str) -> None:
     """Another form has another topic: the injector would relay what nobody listens to."""
     for table in params:
-        for name, form in table.items():
-            if re.fullmatch(r'inputs\.\w+\.(transport|type)', name) and form not in (
-                    'raw', 'cloud'):
+        for name, row in MODALITIES.items():
+            key, plain = f'inputs.{name}.form', next(iter(row.forms))
+            if (form := table.get(key, plain)) != plain:
                 raise ConfigError(f'faults_file needs raw topics, but params_file:={params_file} '
-                                  f'has {form!r} for {name}; start fault_injector_node by itself')
+                                  f'has {form!r} for {key}; start fault_injector_node by itself')
 
 
 def _injected(values: dict[str, Any], argument: str) -> str:
@@ -196,9 +168,10 @@ def _injected(values: dict[str, Any], argument: str) -> str:
 def _player(values: dict[str, Any]) -> Node:
     """Recorded topics go to the topics of the arguments, or to the injector before them."""
     remappings = []
-    for argument, topic in INPUTS.items():
-        target = _injected(values, argument) if values['injects'] else values[argument]
-        recorded = {f'/{topic}', values[argument] if values[argument].startswith('/') else ''}
+    for one in check.TOPICS:
+        name, given = one.argument.name, values[one.argument.name]
+        target = _injected(values, name) if values['injects'] else given
+        recorded = {f'/{one.argument.default}', given if given.startswith('/') else ''}
         remappings += [(source, target) for source in sorted(recorded - {'', target})]
     parameters = {
         'bag': values['bag'], 'rate': values['bag_rate'], 'loop': values['loop'],

@@ -28,8 +28,6 @@ from anymodal_seg_ros.ros import launch_arguments as check
 from anymodal_seg_ros.ros.launch_arguments import Argument
 from anymodal_seg_ros.ros.launch_endings import check_exit
 
-FAULTS = str(resource_path('config') / 'faults' / 'none.yaml')
-
 
 def _new_folder(text: str) -> str:
     if text and exists(Path(text)):
@@ -49,18 +47,7 @@ STREET = (
     Argument(name='duration', default='30', parse=check.number(0.1),
              text='Seconds to drive'),
 )
-REPLAY = (
-    Argument(name='faults_file', default=FAULTS, parse=check.schedule,
-             text='YAML schedule of sensor faults to inject'),
-    Argument(name='bag_rate', default='1.0', parse=check.bag_rate,
-             text='Speed of the replay, 1.0 is real time'),
-    Argument(name='loop', default='false', parse=check.truth,
-             text='Drive the street again and again'),
-    Argument(name='bundle', default='', parse=check.bundle,
-             text='Folder of the network to run; empty: the one that is installed'),
-    Argument(name='rviz', default='false', parse=check.truth,
-             text='Open RViz with the layout of this package'),
-)
+REPLAY = check.replay_arguments(resource_path('config') / 'faults' / 'none.yaml')
 BAG = Argument(name='bag', default='', parse=_new_folder,
                text='Folder to record the street to; empty: a temporary one')
 ARGUMENTS = (*STREET, *REPLAY, BAG)

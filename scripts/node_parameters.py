@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
+from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.ros.declaration import Spec
-from anymodal_seg_ros.ros.inputs import TOPICS
 from anymodal_seg_ros.ros.params import parameter_specs
 
 HEADER = """\
@@ -100,7 +100,7 @@ def parameter_page() -> str:
         row = [f'`{name}`', defaults(specs), allowed(specs[0]), text, specs[0].effect]
         (dynamic if specs[0].dynamic else fixed).append(row)
     return PAGE.format(
-        sensors=', '.join(f'`{sensor}`' for sensor in TOPICS),
+        sensors=', '.join(f'`{sensor}`' for sensor in MODALITIES),
         dynamic='\n'.join(f'| {" | ".join(row)} |' for row in dynamic),
         fixed='\n'.join(f'| {" | ".join(row[:-1])} |' for row in fixed))
 
@@ -109,12 +109,12 @@ def shared_rows(specs: Iterable[Spec]) -> list[tuple[str, list[Spec]]]:
     """Parameters by their name, with ``<sensor>`` where all sensors have it with one meaning."""
     groups: dict[tuple[object, ...], list[Spec]] = {}
     for spec in specs:
-        parts = ['<sensor>' if part in TOPICS else part for part in spec.name.split('.')]
+        parts = ['<sensor>' if part in MODALITIES else part for part in spec.name.split('.')]
         key = ('.'.join(parts), spec.text, spec.range, spec.choices)
         groups.setdefault(key, []).append(spec)
     rows = []
     for (name, *_), members in groups.items():
-        if len(members) == len(TOPICS):
+        if len(members) == len(MODALITIES):
             rows.append((str(name), members))
         else:
             rows += [(spec.name, [spec]) for spec in members]

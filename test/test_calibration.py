@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from anymodal_seg_ros.calibration import MODEL_NAMES, SUBSTITUTES, fit_to_image, read_camera_info
 from anymodal_seg_ros.errors import BadMessageError
 from anymodal_seg_ros.geometry import CameraModel, Rig, optical_T_body
+from anymodal_seg_ros.intrinsics import CAMERAS
 from anymodal_seg_ros.lens import undistort
 from anymodal_seg_ros.modalities import MODALITIES
 
@@ -282,6 +283,9 @@ def test_whatever_is_near_a_camera_is_refused_or_serves_every_encoder(
         k=[fx, 0.0, centre[0] * side_px, 0.0, fy, centre[1] * side_px, 0.0, 0.0, 1.0]))
 
 
+OTHERS = tuple(name for name in CAMERAS if name != 'rgb')
+
+
 def serves_every_encoder_or_is_refused(info):
     try:
         camera = read_camera_info(info)
@@ -295,14 +299,14 @@ def serves_every_encoder_or_is_refused(info):
     hw = camera.height_px, camera.width_px
     for rig, depth_hw in (
             (Rig(camera=camera, camera_T={'lidar': optical_T_body}), hw),
-            (Rig(camera=other, cameras=dict.fromkeys(('depth', 'event'), camera), camera_T={
-                'lidar': optical_T_body, 'depth': moved, 'event': moved}), hw),
-            (Rig(camera=camera, cameras=dict.fromkeys(('depth', 'event'), other), camera_T={
-                'lidar': optical_T_body, 'depth': moved, 'event': moved}), (40, 40))):
+            (Rig(camera=other, cameras=dict.fromkeys(OTHERS, camera), camera_T={
+                'lidar': optical_T_body, **dict.fromkeys(OTHERS, moved)}), hw),
+            (Rig(camera=camera, cameras=dict.fromkeys(OTHERS, other), camera_T={
+                'lidar': optical_T_body, **dict.fromkeys(OTHERS, moved)}), (40, 40))):
         events = np.zeros(2, [('x', '<u2'), ('y', '<u2'), ('t_ns', '<i8'), ('polarity', '?')])
         data = {'rgb': np.zeros((*hw, 3), np.uint8), 'depth': np.full(depth_hw, 5.0, np.float32),
                 'lidar': np.array([[5.0, 0.1, 0.2, 0.5], [3.0, 2.0, 1.0, 1.0]], np.float32),
-                'event': events}
+                'event': events, 'thermal': np.zeros(depth_hw, np.uint8)}
         for name, modality in MODALITIES.items():
             image = modality.build_encoder({}).encode(data[name], rig, (32, 64))
             assert image.shape == (32, 64, 3)

@@ -8,10 +8,10 @@ import pytest
 from anymodal_seg_ros.bundle import Bundle
 from anymodal_seg_ros.geometry import CameraModel, Rig, optical_T_body
 from anymodal_seg_ros.labels import LabelSpace
-from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.placement import PlacedRig, misfit
 from anymodal_seg_ros.samples import EVENT_DTYPE, Sample, SampleSet
 from anymodal_seg_ros.session import Session
+from anymodal_seg_ros.sim.vehicle import SENSOR_NAMES
 
 SIZES_PX = [(64, 48), (32, 24), (129, 97), (48, 64), (64, 64)]
 CAMERA = CameraModel.from_fov(64, 48, 70.0)
@@ -25,8 +25,8 @@ DATA = {
 class Segmenter:
     bundle = Bundle(
         model_name='m_segformer',
-        model_config={'num_classes': 1, 'modalities': list(MODALITIES)},
-        encoders={name: {} for name in MODALITIES},
+        model_config={'num_classes': 1, 'modalities': list(SENSOR_NAMES)},
+        encoders={name: {} for name in SENSOR_NAMES},
         label_space=LabelSpace('one', ('road',), ((1, 2, 3),)),
         short_side_px=64,
     )

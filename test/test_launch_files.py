@@ -400,10 +400,10 @@ def test_with_ros_launch(name):
 
 
 @pytest.mark.parametrize(('inputs', 'problem'), [
-    ({'inputs': {'rgb': {'transport': 'compressed'}}}, "'compressed' for inputs.rgb.transport"),
-    ({'inputs': {'event': {'type': 'frame'}}}, "'frame' for inputs.event.type"),
-    ({'inputs': {'depth.transport': 'compressed'}}, "'compressed' for inputs.depth.transport"),
-    ({'inputs.depth.transport': 'compressed'}, "'compressed' for inputs.depth.transport"),
+    ({'inputs': {'rgb': {'form': 'compressed'}}}, "'compressed' for inputs.rgb.form"),
+    ({'inputs': {'event': {'form': 'frame'}}}, "'frame' for inputs.event.form"),
+    ({'inputs': {'depth.form': 'compressed'}}, "'compressed' for inputs.depth.form"),
+    ({'inputs.depth.form': 'compressed'}, "'compressed' for inputs.depth.form"),
 ])
 def test_faults_of_compressed_inputs_are_refused(stubbed, tmp_path, inputs, problem):
     params = tmp_path / 'params.yaml'

@@ -43,7 +43,8 @@ def test_settings_of_a_bundle_build_its_encoders():
 @pytest.mark.parametrize(
     ('encoders', 'names'),
     [
-        ({'rgb': {}, 'radar': FROM_DATASET, 'thermal': {}}, 'radar, thermal'),
+        ({'rgb': {}, 'radar': FROM_DATASET, 'lightfield': {}}, 'radar, lightfield'),
+        ({'rgb': {}, 'thermal': FROM_DATASET}, 'thermal'),
         ({'rgb': {}, 'depth': {'source': 'dataset'}}, 'depth'),
     ],
 )

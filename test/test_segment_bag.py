@@ -21,13 +21,14 @@ from anymodal_seg_ros.placement import PlacedRig
 from anymodal_seg_ros.samples import EVENT_DTYPE
 from anymodal_seg_ros.segment_bag import main, recorded_sets, segment_recording
 from anymodal_seg_ros.session import Session
+from anymodal_seg_ros.sim.vehicle import SENSOR_NAMES
 
 START_NS = 20_000_000_000
 PERIOD_NS = 100_000_000
 NUM_FRAMES = 30
 CAMERA = CameraModel.from_fov(64, 48, 90.0)
 SPACE = LabelSpace('three', ('a', 'b', 'c'), ((9, 8, 7), (6, 5, 4), (3, 2, 1)))
-ENCODERS = {name: modality.default_settings() for name, modality in MODALITIES.items()}
+ENCODERS = {name: MODALITIES[name].default_settings() for name in SENSOR_NAMES}
 
 
 @pytest.fixture(scope='module')

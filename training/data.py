@@ -15,6 +15,7 @@ from anymodal_seg_ros.bundle import FROM_DATASET
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.labels import LabelSpace, load_label_space
 from anymodal_seg_ros.modalities import MODALITIES
+from anymodal_seg_ros.samples import Payload
 from training.config import TrainConfig
 from training.data_config import HELD_OUT, NO_SPLIT, DataConfig, DataSetConfig
 from training.datasets import (
@@ -238,7 +239,7 @@ def encoder_settings(
     description: Mapping[str, Any], modalities: tuple[str, ...]
 ) -> dict[str, dict[str, Any]]:
     """What encoded the data set's images, for the bundle: the settings in its manifest; else, for
-    the camera, the node's own; else ``FROM_DATASET``.
+    cameras, whose pictures are the same to everybody, the node's own; else ``FROM_DATASET``.
 
     Raises:
         ConfigError: stored settings that the encoder does not take.
@@ -248,7 +249,7 @@ def encoder_settings(
     for name in modalities:
         if name in MODALITIES and name in stored:
             given = stored[name]
-        elif name == 'rgb':
+        elif name in MODALITIES and MODALITIES[name].payload is Payload.IMAGE:
             given = MODALITIES[name].default_settings()
         else:
             settings[name] = dict(FROM_DATASET)

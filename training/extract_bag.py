@@ -23,19 +23,30 @@ if __name__ == '__main__':
 import argparse
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tqdm import tqdm
 
 from anymodal_seg_ros.bags import TOPICS
 from anymodal_seg_ros.corruption import FaultSchedule
 from anymodal_seg_ros.errors import AnymodalError, ConfigError
+from anymodal_seg_ros.existence import is_file
 from anymodal_seg_ros.labels import load_label_space
 from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.modalities.options import add_decoding_options, decoding_from
+from anymodal_seg_ros.sim.vehicle import SENSOR_NAMES
+from training.datasets.recorded import DATASET_FILE, RecordedDataset
 from training.extraction.dataset import ExtractedDataset
 from training.extraction.encoding import EncodingOnly
-from training.extraction.job import Job, Recording, extract, is_there, plan, splits_from_yaml
+from training.extraction.job import (
+    Job,
+    Recording,
+    default_modalities,
+    extract,
+    is_there,
+    plan,
+    splits_from_yaml,
+)
 from training.extraction.label_codes import FORMS, LabelCodes, load_label_codes
 from training.extraction.recording import Report, Selection
 from training.extraction.truth import NS_PER_S, LabelSource
@@ -113,18 +124,18 @@ def _summary(recording: Recording, report: Report) -> str:
 
 def _job(args: argparse.Namespace) -> Job:
     decoding = decoding_from(args)
-    encoding = _encoding(args).with_decoding(decoding)
-    space = encoding.bundle.label_space
     topics = dict(TOPICS)
     given = []
     for pair in args.topics:
         name, separator, topic = pair.partition('=')
-        allowed = [key for key in (*TOPICS, 'event_info') if key != 'label']
+        allowed = [key for key in TOPICS if key != 'label']
         if name not in allowed or not separator or not topic:
             raise ConfigError(f'--topics {pair!r}; NAME=TOPIC is needed with NAME one of '
                               f'{", ".join(allowed)}')
         topics[name] = topic
         given.append(name)
+    encoding = _encoding(args, topics).with_decoding(decoding)
+    space = encoding.bundle.label_space
     for name in args.require:
         if name not in encoding.bundle.encoders:
             raise ConfigError(f'--require {name!r}; allowed: '
@@ -149,10 +160,13 @@ def _job(args: argparse.Namespace) -> Job:
         decoding=decoding, sensors=args.sensors)
 
 
-def _encoding(args: argparse.Namespace) -> EncodingOnly:
+def _encoding(args: argparse.Namespace, topics: Mapping[str, str]) -> EncodingOnly:
     if args.bundle is None:
+        modalities = args.modalities or (
+            RecordedDataset.modalities_of(args.output) if is_file(args.output / DATASET_FILE)
+            else default_modalities(args.bags, topics))
         return EncodingOnly.from_settings(
-            args.modalities or tuple(MODALITIES), args.short_side_px or 512,
+            modalities, args.short_side_px or 512,
             load_label_space(args.label_space or 'deliver'))
     for option in ('modalities', 'short_side_px', 'label_space'):
         if getattr(args, option):
@@ -181,7 +195,9 @@ def _parser() -> argparse.ArgumentParser:
     group = parser.add_argument_group('encoding')
     add = group.add_argument
     add('--bundle', type=Path, help='take encoders, size and label space from this bundle')
-    add('--modalities', nargs='+', metavar='NAME', help=f'of {", ".join(MODALITIES)}; all')
+    add('--modalities', nargs='+', metavar='NAME',
+        help=f'of {", ".join(MODALITIES)}; {", ".join(SENSOR_NAMES)} and what else was '
+             'recorded, or what is in the output')
     add('--short-side-px', type=int, help='of the images, a multiple of 32 (512)')
     add('--topics', nargs='+', default=[], metavar='NAME=TOPIC',
         help='topics with other names than: '

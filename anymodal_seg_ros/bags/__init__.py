@@ -6,7 +6,13 @@
 CARLA bridge, ``frames`` gets transforms and the sensor rig out of a recording.
 """
 
-from anymodal_seg_ros.bags.faults import MAX_STAMP_NS, FaultRelay, FaultTransition, Relayed
+from anymodal_seg_ros.bags.faults import (
+    MAX_STAMP_NS,
+    WRITABLE,
+    FaultRelay,
+    FaultTransition,
+    Relayed,
+)
 from anymodal_seg_ros.bags.frames import (
     TOPICS,
     decode_message,
@@ -39,6 +45,7 @@ from anymodal_seg_ros.bags.writing import BagWriter
 __all__ = [
     'MAX_STAMP_NS',
     'TOPICS',
+    'WRITABLE',
     'BagInfo',
     'BagMessage',
     'BagReader',

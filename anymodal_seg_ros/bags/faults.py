@@ -7,7 +7,7 @@ from __future__ import annotations
 import logging
 import math
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,8 +25,17 @@ from anymodal_seg_ros.bags.reading import NS_PER_S, default_typestore, from_cdr,
 from anymodal_seg_ros.corruption import FaultSchedule, ScheduledFault, StreamFaults, corrupt
 from anymodal_seg_ros.errors import BadMessageError, ConfigError
 from anymodal_seg_ros.modalities import MODALITIES, Decoding, build_decoders
-from anymodal_seg_ros.samples import Sample
+from anymodal_seg_ros.samples import Payload, Sample
 
+IMAGE, COMPRESSED_IMAGE = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
+CLOUD = 'sensor_msgs/msg/PointCloud2'
+WRITABLE: Mapping[Payload, tuple[str, ...]] = {
+    Payload.IMAGE: (IMAGE, COMPRESSED_IMAGE),
+    Payload.DEPTH: (IMAGE,),
+    Payload.CLOUD: (CLOUD,),
+    Payload.EVENTS: (CLOUD, IMAGE, COMPRESSED_IMAGE),
+}
+"""As what messages a payload can be written back after a fault changed it."""
 MAX_STAMP_NS = 2**31 * NS_PER_S - 1
 """The latest that a header's stamp holds."""
 RESTART_NS = NS_PER_S
@@ -220,17 +229,16 @@ def encode_sample(sample: Sample, msgtype: str) -> bytes:
     """
     header = (sample.stamp_ns, sample.frame_id)
     data: npt.NDArray[Any] = sample.data
-    kind = msgtype.rpartition('/')[2]
-    message: Any = None
-    if kind == 'Image':
-        message = image_message(*header, data, 'rgb8' if data.ndim == 3 else '32FC1')
-    elif kind == 'CompressedImage' and data.ndim == 3:
-        message = compressed_image_message(*header, cv2.imencode('.png', data[..., ::-1])[1],
-                                           'rgb8; png compressed bgr8')
-    elif kind == 'PointCloud2' and sample.modality == 'lidar':
-        message = cloud_message(*header, data)
-    elif kind == 'PointCloud2' and sample.modality == 'event':
-        message = events_message(*header, data)
-    if message is None:
+    payload = MODALITIES[sample.modality].payload
+    if msgtype not in WRITABLE[payload]:
         raise ConfigError(f'{sample.modality} cannot be written as {msgtype}')
-    return to_cdr(message)
+    if msgtype == IMAGE:
+        encoding = '32FC1' if payload is Payload.DEPTH else 'rgb8' if data.ndim == 3 else 'mono8'
+        return to_cdr(image_message(*header, data, encoding))
+    if msgtype == COMPRESSED_IMAGE:
+        stored = data[..., ::-1] if data.ndim == 3 else data
+        image_format = 'rgb8; png compressed bgr8' if data.ndim == 3 else 'mono8; png compressed '
+        return to_cdr(compressed_image_message(*header, cv2.imencode('.png', stored)[1],
+                                               image_format))
+    write = cloud_message if payload is Payload.CLOUD else events_message
+    return to_cdr(write(*header, data))

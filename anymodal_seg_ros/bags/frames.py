@@ -27,15 +27,12 @@ StaticTransforms = Mapping[str, tuple[str, Float64Array]]
 """Child frame to (parent frame, parent_T_child)."""
 
 TOPICS: Mapping[str, str] = {
-    'rgb': '/camera/image',
-    'rgb_info': '/camera/camera_info',
-    'depth': '/depth/image',
-    'depth_info': '/depth/camera_info',
-    'lidar': '/lidar/points',
-    'event': '/events',
+    **{name: f'/{modality.topic}' for name, modality in MODALITIES.items()},
+    **{f'{name}_info': f'/{MODALITIES[name].camera_info_topic}' for name in CAMERAS},
     'label': '/ground_truth/label',
 }
-"""Topics of a simulated recording: a modality, ``<modality>_info`` for its camera, ``label``."""
+"""Topics where nothing else is said: a modality, ``<modality>_info`` for its camera, ``label`` for
+the ground truth of a simulation."""
 
 BASE_FRAME = 'base_link'
 _TF_STATIC = '/tf_static'

@@ -8,15 +8,16 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from anymodal_seg_ros.corruption.fault import ALL_MODALITIES
 from anymodal_seg_ros.corruption.table import FAULTS
+from anymodal_seg_ros.modalities import MODALITIES
 
 
 def markdown() -> str:
     """A line for each row of ``FAULTS``: name, sensors, what happens, what severity means."""
     lines = ['| Fault | Sensors | What happens | What `severity` means |', '|---|---|---|---|']
     for name, fault in FAULTS.items():
-        sensors = 'all' if fault.modalities == ALL_MODALITIES else ', '.join(fault.modalities)
+        sensors = ('all' if fault.modalities == tuple(MODALITIES)
+                   else ', '.join(fault.modalities))
         lines.append(f'| `{name}` | {sensors} | {fault.description} | {fault.severity} |')
     return '\n'.join(lines)
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a sensor fault is: one row of the table of faults. Corruption layer, numpy only."""
+"""What a sensor fault is: one row of the table of faults. Corruption layer."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.ranges import Range
+from anymodal_seg_ros.samples import Payload
 
 Data: TypeAlias = npt.NDArray[Any]
 ContentFunction: TypeAlias = Callable[[Data, float, np.random.Generator], Data]
 
-ALL_MODALITIES = ('rgb', 'depth', 'lidar', 'event')
 SEVERITY_RANGE = Range(0.001, 1.0)
 """Nothing at all is no fault."""
 
@@ -38,12 +39,18 @@ class Fault:
     description: str
     severity: str
     """What a severity means, up to 1."""
-    modalities: tuple[str, ...]
-    functions: Mapping[str, ContentFunction] = field(default_factory=dict)
-    """Modality to function, for the kinds ``'content'`` and ``'bytes'``."""
+    functions: Mapping[Payload, ContentFunction] = field(default_factory=dict)
+    """By what it changes, for the kinds ``'content'`` and ``'bytes'``."""
     is_static: bool = False
     """True where the same place stays affected while the fault lasts (dirt on a lens), so that
     every sample must be given a generator of the same seed."""
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """The sensors that it may befall: those with a payload that it changes; stream faults
+        befall all."""
+        return tuple(name for name, row in MODALITIES.items()
+                     if self.kind == 'stream' or row.payload in self.functions)
 
     def apply(self, data: Data, severity: float, rng: np.random.Generator, modality: str) -> Data:
         """A corrupted copy of ``data``; the input is left as it was.
@@ -53,14 +60,16 @@ class Fault:
                 the same shape for images); uint8 [N] for a bytes fault.
             severity: in ``SEVERITY_RANGE``.
             rng: the only source of chance; equal generators give equal results.
-            modality: one of ``modalities``; the forms of two modalities can look alike.
+            modality: one of ``modalities``; the forms of two payloads can look alike.
 
         Raises:
             ConfigError: a stream fault, a modality it does not apply to, or a bad severity.
         """
-        function = self.functions.get(modality)
+        row = MODALITIES.get(modality)
+        function = self.functions.get(row.payload) if row else None
         if function is None:
-            allowed = ', '.join(self.functions) or 'none: it acts on the stream'
+            allowed = (', '.join(self.modalities) if self.functions
+                       else 'none: it acts on the stream')
             raise ConfigError(f'fault {self.description!r} has no content for {modality!r}; '
                               f'allowed: {allowed}')
         return function(data, check_severity(severity), rng)

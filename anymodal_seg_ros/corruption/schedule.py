@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from anymodal_seg_ros.corruption.fault import ALL_MODALITIES, Fault, check_severity
+from anymodal_seg_ros.corruption.fault import Fault, check_severity
 from anymodal_seg_ros.corruption.table import FAULTS
 from anymodal_seg_ros.documents import read_yaml
 from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.ranges import Range
 
 TIME_RANGE_S = Range(0.0, 1e9, also=math.inf)
@@ -37,9 +38,9 @@ class ScheduledFault:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
             raise ConfigError(f'a scheduled fault needs a name, not {self.name!r}')
-        if self.modality not in ALL_MODALITIES:
+        if not isinstance(self.modality, str) or self.modality not in MODALITIES:
             raise ConfigError(f'{self.name}: modality {self.modality!r} is none of '
-                              f'{", ".join(ALL_MODALITIES)}')
+                              f'{", ".join(MODALITIES)}')
         if not isinstance(self.fault, str) or self.fault not in FAULTS:
             raise ConfigError(f'{self.name}: fault {self.fault!r} is none of {", ".join(FAULTS)}')
         if self.modality not in FAULTS[self.fault].modalities:

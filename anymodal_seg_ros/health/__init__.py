@@ -29,13 +29,14 @@ stays ``wrong_size`` until a reset, since everything learnt belongs to the old s
 from anymodal_seg_ros.health.checks import (
     CHECKS,
     Check,
-    ModalityChecks,
+    PayloadChecks,
     Verdict,
     check_reasons,
+    checks_of,
 )
 from anymodal_seg_ros.health.config import DEFAULTS, HealthConfig
 from anymodal_seg_ros.health.monitor import HealthMonitor
 from anymodal_seg_ros.health.sensor import Transition
 
-__all__ = ['CHECKS', 'DEFAULTS', 'Check', 'HealthConfig', 'HealthMonitor', 'ModalityChecks',
-           'Transition', 'Verdict', 'check_reasons']
+__all__ = ['CHECKS', 'DEFAULTS', 'Check', 'HealthConfig', 'HealthMonitor', 'PayloadChecks',
+           'Transition', 'Verdict', 'check_reasons', 'checks_of']

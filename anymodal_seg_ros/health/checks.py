@@ -23,6 +23,8 @@ from anymodal_seg_ros.health.measures import (
     measure_image,
     measure_scan,
 )
+from anymodal_seg_ros.modalities import MODALITIES
+from anymodal_seg_ros.samples import Payload
 
 EXIT_FACTOR = 1.5
 FINENESS_ENTER = 0.5
@@ -61,8 +63,8 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
-class ModalityChecks:
-    """How a modality's samples are measured and judged; the first check that withholds wins."""
+class PayloadChecks:
+    """How samples of a payload are measured and judged; the first check that withholds wins."""
 
     measure: Measure
     checks: tuple[Check, ...]
@@ -191,37 +193,43 @@ def judge_storm(now: Numbers, usual: Numbers, config: HealthConfig, active: bool
                      and float(now['unevenness']) < config.storm_evenness)
 
 
-CHECKS: Mapping[str, ModalityChecks] = {
-    'rgb': ModalityChecks(measure_image, (
+CHECKS: Mapping[Payload, PayloadChecks] = {
+    Payload.IMAGE: PayloadChecks(measure_image, (
         Check('image_black', judge_black),
         Check('image_overexposed', judge_overexposed),
         Check('image_frozen', judge_repeated),
         Check('image_covered', judge_covered),
         Check('image_blurred', judge_blurred),
     )),
-    'depth': ModalityChecks(measure_depth, (
+    Payload.DEPTH: PayloadChecks(measure_depth, (
         Check('depth_empty', judge_depth_empty),
         Check('depth_frozen', judge_repeated),
     )),
-    'lidar': ModalityChecks(measure_scan, (
+    Payload.CLOUD: PayloadChecks(measure_scan, (
         Check('scan_empty', judge_scan_empty),
         Check('scan_frozen', judge_repeated),
         Check('scan_sector_blocked', judge_sector_blocked),
         Check('scan_jitter', judge_jitter, enter_count=3),
     )),
-    'event': ModalityChecks(measure_events, (
+    Payload.EVENTS: PayloadChecks(measure_events, (
         Check('event_silence', judge_silence, immediate=True),
         Check('event_frozen', judge_repeated),
         Check('event_storm', judge_storm),
     )),
 }
-"""Content checks by modality. A new check is a function and a row; a modality without a row is
-judged by its timing, stamps, frame and size only."""
+"""Content checks by payload. A new check is a function and a row."""
+
+
+def checks_of(modality: str) -> PayloadChecks | None:
+    """Those of its payload. One that is no row of ``MODALITIES`` has none: it is judged by its
+    timing, stamps, frame and size only."""
+    row = MODALITIES.get(modality)
+    return CHECKS[row.payload] if row else None
 
 
 def check_reasons(modality: str) -> tuple[str, ...]:
     """The reason codes of a modality's content checks: those that may be skipped."""
-    row = CHECKS.get(modality)
+    row = checks_of(modality)
     return tuple(check.reason for check in row.checks) if row else ()
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
 from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.ranges import Range, check_config
 
 Seconds = Annotated[float, Range(1e-3, 3600.0)]
@@ -142,9 +143,4 @@ class HealthConfig:
 
 
 DEFAULTS: Mapping[str, HealthConfig] = {
-    'rgb': HealthConfig(skip_checks=frozenset({'image_covered'})),
-    'depth': HealthConfig(),
-    'lidar': HealthConfig(),
-    'event': HealthConfig(),
-}
-"""``image_covered`` is off by default: a plain sky and a noiseless wall are constant too."""
+    name: HealthConfig(**modality.health) for name, modality in MODALITIES.items()}

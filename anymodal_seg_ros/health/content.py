@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from anymodal_seg_ros.health.checks import CHECKS, Check, Verdict
+from anymodal_seg_ros.health.checks import Check, Verdict, checks_of
 from anymodal_seg_ros.health.config import HealthConfig
 from anymodal_seg_ros.health.measures import Numbers, signature
-from anymodal_seg_ros.samples import Sample
+from anymodal_seg_ros.modalities import MODALITIES
+from anymodal_seg_ros.samples import Payload, Sample
 
 BASELINE_WEIGHT = 0.02
 MAX_INTERVAL_S = 5.0
@@ -88,8 +89,10 @@ class ContentJudge:
 
     def __init__(self, modality: str, config: HealthConfig) -> None:
         self._modality = modality
+        self._is_cloud = (modality in MODALITIES
+                          and MODALITIES[modality].payload is Payload.CLOUD)
         self._config = config
-        row = CHECKS.get(modality)
+        row = checks_of(modality)
         self._measure = row.measure if row else None
         self._checks = _checks_of(modality, config)
         self._speaking: dict[str, bool] = {}
@@ -193,8 +196,7 @@ class ContentJudge:
             check.reason: Debounce(self._config, check.enter_count) for check in self._checks}
 
     def _image_size(self, sample: Sample) -> tuple[int, int] | None:
-        is_list = self._modality == 'lidar' or sample.data.dtype.names is not None
-        if is_list or sample.data.ndim < 2:
+        if self._is_cloud or sample.data.ndim < 2:
             return None
         return sample.data.shape[0], sample.data.shape[1]
 
@@ -238,6 +240,6 @@ class ContentJudge:
 
 def _checks_of(modality: str, config: HealthConfig) -> tuple[Check, ...]:
     """The checks of a modality that are not switched off, in the order of the table."""
-    row = CHECKS.get(modality)
+    row = checks_of(modality)
     checks = row.checks if row else ()
     return tuple(check for check in checks if check.reason not in config.skip_checks)

@@ -42,11 +42,12 @@ MIN_GROUND_POINTS = 60
 
 
 def measure_image(image: Data, dt_s: float) -> Numbers:
-    """Of uint8 [H, W, 3]: mean, p99 and spread (standard deviation) in grey levels, saturated
-    and constant shares, sharpness, fineness and contrast (see ``sharpness_numbers``)."""
+    """Of uint8 [H, W, 3] or [H, W]: mean, p99 and spread (standard deviation) in grey levels,
+    saturated and constant shares, sharpness, fineness and contrast (``sharpness_numbers``)."""
     sharpness, fineness, contrast = sharpness_numbers(image)
     image = thinned(image)
-    gray = image[::STRIDE_PX, ::STRIDE_PX].astype(np.float32).mean(axis=-1)
+    coarse = image[::STRIDE_PX, ::STRIDE_PX].astype(np.float32)
+    gray = coarse.mean(axis=-1) if coarse.ndim == 3 else coarse
     return _numbers(
         mean=gray.mean(), p99=np.percentile(gray, 99), spread=gray.std(),
         saturated=np.mean(gray >= SATURATED), constant=constant_share(image),
@@ -67,7 +68,7 @@ def sharpness_numbers(image: Data) -> tuple[float, float, float]:
         return math.nan, math.nan, math.nan
     top, left = max((height - CROP_PX) // 2, 0), max((width - CROP_PX) // 2, 0)
     crop = np.ascontiguousarray(image[top:top + CROP_PX, left:left + CROP_PX])
-    gray = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
+    gray = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY) if crop.ndim == 3 else crop
     fine = _laplacian_variance(gray)
     half = cv2.resize(gray, (gray.shape[1] // 2, gray.shape[0] // 2),
                       interpolation=cv2.INTER_AREA)

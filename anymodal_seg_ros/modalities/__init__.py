@@ -6,19 +6,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from anymodal_seg_ros.modalities.base import Decoder, Encoder, Modality, Settings
+from anymodal_seg_ros.modalities.base import Decoder, Encoder, Settings
 from anymodal_seg_ros.modalities.depth import DEPTH, DepthEncoder
 from anymodal_seg_ros.modalities.encoding import SetEncoder
 from anymodal_seg_ros.modalities.event import EVENT, EventEncoder, EventWindow
 from anymodal_seg_ros.modalities.lidar import LIDAR, LidarEncoder
+from anymodal_seg_ros.modalities.modality import DecoderSetting, Form, Modality
 from anymodal_seg_ros.modalities.plane import network_size
 from anymodal_seg_ros.modalities.rgb import RGB, RgbEncoder
+from anymodal_seg_ros.modalities.thermal import THERMAL
 
 MODALITIES: Mapping[str, Modality] = {
     'rgb': RGB,
     'depth': DEPTH,
     'lidar': LIDAR,
     'event': EVENT,
+    'thermal': THERMAL,
 }
 
 Decoding = Mapping[str, Settings]
@@ -45,7 +48,7 @@ def build_decoders(decoding: Decoding | None = None) -> dict[str, Decoder]:
 
 
 __all__ = [
-    'MODALITIES', 'Decoder', 'Decoding', 'DepthEncoder', 'Encoder', 'EventEncoder',
-    'EventWindow', 'LidarEncoder', 'Modality', 'RgbEncoder', 'SetEncoder', 'Settings',
-    'build_decoders', 'decoding_for', 'network_size',
+    'MODALITIES', 'Decoder', 'DecoderSetting', 'Decoding', 'DepthEncoder', 'Encoder',
+    'EventEncoder', 'EventWindow', 'Form', 'LidarEncoder', 'Modality', 'RgbEncoder',
+    'SetEncoder', 'Settings', 'build_decoders', 'decoding_for', 'network_size',
 ]

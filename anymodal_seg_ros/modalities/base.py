@@ -1,12 +1,12 @@
 # SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What every modality has in common: a decoder, an encoder and its settings. numpy only."""
+"""What decoders and encoders of all sensors have in common. numpy only."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -65,41 +65,6 @@ class Encoder(Protocol):
 
     def settings(self) -> Settings:
         """The settings that build this encoder again."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Modality:
-    """One kind of sensor: how its messages are decoded and its data encoded."""
-
-    name: str
-    is_camera_plane: bool
-    """Whether it measures along a camera's pixels, so that it can lead a sample set."""
-    message_types: tuple[str, ...]
-    decoder_type: Callable[..., Decoder]
-    encoder_type: Callable[..., Encoder]
-    shared_settings: tuple[str, ...] = ()
-    """Settings of the encoder, and so of a bundle, that the decoder takes too; 0 = not given."""
-
-    def decode(self, msg: Any) -> npt.NDArray[Any]:  # noqa: ANN401 - one of many message classes
-        """A lone message, of a sensor of which nothing is known. See ``Decoder.decode``."""
-        return self.decoder_type().decode(msg)
-
-    def build_encoder(self, settings: Mapping[str, Any]) -> Encoder:
-        """An encoder from plain JSON settings; what is left out has its default.
-
-        Raises:
-            ConfigError: an unknown key, or a value that is not allowed.
-        """
-        allowed = self.default_settings()
-        unknown = sorted(set(settings) - set(allowed))
-        if unknown:
-            raise ConfigError(f'unknown setting {unknown[0]!r} of the {self.name} encoder; '
-                              f'allowed are {", ".join(allowed) or "none"}')
-        return self.encoder_type(**settings)
-
-    def default_settings(self) -> Settings:
-        """The encoder's settings as plain JSON."""
-        return self.encoder_type().settings()
 
 
 def settings_of(encoder: Any) -> Settings:  # noqa: ANN401 - any dataclass

@@ -17,7 +17,6 @@ from anymodal_seg_ros.modalities.base import (
     Decoder,
     Float32Array,
     LastBuilt,
-    Modality,
     Settings,
     Uint8Array,
     check_choice,
@@ -28,6 +27,7 @@ from anymodal_seg_ros.modalities.base import (
 )
 from anymodal_seg_ros.modalities.compressed import SizeMemory
 from anymodal_seg_ros.modalities.compressed_depth import decode_compressed_depth
+from anymodal_seg_ros.modalities.modality import DecoderSetting, Form, Modality
 from anymodal_seg_ros.modalities.pixels import image_pixels
 from anymodal_seg_ros.modalities.plane import (
     Indices,
@@ -38,6 +38,7 @@ from anymodal_seg_ros.modalities.plane import (
     shares_camera_view,
 )
 from anymodal_seg_ros.ranges import Range
+from anymodal_seg_ros.samples import Payload
 
 DEPTH_ENCODINGS = ('16UC1', 'mono16', '32FC1', 'bgra8', '8UC4', 'rgba8')
 _CARLA_FAR_M = 1000.0
@@ -154,10 +155,19 @@ class DepthEncoder:
 
 DEPTH = Modality(
     name='depth',
+    title='depth camera',
+    payload=Payload.DEPTH,
     is_camera_plane=True,
-    message_types=('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'),
+    topic='depth/image',
+    messages='Depth image (32FC1 in m, 16UC1 in steps of unit_m)',
+    forms={'raw': Form('sensor_msgs/msg/Image'),
+           'compressed': Form('sensor_msgs/msg/CompressedImage', '/compressedDepth')},
     decoder_type=DepthDecoder,
+    decoder_settings=(
+        DecoderSetting(name='unit_m', default=MILLIMETRE_M, range=UNIT_RANGE_M,
+                       text='Metres to one step of raw integer depth (16UC1)'),),
     encoder_type=DepthEncoder,
+    sync={'max_age_s': 0.12},
 )
 
 

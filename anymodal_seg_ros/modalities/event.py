@@ -15,7 +15,6 @@ from anymodal_seg_ros.geometry import Rig
 from anymodal_seg_ros.modalities.base import (
     Decoder,
     LastBuilt,
-    Modality,
     Settings,
     Uint8Array,
     check_choice,
@@ -23,6 +22,7 @@ from anymodal_seg_ros.modalities.base import (
 )
 from anymodal_seg_ros.modalities.clouds import PointCloudMessage, cloud_points, required_field
 from anymodal_seg_ros.modalities.images import ColorDecoder, decode_color
+from anymodal_seg_ros.modalities.modality import Form, Modality
 from anymodal_seg_ros.modalities.plane import (
     nearest_indices,
     resize_nearest,
@@ -30,7 +30,7 @@ from anymodal_seg_ros.modalities.plane import (
     shares_camera_view,
 )
 from anymodal_seg_ros.ranges import Range
-from anymodal_seg_ros.samples import EVENT_DTYPE
+from anymodal_seg_ros.samples import EVENT_DTYPE, Payload
 from anymodal_seg_ros.smooth import SmoothGrid
 
 Int64Array = npt.NDArray[np.int64]
@@ -250,12 +250,18 @@ class EventEncoder:
 
 EVENT = Modality(
     name='event',
+    title='event camera',
+    payload=Payload.EVENTS,
     is_camera_plane=True,
-    message_types=('sensor_msgs/msg/PointCloud2', 'sensor_msgs/msg/Image',
-                   'sensor_msgs/msg/CompressedImage'),
+    topic='events',
+    messages='Events (x, y, t, pol), or frames of them',
+    forms={'cloud': Form('sensor_msgs/msg/PointCloud2'), 'frame': Form('sensor_msgs/msg/Image'),
+           'compressed_frame': Form('sensor_msgs/msg/CompressedImage', '/compressed')},
     decoder_type=EventDecoder,
     shared_settings=('window_ms',),
     encoder_type=EventEncoder,
+    sync={'max_age_s': 0.12},
+    qos_depth=10,
 )
 
 

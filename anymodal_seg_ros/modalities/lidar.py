@@ -15,7 +15,6 @@ from anymodal_seg_ros.geometry import Rig, rasterize_nearest, transform_points
 from anymodal_seg_ros.modalities.base import (
     Decoder,
     Float32Array,
-    Modality,
     Settings,
     Uint8Array,
     check_range,
@@ -30,8 +29,10 @@ from anymodal_seg_ros.modalities.clouds import (
     required_field,
 )
 from anymodal_seg_ros.modalities.intensity import LEARN, SCALE_RANGE, IntensityScale
+from anymodal_seg_ros.modalities.modality import DecoderSetting, Form, Modality
 from anymodal_seg_ros.modalities.plane import nearest_neighbour
 from anymodal_seg_ros.ranges import Range
+from anymodal_seg_ros.samples import Payload
 
 INTENSITY_FIELDS = ('intensity', 'reflectivity', 'intensities')
 _MIN_Z_M = 0.1
@@ -156,9 +157,19 @@ class LidarEncoder:
 
 LIDAR = Modality(
     name='lidar',
+    title='LiDAR',
+    payload=Payload.CLOUD,
     is_camera_plane=False,
-    message_types=('sensor_msgs/msg/PointCloud2',),
+    topic='lidar/points',
+    messages='LiDAR scan (any field layout with x, y, z)',
+    forms={'raw': Form('sensor_msgs/msg/PointCloud2')},
     decoder_type=LidarDecoder,
+    decoder_settings=(
+        DecoderSetting(name='intensity_scale', default=LEARN, range=SCALE_RANGE,
+                       text="Intensity of a full return; 0 = the bundle's, else learn it"),),
     shared_settings=('intensity_scale',),
     encoder_type=LidarEncoder,
+    # A scan is spread over its period: half of it lies between its stamp and the time at which
+    # any one point was measured.
+    sync={'tolerance_s': 0.055, 'max_age_s': 0.15},
 )

@@ -1,12 +1,13 @@
 # SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Moving images and scans to the reference camera's plane at network size. numpy only."""
+"""Moving images and scans to the reference camera's plane at network size. numpy and OpenCV."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -53,6 +54,17 @@ def resize_nearest(image: npt.NDArray[Any], size_hw: tuple[int, int]) -> npt.NDA
     rows = nearest_indices(image.shape[0], size_hw[0])
     columns = nearest_indices(image.shape[1], size_hw[1])
     return image[rows[:, None], columns]
+
+
+def resize_area(image: npt.NDArray[np.uint8], size_hw: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """A picture [H, W, ...] at [h, w, ...]; shrinking averages over pixel areas."""
+    height, width = size_hw
+    if image.shape[:2] == size_hw:
+        return image
+    shrinks = image.shape[0] >= height and image.shape[1] >= width
+    resized = cv2.resize(image, (width, height),
+                         interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    return resized.astype(np.uint8, copy=False)
 
 
 def shares_camera_view(rig: Rig, name: str) -> bool:

@@ -7,13 +7,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import cv2
-import numpy as np
 import numpy.typing as npt
 
 from anymodal_seg_ros.geometry import Rig
-from anymodal_seg_ros.modalities.base import Modality, Settings, Uint8Array, settings_of
+from anymodal_seg_ros.modalities.base import Settings, Uint8Array, settings_of
 from anymodal_seg_ros.modalities.images import ColorDecoder
+from anymodal_seg_ros.modalities.modality import IMAGE_FORMS, Modality
+from anymodal_seg_ros.modalities.plane import resize_area
+from anymodal_seg_ros.samples import Payload
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,13 +25,7 @@ class RgbEncoder:
 
     def encode(self, data: npt.NDArray[Any], rig: Rig, size_hw: tuple[int, int]) -> Uint8Array:
         """uint8 [H, W, 3] to uint8 [h, w, 3]."""
-        height, width = size_hw
-        if data.shape[:2] == size_hw:
-            return data
-        shrinks = data.shape[0] >= height and data.shape[1] >= width
-        resized = cv2.resize(data, (width, height),
-                             interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-        return resized.astype(np.uint8, copy=False)
+        return resize_area(data, size_hw)
 
     def settings(self) -> Settings:
         """None to choose."""
@@ -39,8 +34,15 @@ class RgbEncoder:
 
 RGB = Modality(
     name='rgb',
+    title='camera',
+    payload=Payload.IMAGE,
     is_camera_plane=True,
-    message_types=('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'),
+    topic='camera/image',
+    messages='Camera image (colour, grey, Bayer, YUV)',
+    forms=IMAGE_FORMS,
     decoder_type=ColorDecoder,
     encoder_type=RgbEncoder,
+    sync={'max_age_s': 0.12},
+    # A plain sky and a noiseless wall are constant too.
+    health={'skip_checks': frozenset({'image_covered'})},
 )

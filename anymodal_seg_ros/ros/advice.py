@@ -13,8 +13,9 @@ from rclpy.node import Node
 from rclpy.qos import ReliabilityPolicy
 from rclpy.utilities import get_rmw_implementation_identifier
 
+from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.resources import resource_path
-from anymodal_seg_ros.ros.inputs import FORM_NAMES, TOPICS, TRANSPORTS, Input
+from anymodal_seg_ros.ros.inputs import Input
 from anymodal_seg_ros.ros.message_types import type_name
 from anymodal_seg_ros.ros.silence import publisher_names, why_silent
 from anymodal_seg_ros.samples import HealthReport
@@ -108,13 +109,13 @@ class Advisor:
     def _other_form(self, source: Input) -> str:
         """The sensor may speak in a form that the parameters do not name."""
         modality = source.modality
-        base = self._node.resolve_topic_name(TOPICS[modality])
-        for form, (message_type, suffix) in TRANSPORTS[modality].items():
-            if message_type is not source.message_type and any(
-                    info.topic_type == type_name(message_type)
-                    for info in self._node.get_publishers_info_by_topic(base + suffix)):
-                return (f'; for {base}{suffix} set inputs.{modality}.{FORM_NAMES[modality]} '
-                        f'to {form}')
+        row = MODALITIES[modality]
+        for name, form in row.forms.items():
+            topic = self._node.resolve_topic_name(row.topic) + form.topic_suffix
+            if form.message_type != type_name(source.message_type) and any(
+                    info.topic_type == form.message_type
+                    for info in self._node.get_publishers_info_by_topic(topic)):
+                return f'; for {topic} set inputs.{modality}.form to {name}'
         return ''
 
     def _look_for_camera_info(self, source: Input) -> None:

@@ -30,11 +30,11 @@ from rclpy.parameter import Parameter
 from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
-from anymodal_seg_ros.bags import MAX_STAMP_NS, FaultRelay, FaultTransition, Relayed
+from anymodal_seg_ros.bags import MAX_STAMP_NS, WRITABLE, FaultRelay, FaultTransition, Relayed
 from anymodal_seg_ros.corruption import FAULTS, SEVERITY_RANGE, FaultSchedule, ScheduledFault
 from anymodal_seg_ros.errors import ConfigError
-from anymodal_seg_ros.modalities import MODALITIES
-from anymodal_seg_ros.modalities.depth import MILLIMETRE_M, UNIT_RANGE_M
+from anymodal_seg_ros.intrinsics import CAMERAS
+from anymodal_seg_ros.modalities import MODALITIES, Decoding
 from anymodal_seg_ros.ranges import Range
 from anymodal_seg_ros.ros.conversions import header
 from anymodal_seg_ros.ros.declaration import Spec, declare
@@ -45,33 +45,21 @@ from anymodal_seg_ros.ros.message_types import message_class
 RELEASE_PERIOD_S = 0.005
 LISTENER_POLL_S = 0.02
 STATE_DEPTH = 100
-TOPICS = {
-    'rgb': 'camera/image',
-    'depth': 'depth/image',
-    'lidar': 'lidar/points',
-    'event': 'events',
-}
-INFO_TOPICS = {'rgb': 'camera/camera_info', 'depth': 'depth/camera_info',
-               'event': 'events/camera_info'}
 INPUT_PREFIX = 'raw/'
-# Other compressed depth and event forms cannot be written back after a fault changed them.
-TYPES = {
-    'rgb': MODALITIES['rgb'].message_types,
-    'depth': ('sensor_msgs/msg/Image',),
-    'lidar': MODALITIES['lidar'].message_types,
-    'event': MODALITIES['event'].message_types,
-}
 
 
 def _topic_specs() -> Iterable[Spec]:
-    for modality, topic in TOPICS.items():
-        yield Spec(name=f'inputs.{modality}', default=INPUT_PREFIX + topic,
+    for modality, row in MODALITIES.items():
+        yield Spec(name=f'inputs.{modality}', default=INPUT_PREFIX + row.topic,
                    text=f'Topic of the {modality} sensor')
-        yield Spec(name=f'outputs.{modality}', default=topic,
+        yield Spec(name=f'outputs.{modality}', default=row.topic,
                    text=f'Topic on which {modality} is passed on')
-        yield Spec(name=f'types.{modality}', default=TYPES[modality][0], choices=TYPES[modality],
+        # A message that a fault changes is written anew.
+        types = tuple(kind for kind in row.message_types if kind in WRITABLE[row.payload])
+        yield Spec(name=f'types.{modality}', default=types[0], choices=types,
                    text=f'Message type of {modality}')
-    for modality, topic in INFO_TOPICS.items():
+    for modality in CAMERAS:
+        topic = MODALITIES[modality].camera_info_topic
         yield Spec(name=f'inputs.{modality}_info', default=INPUT_PREFIX + topic,
                    text=f'CameraInfo topic of the {modality} sensor')
         yield Spec(name=f'outputs.{modality}_info', default=topic,
@@ -83,7 +71,7 @@ _LIVE = 'holds from the next message on'
 
 
 def _live_specs() -> Iterable[Spec]:
-    for modality in TOPICS:
+    for modality in MODALITIES:
         allowed = [name for name, row in FAULTS.items() if modality in row.modalities]
         yield Spec(name=f'live.{modality}.fault', default='', choices=('', *allowed),
                    effect=_LIVE,
@@ -99,8 +87,9 @@ PARAMETERS = (
     Spec(name='reliability', default='reliable', choices=('reliable', 'best_effort'),
          text='QoS reliability of all relayed topics, in and out'),
     Spec(name='depth', default=10, range=Range(1, 10_000), text='QoS depth of all relayed topics'),
-    Spec(name='depth_unit_m', default=MILLIMETRE_M, range=UNIT_RANGE_M,
-         text='Metres to one step of raw integer depth, for faults that change it'),
+    *(Spec(name=f'{modality}_{setting.name}', default=setting.default, range=setting.range,
+           text=f'{setting.text}; for faults that change it')
+      for modality, row in MODALITIES.items() for setting in row.decoder_settings),
     Spec(name='wait_for_node', default='',
          text='An input is listened to once this node listens to its output; empty means whoever '
               'comes'),
@@ -128,7 +117,7 @@ class FaultInjector(OwningNode):
         schedule = (FaultSchedule.from_yaml(settings['faults_file'])
                     if settings['faults_file'] else FaultSchedule())
         self._relay = FaultRelay(schedule, None if start_stamp_ns < 0 else start_stamp_ns,
-                                 {'depth': {'unit_m': settings['depth_unit_m']}})
+                                 _decoding(settings))
         self._held: list[tuple[int, int, Publisher[Any], bytes]] = []
         self._order = count()
         self._unheard: dict[Publisher[Any], Callable[[], object]] = {}
@@ -136,7 +125,7 @@ class FaultInjector(OwningNode):
             history=HistoryPolicy.KEEP_LAST, depth=STATE_DEPTH,
             reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL))
         self._live = {m: (settings[f'live.{m}.fault'], settings[f'live.{m}.severity'])
-                      for m in TOPICS}
+                      for m in MODALITIES}
         self._relay.set_live(live_faults(self._live))
         self.add_on_set_parameters_callback(self._set_live)
         self._release_timer = self.create_timer(RELEASE_PERIOD_S, self._release,
@@ -158,8 +147,8 @@ class FaultInjector(OwningNode):
             reliability=(ReliabilityPolicy.RELIABLE if settings['reliability'] == 'reliable'
                          else ReliabilityPolicy.BEST_EFFORT),
             durability=DurabilityPolicy.VOLATILE)
-        routes = [(modality, modality, settings[f'types.{modality}']) for modality in TOPICS]
-        routes += [(f'{m}_info', m, 'sensor_msgs/msg/CameraInfo') for m in INFO_TOPICS]
+        routes = [(modality, modality, settings[f'types.{modality}']) for modality in MODALITIES]
+        routes += [(f'{m}_info', m, 'sensor_msgs/msg/CameraInfo') for m in CAMERAS]
         for key, modality, msgtype in routes:
             source, target = settings[f'inputs.{key}'], settings[f'outputs.{key}']
             if self.resolve_topic_name(source) == self.resolve_topic_name(target):
@@ -249,6 +238,12 @@ class FaultInjector(OwningNode):
         self._relay.set_live(faults)
         self._report()
         return SetParametersResult(successful=True)
+
+
+def _decoding(settings: dict[str, Any]) -> Decoding:
+    return {modality: {setting.name: settings[f'{modality}_{setting.name}']
+                       for setting in row.decoder_settings}
+            for modality, row in MODALITIES.items()}
 
 
 def live_faults(live: dict[str, tuple[str, float]]) -> list[ScheduledFault]:

@@ -14,36 +14,18 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.qos_overriding_options import QoSOverridingOptions, QoSPolicyKind
 from rclpy.subscription import Subscription
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
+from sensor_msgs.msg import CameraInfo
 
 from anymodal_seg_ros.health.statistics import RollingMedian
+from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.ros.conversions import RosMessage
 from anymodal_seg_ros.ros.declaration import overrides
+from anymodal_seg_ros.ros.message_types import message_class
 from anymodal_seg_ros.ros.qos import fallback_qos, has_best_effort_publisher, input_qos
 
 OnMessage = Callable[[str, RosMessage], None]
 OnLost = Callable[[str, int], None]
 """(modality, how many messages were lost, or late for having been sent again)"""
-TOPICS: Mapping[str, str] = {
-    'rgb': 'camera/image',
-    'depth': 'depth/image',
-    'lidar': 'lidar/points',
-    'event': 'events',
-}
-CAMERA_INFO_TOPICS: Mapping[str, str] = {
-    'rgb': 'camera/camera_info',
-    'depth': 'depth/camera_info',
-    'event': 'events/camera_info',
-}
-TRANSPORTS: Mapping[str, Mapping[str, tuple[type[Any], str]]] = {
-    'rgb': {'raw': (Image, ''), 'compressed': (CompressedImage, '/compressed')},
-    'depth': {'raw': (Image, ''), 'compressed': (CompressedImage, '/compressedDepth')},
-    'lidar': {'raw': (PointCloud2, '')},
-    'event': {'cloud': (PointCloud2, ''), 'frame': (Image, '')},
-}
-"""By modality: the forms it may come in, with message type and topic suffix."""
-FORM_NAMES: Mapping[str, str] = {'rgb': 'transport', 'depth': 'transport', 'event': 'type'}
-"""Which parameter ``inputs.<modality>.<name>`` chooses among several forms."""
 LATE_NS = 200_000_000
 """On the way for so much longer than usual means that a message was lost and sent again."""
 RECENT_DELAYS = 51
@@ -229,13 +211,18 @@ def build_inputs(
     on_message: OnMessage,
     on_lost: OnLost,
 ) -> dict[str, Input]:
-    """One input for each modality of ``forms`` (modality to a key of ``TRANSPORTS``)."""
+    """One input for each modality of ``forms`` (modality to a key of its row's ``forms``).
+
+    Raises:
+        ConfigError: the messages of a form are not installed.
+    """
     inputs = {}
-    for modality, form in forms.items():
-        message_type, suffix = TRANSPORTS[modality][form]
-        topic = node.resolve_topic_name(TOPICS[modality]) + suffix
-        inputs[modality] = Input(
-            node, modality, topic, message_type, qos[modality], on_message, on_lost)
+    for modality, name in forms.items():
+        row = MODALITIES[modality]
+        form = row.forms[name]
+        topic = node.resolve_topic_name(row.topic) + form.topic_suffix
+        inputs[modality] = Input(node, modality, topic, message_class(form.message_type),
+                                 qos[modality], on_message, on_lost)
     return inputs
 
 
@@ -245,7 +232,7 @@ def build_camera_info_inputs(
     """One camera info input for each camera-like modality."""
     qos = InputQos(name='BEST_AVAILABLE', depth=2)
     return {
-        name: Input(node, name, node.resolve_topic_name(topic), CameraInfo, qos, on_message)
-        for name, topic in CAMERA_INFO_TOPICS.items()
-        if name in modalities
+        name: Input(node, name, node.resolve_topic_name(MODALITIES[name].camera_info_topic),
+                    CameraInfo, qos, on_message)
+        for name in modalities if MODALITIES[name].is_camera_plane
     }

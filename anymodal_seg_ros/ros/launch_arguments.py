@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from anymodal_seg_ros.corruption import FaultSchedule
 from anymodal_seg_ros.documents import read_yaml
 from anymodal_seg_ros.errors import AnymodalError, ConfigError
 from anymodal_seg_ros.existence import exists, is_file
+from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.ros.bag_player_node import PARAMETERS as PLAYER_PARAMETERS
 
 Parse = Callable[[str], Any]
@@ -171,3 +172,42 @@ def _full_names(table: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 def schedule(text: str) -> FaultSchedule:
     """The faults of a file; nothing gives none."""
     return FaultSchedule.from_yaml(text) if text else FaultSchedule()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicArgument:
+    """The topic of a sensor, or of its CameraInfo."""
+
+    argument: Argument
+    """Its default is the name by which the nodes know the topic."""
+    injector_key: str
+    """Of ``inputs.`` and ``outputs.`` of the fault injector."""
+
+
+def _topic_arguments() -> Iterator[TopicArgument]:
+    for name, row in MODALITIES.items():
+        yield TopicArgument(injector_key=name, argument=Argument(
+            name=f'{row.topic_root}_topic', default=row.topic, text=row.messages, parse=topic))
+        if row.camera_info_topic:
+            yield TopicArgument(injector_key=f'{name}_info', argument=Argument(
+                name=f'{row.topic_root}_info_topic', default=row.camera_info_topic,
+                text=f'CameraInfo of the {row.title}', parse=topic))
+
+
+TOPICS = tuple(_topic_arguments())
+BUNDLE = Argument(name='bundle', default='', parse=bundle,
+                  text='Folder of the network to run; empty: the one that is installed')
+BAG_RATE = Argument(name='bag_rate', default='1.0', parse=bag_rate,
+                    text='Speed of the recording, 1.0 is real time')
+LOOP = Argument(name='loop', default='false', parse=truth,
+                text='Play the recording again and again')
+FAULTS_FILE = Argument(
+    name='faults_file', default='', parse=schedule,
+    text='YAML schedule of sensor faults to inject; empty, or without faults: none')
+RVIZ = Argument(name='rviz', default='false', parse=truth,
+                text='Open RViz with the layout of this package')
+
+
+def replay_arguments(faults_file: Path) -> tuple[Argument, ...]:
+    """How a recording is replayed, with faults unless it is told otherwise."""
+    return (replace(FAULTS_FILE, default=str(faults_file)), BAG_RATE, LOOP, BUNDLE, RVIZ)

@@ -24,20 +24,13 @@ from anymodal_seg_ros.geometry import (
 from anymodal_seg_ros.health import DEFAULTS as HEALTH_DEFAULTS
 from anymodal_seg_ros.health import HealthConfig, check_reasons
 from anymodal_seg_ros.inference import BACKENDS, THREAD_RANGE
-from anymodal_seg_ros.modalities import Decoding
-from anymodal_seg_ros.modalities.depth import MILLIMETRE_M, UNIT_RANGE_M
-from anymodal_seg_ros.modalities.intensity import LEARN, SCALE_RANGE
+from anymodal_seg_ros.intrinsics import CAMERAS
+from anymodal_seg_ros.modalities import MODALITIES, Decoding
 from anymodal_seg_ros.pipeline import check_together
 from anymodal_seg_ros.ranges import Range, RangedConfig, range_beside
 from anymodal_seg_ros.resources import resource_path
 from anymodal_seg_ros.ros.declaration import Spec
-from anymodal_seg_ros.ros.inputs import (
-    CAMERA_INFO_TOPICS,
-    FORM_NAMES,
-    TOPICS,
-    TRANSPORTS,
-    InputQos,
-)
+from anymodal_seg_ros.ros.inputs import InputQos
 from anymodal_seg_ros.ros.qos import QOS_NAMES
 from anymodal_seg_ros.sync import DEFAULT_INPUTS, InputConfig, SyncConfig
 
@@ -45,7 +38,11 @@ AREAS = ('inputs', 'camera', 'cameras', 'extrinsics', 'sync', 'health', 'model',
          'diagnostics')
 """Prefixes of this node's parameters; a misspelt name below one of them is an error."""
 NO_POSE = [0.0] * 7
-_DEFAULT_DEPTH = {'event': 10}
+PLACED: Mapping[str, str] = {
+    **{name: f'the {modality.title}' for name, modality in MODALITIES.items() if name != 'rgb'},
+    BASE: 'the base frame',
+}
+"""What has a pose relative to the rgb camera, by its key among the extrinsics."""
 
 _LEARNT = 'what was learnt of each sensor is judged by it at once'
 _NEXT = 'holds from the next message on'
@@ -119,19 +116,17 @@ def _input_specs(modality: str) -> Iterable[Spec]:
     yield Spec(name=f'{prefix}.enabled', default=True, text='Whether the sensor is used',
                effect='off: no subscription, its health and waiting samples are forgotten; on: it '
                       'starts at waiting; its counts stay')
-    forms = tuple(TRANSPORTS[modality])
+    row = MODALITIES[modality]
+    forms = tuple(row.forms)
     if len(forms) > 1:
-        yield Spec(name=f'{prefix}.{FORM_NAMES[modality]}', default=forms[0], choices=forms,
-                   text=f'Form of the messages on {TOPICS[modality]}')
-    if modality == 'depth':
-        yield Spec(name=f'{prefix}.unit_m', default=MILLIMETRE_M, range=UNIT_RANGE_M,
-                   text='Metres to one step of raw integer depth (16UC1)')
-    if modality == 'lidar':
-        yield Spec(name=f'{prefix}.intensity_scale', default=LEARN, range=SCALE_RANGE,
-                   text='Intensity of a full return; 0 = the bundle\'s, else learn it')
+        yield Spec(name=f'{prefix}.form', default=forms[0], choices=forms,
+                   text=f'Form of the messages on {row.topic}')
+    for setting in row.decoder_settings:
+        yield Spec(name=f'{prefix}.{setting.name}', default=setting.default, range=setting.range,
+                   text=setting.text)
     yield Spec(name=f'{prefix}.qos', default='BEST_AVAILABLE', choices=QOS_NAMES,
                text='Quality of service; BEST_AVAILABLE is reliable unless a publisher is not')
-    yield Spec(name=f'{prefix}.qos_depth', default=_DEFAULT_DEPTH.get(modality, 2),
+    yield Spec(name=f'{prefix}.qos_depth', default=row.qos_depth,
                text='Messages kept while the node is busy', range=Range(1, 1000))
     yield from _config_specs(prefix, DEFAULT_INPUTS[modality], INPUT_FIELDS)
 
@@ -182,19 +177,18 @@ def parameter_specs() -> list[Spec]:
     ]
     specs += _camera_specs('camera', 'the reference camera')
     specs += _config_specs('sync', SyncConfig(), SYNC_FIELDS)
-    for modality in TOPICS:
+    for modality in MODALITIES:
         specs += _input_specs(modality)
         specs += _health_specs(modality)
-    for modality in CAMERA_INFO_TOPICS:
+    for modality in CAMERAS:
         if modality != 'rgb':
-            specs += _camera_specs(f'cameras.{modality}', f'the {modality} camera')
+            specs += _camera_specs(f'cameras.{modality}', f'the {MODALITIES[modality].title}')
     specs += [
         Spec(name=f'extrinsics.{key}', default=list(NO_POSE), fixed_length=True,
              range=OFFSET_RANGE_M,
              text=f'Pose of {what} in the camera\'s optical frame: x y z in metres and quaternion '
                   'x y z w; all zero = not given')
-        for key, what in (('depth', 'the depth camera'), ('lidar', 'the LiDAR'),
-                          ('event', 'the event camera'), (BASE, 'the base frame'))
+        for key, what in PLACED.items()
     ]
     return specs
 
@@ -209,7 +203,7 @@ class Settings:
     health: Mapping[str, HealthConfig]
     enabled: Mapping[str, bool]
     forms: Mapping[str, str]
-    """Modality to a key of ``inputs.TRANSPORTS``."""
+    """Modality to a key of its row's ``forms``."""
     decoding: Decoding
     qos: Mapping[str, InputQos]
     cameras: Mapping[str, CameraModel]
@@ -231,20 +225,23 @@ def settings_from_values(values: Mapping[str, Any]) -> Settings:
         ConfigError: a value, or a combination of values, is not allowed.
     """
     sync: SyncConfig = _fill(SyncConfig(), 'sync', SYNC_FIELDS, values)
-    health = {m: _health(m, values) for m in TOPICS}
+    health = {m: _health(m, values) for m in MODALITIES}
     check_together(sync, health)
     return Settings(
         bundle_path=_bundle_path(values['bundle']),
         sync=sync,
-        inputs={m: _fill(DEFAULT_INPUTS[m], f'inputs.{m}', INPUT_FIELDS, values) for m in TOPICS},
+        inputs={m: _fill(DEFAULT_INPUTS[m], f'inputs.{m}', INPUT_FIELDS, values)
+                for m in MODALITIES},
         health=health,
-        enabled={m: values[f'inputs.{m}.enabled'] for m in TOPICS},
-        forms={m: _form(m, values) for m in TOPICS},
-        decoding={'depth': {'unit_m': values['inputs.depth.unit_m']},
-                  'lidar': {'intensity_scale': values['inputs.lidar.intensity_scale']}},
+        enabled={m: values[f'inputs.{m}.enabled'] for m in MODALITIES},
+        forms={m: values.get(f'inputs.{m}.form', next(iter(row.forms)))
+               for m, row in MODALITIES.items()},
+        decoding={m: {setting.name: values[f'inputs.{m}.{setting.name}']
+                      for setting in row.decoder_settings}
+                  for m, row in MODALITIES.items() if row.decoder_settings},
         qos={
             m: InputQos(name=values[f'inputs.{m}.qos'], depth=values[f'inputs.{m}.qos_depth'])
-            for m in TOPICS
+            for m in MODALITIES
         },
         cameras=_cameras(values),
         extrinsics=_extrinsics(values),
@@ -283,14 +280,9 @@ def _frame(name: str, values: Mapping[str, Any]) -> str:
     return frame
 
 
-def _form(modality: str, values: Mapping[str, Any]) -> str:
-    form: str = values.get(f'inputs.{modality}.{FORM_NAMES.get(modality)}', 'raw')
-    return form
-
-
 def _cameras(values: Mapping[str, Any]) -> dict[str, CameraModel]:
     cameras = {}
-    for modality in CAMERA_INFO_TOPICS:
+    for modality in CAMERAS:
         prefix = 'camera' if modality == 'rgb' else f'cameras.{modality}'
         size = (values[f'{prefix}.width_px'], values[f'{prefix}.height_px'])
         fov_deg = values[f'{prefix}.horizontal_fov_deg']
@@ -308,7 +300,7 @@ def _cameras(values: Mapping[str, Any]) -> dict[str, CameraModel]:
 
 def _extrinsics(values: Mapping[str, Any]) -> dict[str, npt.NDArray[np.float64]]:
     extrinsics = {}
-    for key in ('depth', 'lidar', 'event', BASE):
+    for key in PLACED:
         pose = list(values[f'extrinsics.{key}'])
         if pose != NO_POSE:
             try:

@@ -24,7 +24,7 @@ from anymodal_seg_ros.sim.failures import FAILURES
 from anymodal_seg_ros.sim.parallel import worker_processes
 from anymodal_seg_ros.sim.simulator import SimConfig, Simulator
 from anymodal_seg_ros.sim.street import STREET_KINDS
-from anymodal_seg_ros.sim.vehicle import SensorSpec, load_sensors
+from anymodal_seg_ros.sim.vehicle import SENSOR_NAMES, SensorSpec, load_sensors
 from anymodal_seg_ros.sim.weather import WEATHERS
 from anymodal_seg_ros.unfinished import whole_folder, write_errors
 
@@ -135,7 +135,7 @@ def render(scene: Scene, config: DatasetConfig
         event_height_px=config.camera_px, duration_s=_SCENE_S + .5,
         speed_m_s=scene.speed_m_s, num_threads=1), _sensors())
     rig = simulator.rig()
-    encoders = {name: MODALITIES[name].build_encoder({}) for name in MODALITIES}
+    encoders = {name: MODALITIES[name].build_encoder({}) for name in SENSOR_NAMES}
     size_hw = (config.size_px, config.size_px)
     centers = ((np.arange(config.size_px) + .5) * config.camera_px / config.size_px).astype(int)
     for frame in scene.frames:
@@ -230,7 +230,7 @@ def _description(config: DatasetConfig, planned: list[Scene]) -> dict[str, Any]:
         'label_space': 'deliver',
         'label_offset': 1,
         'image_size_hw': [config.size_px, config.size_px],
-        'encoders': {name: MODALITIES[name].default_settings() for name in MODALITIES},
+        'encoders': {name: MODALITIES[name].default_settings() for name in SENSOR_NAMES},
         'generator': asdict(config),
         'scenes': streets,
         'frames': frames,

@@ -17,6 +17,7 @@ from anymodal_seg_ros.labels import LabelSpace, load_label_space
 from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.sim.simulator import SimConfig, Simulator
 from anymodal_seg_ros.sim.street import STREET_KINDS
+from anymodal_seg_ros.sim.vehicle import SENSOR_NAMES
 from anymodal_seg_ros.sim.weather import WEATHERS
 from anymodal_seg_ros.unfinished import write_whole
 
@@ -50,9 +51,9 @@ def contact_row(config: SimConfig, frame: int, size_px: int,
     rig = simulator.rig()
     tiles = []
     labels = np.zeros((size_px, size_px), np.uint8)
-    for name, modality in MODALITIES.items():
+    for name in SENSOR_NAMES:
         output = simulator.measure(name, frame)
-        encoder = modality.build_encoder({})
+        encoder = MODALITIES[name].build_encoder({})
         tiles.append(encoder.encode(output.sample.data, rig, (size_px, size_px)))
         if output.labels is not None:
             labels = cv2.resize(output.labels, (size_px, size_px),

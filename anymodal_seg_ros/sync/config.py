@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
+from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.ranges import Range, check_config
 
 
@@ -64,11 +65,8 @@ def to_ns(seconds: float) -> int:
 
 
 DEFAULT_INPUTS: Mapping[str, InputConfig] = {
-    'rgb': InputConfig(tolerance_s=0.03, max_age_s=0.12),
-    'depth': InputConfig(tolerance_s=0.03, max_age_s=0.12),
-    'lidar': InputConfig(tolerance_s=0.055, max_age_s=0.15, is_camera_plane=False),
-    'event': InputConfig(tolerance_s=0.03, max_age_s=0.12),
+    name: InputConfig(is_camera_plane=modality.is_camera_plane, **modality.sync)
+    for name, modality in MODALITIES.items()
 }
 """For sensors at about 10 Hz or faster. A slower one serves again beside a faster reference, so
-that an event camera at 100 Hz does not leave the other cameras behind. A scan is spread over its
-period: half of it lies between its stamp and the time at which any one point was measured."""
+that an event camera at 100 Hz does not leave the other cameras behind."""

@@ -20,6 +20,7 @@ from anymodal_seg_ros.geometry import CameraModel
 from anymodal_seg_ros.modalities import MODALITIES, EventWindow
 from anymodal_seg_ros.modalities.depth import DEPTH_ENCODINGS
 from anymodal_seg_ros.modalities.images import COLOR_ENCODINGS
+from anymodal_seg_ros.modalities.thermal import SAMPLE_TYPES
 from anymodal_seg_ros.samples import EVENT_DTYPE
 from fuzzing.mutation import damaged, integer, pick, with_checksums
 from fuzzing.target import MAX_INPUT_BYTES, Read, Target
@@ -32,7 +33,7 @@ _NAMES = ('x', 'y', 'z', 't', 'pol', 'intensity', 'reflectivity', 'ring', '')
 Rng = np.random.Generator
 Make = Callable[[Rng], Any]
 WEIGHTS = {'image': 42, 'depth image': 24, 'png': 42, 'jpeg': 42, 'compressed depth': 42,
-           'scan': 36, 'event frame': 6}
+           'scan': 36, 'event frame': 6, 'thermal image': 12, 'thermal png': 6}
 
 
 def targets() -> Iterator[Target]:
@@ -53,6 +54,8 @@ def forms() -> dict[str, tuple[str, Make]]:
     return {
         'image': ('rgb', lambda rng: _image(rng, tuple(COLOR_ENCODINGS))),
         'depth image': ('depth', lambda rng: _image(rng, DEPTH_ENCODINGS)),
+        'thermal image': ('thermal', lambda rng: _image(rng, tuple(SAMPLE_TYPES))),
+        'thermal png': ('thermal', lambda rng: _png(rng, colors)),
         'png': ('rgb', lambda rng: _png(rng, colors)),
         'jpeg': ('rgb', lambda rng: _jpeg(rng, colors)),
         'compressed depth': ('depth', lambda rng: _compressed_depth(rng, depths)),

@@ -19,6 +19,7 @@ from anymodal_seg_ros.corruption import FAULTS, FaultSchedule
 from anymodal_seg_ros.errors import AnymodalError, ConfigError
 from anymodal_seg_ros.extrinsics import RigKeeper
 from anymodal_seg_ros.geometry import CameraModel
+from anymodal_seg_ros.intrinsics import CAMERAS
 from anymodal_seg_ros.labels import load_label_space
 from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.ros.clock_watch import ClockPhase, ClockState
@@ -42,7 +43,7 @@ from fuzzing.target import Read, Target
 
 S = 1_000_000_000
 NAMES = tuple(MODALITIES)
-FRAMES = {'rgb': 'camera', 'depth': 'depth', 'lidar': 'lidar', 'event': 'camera'}
+FRAMES = {**dict.fromkeys(NAMES, 'camera'), 'depth': 'depth', 'lidar': 'lidar'}
 ODD_FRAMES = ('', '/', 'else', '\0', 'é' * 500)
 SIZE_HW = (24, 32)
 CALIBRATED = {
@@ -193,6 +194,9 @@ def _good(rng: Rng) -> tuple[str, Any]:
     if modality == 'rgb':
         return modality, bags.image_message(0, '', rng.integers(
             0, 256, (height, width, 3), np.uint8), 'rgb8')
+    if modality == 'thermal':
+        return modality, bags.image_message(0, '', rng.integers(
+            20_000, 30_000, SIZE_HW, np.uint16), 'mono16')
     if modality == 'depth':
         return modality, bags.image_message(0, '', rng.random(SIZE_HW, np.float32) * 50, '32FC1')
     if modality == 'lidar':
@@ -223,7 +227,7 @@ def _stamp(message: Any, stamp_ns: int, frame: str) -> None:  # noqa: ANN401
 
 
 def _camera_info_step(rng: Rng) -> Step:
-    modality = pick(rng, ('rgb', 'depth', 'event'))
+    modality = pick(rng, CAMERAS)
     if rng.random() < 0.6:
         width, height = pick(rng, ((32, 24), (32, 24), (64, 48), (24, 32), (320, 240), (1, 1)))
         message = bags.camera_info_message(0, '', CameraModel.from_fov(

@@ -13,6 +13,7 @@ from anymodal_seg_ros.bundle.weights import save_bundle
 from anymodal_seg_ros.labels import load_label_space
 from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.models import build_model
+from anymodal_seg_ros.sim.vehicle import SENSOR_NAMES
 
 
 def write_tiny_bundle(path: Path, short_side_px: int = 64, seed: int = 0) -> Path:
@@ -22,7 +23,7 @@ def write_tiny_bundle(path: Path, short_side_px: int = 64, seed: int = 0) -> Pat
     bundle = Bundle(
         model_name='m_segformer',
         model_config={'backbone': 'b0', 'num_classes': space.num_classes},
-        encoders={name: kind.default_settings() for name, kind in MODALITIES.items()},
+        encoders={name: MODALITIES[name].default_settings() for name in SENSOR_NAMES},
         label_space=space,
         short_side_px=short_side_px,
         provenance={'recipe': 'random weights', 'seed': seed},

@@ -13,16 +13,19 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = 'anymodal_seg_ros'
 
 GROUND = {'stopping', 'errors', 'existence', 'defects', 'ranges', 'documents', 'samples',
-          'resources', 'labels', 'lens', 'smooth', 'geometry', 'calibration', 'intrinsics',
-          'extrinsics', 'placement', 'metrics', 'unfinished', '__init__'}
-BELOW_HEALTH = GROUND | {'modalities', 'corruption'}
+          'resources', 'labels', 'lens', 'smooth', 'geometry', 'calibration', 'metrics',
+          'unfinished', '__init__'}
+BELOW_HEALTH = GROUND | {'modalities', 'intrinsics', 'extrinsics', 'placement', 'corruption'}
 BELOW_BUNDLE = BELOW_HEALTH | {'sync', 'health', 'models'}
 BELOW_PIPELINE = BELOW_BUNDLE | {'bundle', 'inference'}
 BELOW_SIM = BELOW_PIPELINE | {'pipeline', 'bags'}
 ALLOWED = {
     **dict.fromkeys(GROUND, GROUND),
     'modalities': GROUND,
-    'corruption': GROUND,
+    'intrinsics': GROUND | {'modalities'},
+    'extrinsics': GROUND | {'modalities', 'intrinsics'},
+    'placement': GROUND | {'modalities', 'intrinsics'},
+    'corruption': GROUND | {'modalities'},
     'sync': BELOW_HEALTH,
     'health': BELOW_HEALTH,
     'models': BELOW_HEALTH,

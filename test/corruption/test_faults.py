@@ -6,22 +6,24 @@ import numpy as np
 import pytest
 
 from anymodal_seg_ros.corruption import FAULTS
-from anymodal_seg_ros.corruption.fault import ALL_MODALITIES
 from anymodal_seg_ros.errors import ConfigError
-from anymodal_seg_ros.samples import EVENT_DTYPE
+from anymodal_seg_ros.modalities import MODALITIES
+from anymodal_seg_ros.samples import EVENT_DTYPE, Payload
 
 
 def make_data(modality, kind='content'):
     rng = np.random.default_rng(5)
     if kind == 'bytes':
         return rng.integers(0, 256, 4000, np.uint8)
-    if modality == 'rgb':
-        return rng.integers(30, 220, (48, 64, 3), np.uint8)
-    if modality == 'depth':
+    payload = MODALITIES[modality].payload
+    if payload is Payload.IMAGE:
+        image = rng.integers(30, 220, (48, 64, 3), np.uint8)
+        return image if modality == 'rgb' else image[..., 0].copy()
+    if payload is Payload.DEPTH:
         depth_m = rng.uniform(1, 90, (48, 64)).astype(np.float32)
         depth_m[:4] = np.nan
         return depth_m
-    if modality == 'lidar':
+    if payload is Payload.CLOUD:
         xyz = rng.uniform(-60, 60, (2000, 3))
         return np.c_[xyz, rng.random(2000)].astype(np.float32)
     events = np.zeros(3000, EVENT_DTYPE)
@@ -50,7 +52,8 @@ def damage(fault, modality, severity):
     return float(lost + np.nansum(np.abs(after.astype(np.float64) - before)))
 
 
-CONTENT = [(name, modality) for name, fault in FAULTS.items() for modality in fault.functions]
+CONTENT = [(name, modality) for name, fault in FAULTS.items() if fault.kind != 'stream'
+           for modality in fault.modalities]
 
 
 @pytest.mark.parametrize('name', FAULTS)
@@ -58,8 +61,18 @@ def test_row_is_complete(name):
     fault = FAULTS[name]
     assert fault.kind in ('content', 'stream', 'bytes')
     assert fault.description and fault.severity
-    assert set(fault.modalities) <= set(ALL_MODALITIES) and fault.modalities
-    assert tuple(fault.functions) == (() if fault.kind == 'stream' else fault.modalities)
+    assert set(fault.modalities) <= set(MODALITIES) and fault.modalities
+    if fault.kind == 'stream':
+        assert not fault.functions and fault.modalities == tuple(MODALITIES)
+    else:
+        assert {MODALITIES[name].payload for name in fault.modalities} == set(fault.functions)
+
+
+def test_the_faults_that_a_sensor_may_have_are_those_of_its_payload():
+    assert FAULTS['storm'].modalities == ('event',)
+    assert FAULTS['jitter'].modalities == ('lidar',)
+    assert FAULTS['blur'].modalities == ('rgb', 'thermal')
+    assert FAULTS['block_mask'].modalities == ('rgb', 'depth', 'thermal')
 
 
 @pytest.mark.parametrize(('name', 'modality'), CONTENT)
@@ -74,12 +87,13 @@ def test_input_is_untouched_and_the_form_is_kept(name, modality, severity):
     assert not np.shares_memory(after, data)
     assert after.dtype == data.dtype
     assert after.ndim == data.ndim
-    if modality in ('rgb', 'depth') and fault.kind == 'content':
+    payload = MODALITIES[modality].payload
+    if payload in (Payload.IMAGE, Payload.DEPTH) and fault.kind == 'content':
         assert after.shape == data.shape
-    if modality == 'lidar' and fault.kind == 'content':
+    if payload is Payload.CLOUD and fault.kind == 'content':
         assert after.shape[1] == 4 and np.isfinite(after).all()
         assert ((after[:, 3] >= 0) & (after[:, 3] <= 1)).all()
-    if modality == 'event' and fault.kind == 'content':
+    if payload is Payload.EVENTS and fault.kind == 'content':
         assert (np.diff(after['t_ns']) >= 0).all()
         assert after['x'].max(initial=0) < 64 and after['y'].max(initial=0) < 48
 
@@ -105,7 +119,7 @@ def test_more_severity_does_more_damage(name, modality):
 @pytest.mark.parametrize('name', [n for n, f in FAULTS.items() if f.kind == 'content'])
 def test_empty_batches_stay_usable(name, modality):
     fault = FAULTS[name]
-    if modality not in fault.functions:
+    if modality not in fault.modalities:
         with pytest.raises(ConfigError, match=modality):
             fault.apply(make_data('rgb'), 1.0, np.random.default_rng(0), modality)
         return
@@ -114,7 +128,7 @@ def test_empty_batches_stay_usable(name, modality):
     assert len(after) == 0 and after.dtype == empty.dtype
 
 
-@pytest.mark.parametrize('name', [n for n, f in FAULTS.items() if 'event' in f.functions
+@pytest.mark.parametrize('name', [n for n, f in FAULTS.items() if 'event' in f.modalities
                                   and f.kind == 'content'])
 def test_event_frames_keep_their_shape(name):
     frame = np.random.default_rng(0).integers(0, 2, (33, 47, 3), np.uint8) * np.uint8(255)

@@ -56,12 +56,14 @@ def street_events(rng, stamp_ns, num_events=3000):
 def street_data(modality, rng, stamp_ns):
     if modality == 'event':
         return street_events(rng, stamp_ns)
+    if modality == 'thermal':
+        return street_image(rng)[..., 1]
     return {'rgb': street_image, 'depth': street_depth, 'lidar': street_scan}[modality](rng)
 
 
 def empty_data(modality, rng, stamp_ns):
     full = street_data(modality, rng, stamp_ns)
-    if modality == 'rgb':
+    if modality in ('rgb', 'thermal'):
         return np.zeros_like(full)
     return np.full_like(full, np.nan) if modality == 'depth' else full[:0]
 

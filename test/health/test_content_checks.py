@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from anymodal_seg_ros.health import CHECKS, HealthConfig, Verdict
+from anymodal_seg_ros.health import CHECKS, HealthConfig, Verdict, checks_of
 from anymodal_seg_ros.health.checks import longest_run
 from anymodal_seg_ros.health.measures import (
     constant_share,
@@ -21,21 +21,23 @@ from anymodal_seg_ros.health.measures import (
     signature,
 )
 from anymodal_seg_ros.modalities import MODALITIES
-from anymodal_seg_ros.samples import EVENT_DTYPE
+from anymodal_seg_ros.samples import EVENT_DTYPE, Payload
 
 CONFIG = HealthConfig()
 CLEAN, REPORTED, WITHHELD = Verdict.CLEAN, Verdict.REPORTED, Verdict.WITHHELD
 
 
 def judge(modality, reason, now, usual=None, active=False, config=CONFIG):
-    check = next(c for c in CHECKS[modality].checks if c.reason == reason)
+    check = next(c for c in checks_of(modality).checks if c.reason == reason)
     arrays = [{name: np.asarray(value, float) for name, value in numbers.items()}
               for numbers in (now, usual or {})]
     return check.judge(arrays[0], arrays[1], config, active)
 
 
-def test_every_modality_has_checks_with_reasons_of_its_own():
-    assert set(CHECKS) == set(MODALITIES)
+def test_every_payload_has_checks_with_reasons_of_its_own():
+    assert set(CHECKS) == set(Payload)
+    assert all(checks_of(name) is CHECKS[row.payload] for name, row in MODALITIES.items())
+    assert checks_of('sonar') is None
     for row in CHECKS.values():
         reasons = [check.reason for check in row.checks]
         assert len(set(reasons)) == len(reasons)

@@ -10,11 +10,11 @@ from anymodal_seg_ros.samples import HealthState
 
 OK, DEGRADED, LOST, PROBATION = (
     HealthState.OK, HealthState.DEGRADED, HealthState.LOST, HealthState.PROBATION)
-MODALITIES = ('rgb', 'depth', 'lidar', 'event')
+MODALITIES = ('rgb', 'depth', 'lidar', 'event', 'thermal')
 EMPTY = {'rgb': 'image_black', 'depth': 'depth_empty', 'lidar': 'scan_empty',
-         'event': 'event_silence'}
+         'event': 'event_silence', 'thermal': 'image_black'}
 FROZEN = {'rgb': 'image_frozen', 'depth': 'depth_frozen', 'lidar': 'scan_frozen',
-          'event': 'event_frozen'}
+          'event': 'event_frozen', 'thermal': 'image_frozen'}
 FAULTS = ('stop', 'freeze', 'empty', 'delay', 'stamp_jump', 'stamp_past', 'garbage',
           'rate_halved')
 PHASES_S = (0.001, 0.05, 0.1)

@@ -11,29 +11,81 @@ from anymodal_seg_ros.calibration import read_camera_info
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.geometry import CameraModel, Rig, optical_T_body
 from anymodal_seg_ros.modalities import MODALITIES, network_size
-from anymodal_seg_ros.samples import EVENT_DTYPE
+from anymodal_seg_ros.samples import EVENT_DTYPE, Payload
 
-RIG = Rig(camera=CameraModel.from_fov(60, 40, 90.0), camera_T={'lidar': optical_T_body})
-NOTHING = {
-    'rgb': np.zeros((40, 60, 3), np.uint8),
-    'depth': np.full((40, 60), np.nan, np.float32),
-    'lidar': np.zeros((0, 4), np.float32),
-    'event': np.zeros(0, EVENT_DTYPE),
+RIG = Rig(camera=CameraModel.from_fov(60, 40, 90.0), camera_T={
+    name: optical_T_body for name, row in MODALITIES.items() if row.payload is Payload.CLOUD})
+CLOUD = np.dtype([(axis, '<f4') for axis in ('x', 'y', 'z', 'intensity')])
+EVENTS = np.dtype([('x', '<u2'), ('y', '<u2'), ('t', '<i4'), ('p', 'u1')])
+# By payload: pixels and encoding, or points, of a message with nothing and of one with something.
+MESSAGES = {
+    Payload.IMAGE: ((np.zeros((40, 60), np.uint8), 'mono8'),
+                    (np.full((40, 60), 90, np.uint8), 'mono8')),
+    Payload.DEPTH: ((np.zeros((40, 60), np.float32), '32FC1'),
+                    (np.full((40, 60), 9.0, np.float32), '32FC1')),
+    Payload.CLOUD: ((np.zeros(0, CLOUD),), (np.array([(9.0, 0.0, 0.0, 0.5)], CLOUD),)),
+    Payload.EVENTS: ((np.zeros(0, EVENTS),),
+                     (np.array([(i, i, i, 0) for i in range(30)], EVENTS),)),
 }
-EVENTS = np.zeros(30, EVENT_DTYPE)
-EVENTS['x'] = EVENTS['y'] = EVENTS['t_ns'] = np.arange(30)
-SOMETHING = {
-    'rgb': np.full((40, 60, 3), 90, np.uint8),
-    'depth': np.full((40, 60), 9.0, np.float32),
-    'lidar': np.array([[9.0, 0.0, 0.0, 0.5]], np.float32),
-    'event': EVENTS,
-}
+DTYPES = {Payload.IMAGE: np.uint8, Payload.DEPTH: np.float32, Payload.CLOUD: np.float32,
+          Payload.EVENTS: EVENT_DTYPE}
 every_modality = pytest.mark.parametrize('name', MODALITIES)
 
 
-def test_the_modalities_and_their_order():
-    assert list(MODALITIES) == ['rgb', 'depth', 'lidar', 'event']
-    assert [item.is_camera_plane for item in MODALITIES.values()] == [True, True, False, True]
+def decoded(name, index, image_message, cloud_message):
+    row = MODALITIES[name]
+    message = MESSAGES[row.payload][index]
+    return row.decode(image_message(*message) if len(message) > 1 else cloud_message(*message))
+
+
+@pytest.fixture
+def nothing(name, image_message, cloud_message):
+    """What a message of this sensor without any measurement holds."""
+    return decoded(name, 0, image_message, cloud_message)
+
+
+@pytest.fixture
+def something(name, image_message, cloud_message):
+    return decoded(name, 1, image_message, cloud_message)
+
+
+def test_the_modalities_begin_with_those_of_the_default_bundle_in_its_order():
+    assert list(MODALITIES)[:4] == ['rgb', 'depth', 'lidar', 'event']
+    assert [MODALITIES[name].is_camera_plane for name in list(MODALITIES)[:4]] \
+        == [True, True, False, True]
+
+
+@every_modality
+def test_topics_and_forms(name):
+    row = MODALITIES[name]
+    others = [other for other in MODALITIES.values() if other is not row]
+    assert row.topic_root not in [other.topic_root for other in others], 'launch arguments'
+    topics = [form.topic_suffix for form in row.forms.values()]
+    assert topics[0] == '', 'the first form is on the topic itself'
+    assert len({*row.forms.values()}) == len(row.forms)
+    if row.is_camera_plane:
+        assert row.camera_info_topic == f'{row.topic_root}/camera_info'
+    else:
+        assert row.camera_info_topic == ''
+
+
+@every_modality
+def test_settings_of_the_decoder_are_its_own(name):
+    row = MODALITIES[name]
+    given = {setting.name: setting.default for setting in row.decoder_settings}
+    row.decoder_type(**given)
+    for setting in row.decoder_settings:
+        setting.range.check(setting.name, setting.default)
+        with pytest.raises(ConfigError, match=setting.name):
+            row.decoder_type(**{**given, setting.name: -1.0})
+    assert set(row.shared_settings) <= set(row.default_settings())
+    row.decoder_type(**{key: row.default_settings()[key] for key in row.shared_settings})
+
+
+@every_modality
+def test_data_have_the_form_of_the_payload(name, nothing, something):
+    for data in (nothing, something):
+        assert data.dtype == DTYPES[MODALITIES[name].payload]
 
 
 @every_modality
@@ -72,9 +124,9 @@ def test_unknown_setting(name, key):
 
 @every_modality
 @pytest.mark.parametrize('size_hw', [(32, 64), (40, 60), (96, 96)])
-def test_encoded_shape_and_type(name, size_hw):
+def test_encoded_shape_and_type(name, size_hw, nothing, something):
     encoder = MODALITIES[name].build_encoder({})
-    for data in (NOTHING[name], SOMETHING[name]):
+    for data in (nothing, something):
         image = encoder.encode(data, RIG, size_hw)
         assert image.shape == (*size_hw, 3)
         assert image.dtype == np.uint8
@@ -82,40 +134,41 @@ def test_encoded_shape_and_type(name, size_hw):
 
 
 @every_modality
-def test_nothing_is_black(name):
-    assert not MODALITIES[name].build_encoder({}).encode(NOTHING[name], RIG, (32, 32)).any()
+def test_nothing_is_black(name, nothing):
+    assert not MODALITIES[name].build_encoder({}).encode(nothing, RIG, (32, 32)).any()
 
 
 @every_modality
-def test_encoding_leaves_its_input_alone_and_repeats(name):
+def test_encoding_leaves_its_input_alone_and_repeats(name, something):
     encoder = MODALITIES[name].build_encoder({})
-    data = SOMETHING[name].copy()
+    data = something.copy()
     data.setflags(write=False)
     first = encoder.encode(data, RIG, (32, 64))
     np.testing.assert_array_equal(encoder.encode(data, RIG, (32, 64)), first)
-    np.testing.assert_array_equal(data, SOMETHING[name])
+    np.testing.assert_array_equal(data, something)
 
 
 @every_modality
-def test_one_encoder_serves_changing_rigs_and_sizes(name):
+def test_one_encoder_serves_changing_rigs_and_sizes(name, something):
     used = MODALITIES[name].build_encoder({})
     bent = CameraModel(width_px=60, height_px=40, K=RIG.camera.K, D=np.array([0.3, 0, 0, 0]))
-    other = Rig(camera=bent, cameras={'depth': RIG.camera, 'event': RIG.camera},
+    other = Rig(camera=bent, cameras={
+        name: RIG.camera for name, row in MODALITIES.items() if row.is_camera_plane},
                 camera_T=RIG.camera_T, base_z_m=0.7)
     for rig, size_hw in ((RIG, (32, 64)), (other, (32, 64)), (RIG, (64, 64)), (RIG, (32, 64))):
         fresh = MODALITIES[name].build_encoder({})
-        np.testing.assert_array_equal(used.encode(SOMETHING[name], rig, size_hw),
-                                      fresh.encode(SOMETHING[name], rig, size_hw))
+        np.testing.assert_array_equal(used.encode(something, rig, size_hw),
+                                      fresh.encode(something, rig, size_hw))
 
 
 @every_modality
-def test_after_a_restart_nothing_from_before_is_gathered(name):
+def test_after_a_restart_nothing_from_before_is_gathered(name, nothing, something):
     decoder = MODALITIES[name].decoder_type()
-    for data in (NOTHING[name], SOMETHING[name], NOTHING[name]):
+    for data in (nothing, something, nothing):
         gathered = decoder.gather(data)
-    assert gathered.dtype == SOMETHING[name].dtype
+    assert gathered.dtype == something.dtype
     decoder.restart()
-    np.testing.assert_array_equal(decoder.gather(NOTHING[name]), NOTHING[name])
+    np.testing.assert_array_equal(decoder.gather(nothing), nothing)
 
 
 @pytest.mark.parametrize(('camera_hw', 'short_side_px', 'expected'), [

@@ -197,7 +197,7 @@ def test_a_clock_set_back_clears_what_is_held(start_node, probe):
     ({'live.rgb.fault': 'gremlins'}, 'gremlins'),
     ({'live.rgb.severity': 0.0, 'live.rgb.fault': 'black'}, 'severity'),
     ({'inputs.rgb': 'camera/image'}, 'inputs.rgb'),
-    ({'inputs.thermal': 'thermal'}, 'inputs.thermal'),
+    ({'inputs.sonar': 'sonar'}, 'inputs.sonar'),
     ({'live.lidar.falt': 'drop'}, 'did you mean live.lidar.fault?'),
     ({'types.depth': 'sensor_msgs/msg/CompressedImage'}, 'types.depth'),
 ])

@@ -181,7 +181,7 @@ def test_every_malformed_message_is_counted_and_the_node_lives(
 def test_garbage_in_compressed_messages_is_counted(start_node, ros_domain, tiny_bundle):
     node = start_node('segmentation_node', params={
         **node_parameters(tiny_bundle), 'diagnostics.rate_hz': 20.0,
-        'inputs.rgb.transport': 'compressed', 'inputs.depth.transport': 'compressed'})
+        'inputs.rgb.form': 'compressed', 'inputs.depth.form': 'compressed'})
     run = FaultRun(ros_domain)
     topics = {'rgb': 'camera/image/compressed', 'depth': 'depth/image/compressedDepth'}
     noise = np.random.default_rng(0).integers(0, 256, 500, np.uint8).tobytes()

@@ -10,8 +10,9 @@ import yaml
 
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.geometry import transform_from_quaternion
-from anymodal_seg_ros.health import CHECKS, HealthConfig
 from anymodal_seg_ros.health import DEFAULTS as HEALTH_DEFAULTS
+from anymodal_seg_ros.health import HealthConfig, checks_of
+from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.ranges import Range, ranges_of
 from anymodal_seg_ros.resources import resource_path
 from anymodal_seg_ros.ros.bag_player_node import PARAMETERS as PLAYER
@@ -56,7 +57,7 @@ def test_the_page_has_every_parameter_once_and_says_what_setting_it_does():
         for line in part.splitlines():
             if line.startswith('| `'):
                 name, *cells = (cell.strip() for cell in line.strip('|').split(' | '))
-                for sensor in ('rgb', 'depth', 'lidar', 'event'):
+                for sensor in MODALITIES:
                     full = name.strip(' `').replace('<sensor>', sensor)
                     assert rows[is_dynamic].setdefault(full, cells) == cells, full
     assert set(rows[True]) == {name for name, spec in SPECS.items() if spec.dynamic}
@@ -109,7 +110,8 @@ def test_the_defaults_are_those_of_the_components(values):
     assert all(settings.enabled.values())
     assert settings.cameras == {}
     assert settings.extrinsics == {}
-    assert settings.forms == {'rgb': 'raw', 'depth': 'raw', 'lidar': 'raw', 'event': 'cloud'}
+    assert settings.forms == {'rgb': 'raw', 'depth': 'raw', 'lidar': 'raw', 'event': 'cloud',
+                              'thermal': 'raw'}
 
 
 def test_values_reach_the_settings(values):
@@ -117,8 +119,8 @@ def test_values_reach_the_settings(values):
     values |= {
         'sync.max_wait_s': 0.25, 'inputs.lidar.max_age_s': 0.5, 'health.rgb.grace_s': 9.0,
         'health.depth.skip_checks': ['depth_frozen', ''], 'health.rgb.frame_id': '/front',
-        'inputs.event.type': 'frame',
-        'inputs.rgb.transport': 'compressed', 'inputs.depth.enabled': False,
+        'inputs.event.form': 'frame',
+        'inputs.rgb.form': 'compressed', 'inputs.depth.enabled': False,
         'camera.width_px': 640, 'camera.height_px': 480, 'camera.horizontal_fov_deg': 90.0,
         'camera.frame_id': '/front', 'base_frame': '/base',
         'extrinsics.lidar': pose, 'inputs.rgb.qos': 'SENSOR_DATA', 'inputs.rgb.qos_depth': 7,
@@ -231,8 +233,8 @@ def test_a_range_is_that_of_the_component():
 
 
 def test_the_checks_that_may_be_skipped_are_those_that_there_are():
-    for modality, row in CHECKS.items():
+    for modality in MODALITIES:
         spec = SPECS[f'health.{modality}.skip_checks']
-        spec.check([check.reason for check in row.checks])
+        spec.check([check.reason for check in checks_of(modality).checks])
         with pytest.raises(ConfigError, match='allowed are'):
             spec.check(['timeout'])

@@ -20,6 +20,7 @@ from anymodal_seg_ros.modalities.images import decode_color
 from anymodal_seg_ros.ros.conversions import LABEL_INFO_TYPE, stamp_to_ns
 from anymodal_seg_ros.ros.params import parameter_specs, settings_from_values
 from anymodal_seg_ros.ros.qos import LATCHED
+from anymodal_seg_ros.sim.vehicle import SENSOR_NAMES
 
 pytestmark = pytest.mark.slow
 
@@ -70,12 +71,12 @@ def test_every_output_of_a_label_belongs_together(running):
     label = labels[-2]
     by_stamp = {stamp_of(message): message for message in fusion}
     info = {status.name: values_of(status) for status in by_stamp[stamp_of(label)].status}
-    assert set(info) == {*MODALITIES, 'set'}
-    assert all(info[name]['used'] == 'true' for name in MODALITIES)
+    assert set(info) == {*SENSOR_NAMES, 'set'}
+    assert all(info[name]['used'] == 'true' for name in SENSOR_NAMES)
     assert info['set']['reference'] == 'rgb'
     assert 0 < float(info['set']['latency_ms']) < 1000
     # Phases are 0, 4, 8 and 12 ms.
-    offsets = [round(float(info[name]['stamp_offset_ms'])) for name in MODALITIES]
+    offsets = [round(float(info[name]['stamp_offset_ms'])) for name in SENSOR_NAMES]
     assert offsets == [0, 4, 8, 12]
 
     assert stamp_of(label) in {stamp_of(message) for message in sent}

@@ -21,11 +21,11 @@ WHY = {
     'rgb': '/camera/image: /{me} publishes it, but its QoS does not fit: Best effort publisher '
            'and reliable subscription',
     'depth': '/depth/image: nobody publishes it; for /depth/image/compressedDepth set '
-             'inputs.depth.transport to compressed',
+             'inputs.depth.form to compressed',
     'lidar': '/lidar/points: nobody publishes it; sensor_msgs/msg/PointCloud2 is published on '
              '/velodyne_points',
     'event': '/events: /{me} publishes sensor_msgs/msg/Image, but sensor_msgs/msg/PointCloud2 is '
-             'needed; for /events set inputs.event.type to frame',
+             'needed; for /events set inputs.event.form to frame',
 }
 
 

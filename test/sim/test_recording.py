@@ -11,7 +11,7 @@ from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.sim.__main__ import main
 from anymodal_seg_ros.sim.recording import write_bag
 from anymodal_seg_ros.sim.simulator import SimConfig, Simulator
-from anymodal_seg_ros.sim.vehicle import load_sensors
+from anymodal_seg_ros.sim.vehicle import SENSOR_NAMES, load_sensors
 
 CONFIG = SimConfig(seed=6, street='curve', width_px=96, height_px=64, event_width_px=96,
                    event_height_px=64, duration_s=0.25)
@@ -60,7 +60,8 @@ def test_recorded_in_the_order_of_arrival(bag):
 
 def test_what_is_read_is_what_was_measured(bag):
     simulator = Simulator(CONFIG)
-    for name, modality in MODALITIES.items():
+    for name in SENSOR_NAMES:
+        modality = MODALITIES[name]
         for index, recorded in enumerate(read_bag(bag, [TOPICS[name]])):
             data = modality.decode(recorded.message())
             expected = simulator.measure(name, index).sample.data

@@ -93,7 +93,7 @@ def test_what_is_expected_may_be_off_by_the_tolerance_and_by_how_far_its_stamps_
 
 def test_a_scan_is_spread_over_its_period_and_lies_in_no_camera_s_plane():
     assert {name: config.is_camera_plane for name, config in DEFAULT_INPUTS.items()} == {
-        'rgb': True, 'depth': True, 'lidar': False, 'event': True}
+        'rgb': True, 'depth': True, 'lidar': False, 'event': True, 'thermal': True}
     scan = DEFAULT_INPUTS['lidar']
     assert (scan.tolerance_s, scan.max_age_s) == (0.055, 0.15), 'at 10 Hz'
 

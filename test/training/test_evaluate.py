@@ -19,6 +19,7 @@ from anymodal_seg_ros.inference import build_segmenter
 from anymodal_seg_ros.labels import load_label_space
 from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.models import build_model
+from anymodal_seg_ros.sim.vehicle import SENSOR_NAMES
 from training.evaluate import main
 
 pytestmark = pytest.mark.slow
@@ -33,7 +34,7 @@ def bundle_path(tmp_path):
     bundle = Bundle(
         model_name='m_segformer',
         model_config={'backbone': 'b0', 'head_dim': 32, 'num_classes': space.num_classes},
-        encoders={name: kind.default_settings() for name, kind in MODALITIES.items()},
+        encoders={name: MODALITIES[name].default_settings() for name in SENSOR_NAMES},
         label_space=space, short_side_px=32, provenance={'seed': 5})
     network = build_model(bundle.model_name, bundle.model_config)
     save_bundle(tmp_path / 'bundle', bundle, network.state_dict())

@@ -15,6 +15,7 @@ from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.labels import load_label_space
 from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.models import build_model
+from anymodal_seg_ros.sim.vehicle import SENSOR_NAMES
 from training.checkpoint import KEYS, save_checkpoint
 from training.export import export, main
 
@@ -35,7 +36,7 @@ def networks():
 def bundle():
     return Bundle(
         model_name='m_segformer', model_config=CONFIG,
-        encoders={name: kind.default_settings() for name, kind in MODALITIES.items()},
+        encoders={name: MODALITIES[name].default_settings() for name in SENSOR_NAMES},
         label_space=SPACE, short_side_px=32,
         provenance={'seed': 5, 'host': {'cores': 2}, 'scores': {'val': {}}})
 

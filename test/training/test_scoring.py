@@ -18,6 +18,7 @@ from anymodal_seg_ros.inference.torch_backend import TorchSegmenter
 from anymodal_seg_ros.labels import load_label_space
 from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.models import build_model, modality_subsets
+from anymodal_seg_ros.sim.vehicle import SENSOR_NAMES
 from training import recording
 from training.datasets import DeliverDataset
 from training.report import read_scores
@@ -97,7 +98,7 @@ def segmenter():
     bundle = Bundle(
         model_name='m_segformer',
         model_config={'backbone': 'b0', 'head_dim': 16, 'num_classes': SPACE.num_classes},
-        encoders={name: kind.default_settings() for name, kind in MODALITIES.items()},
+        encoders={name: MODALITIES[name].default_settings() for name in SENSOR_NAMES},
         label_space=SPACE, short_side_px=64)
     network = build_model(bundle.model_name, bundle.model_config)
     # Statistics of real inputs: a fresh network is nearly blind.

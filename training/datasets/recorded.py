@@ -23,6 +23,7 @@ from anymodal_seg_ros.documents import parse_json, read_json
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.existence import is_file
 from anymodal_seg_ros.labels import UNLABELLED, LabelSpace
+from anymodal_seg_ros.modalities import MODALITIES
 from training.datasets.files import (
     LabelTable,
     UnreadableFrameError,
@@ -69,7 +70,7 @@ class RecordedDataset:
             passes the filters.
     """
 
-    MODALITIES: ClassVar[tuple[str, ...]] = ('rgb', 'depth', 'lidar', 'event')
+    MODALITIES: ClassVar[tuple[str, ...]] = tuple(MODALITIES)
     SPLITS: ClassVar[tuple[str, ...]] = ('train', 'val', 'test')
     LABEL_SPACE: ClassVar[str] = 'deliver'
     """Unless the recordings were extracted with another one; ``describe`` says which."""

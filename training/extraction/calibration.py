@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from anymodal_seg_ros.bags import read_bag, read_recorded_rig
+from anymodal_seg_ros.bags import bag_info, read_bag, read_recorded_rig
 from anymodal_seg_ros.errors import BadMessageError, BagError
 from anymodal_seg_ros.geometry import CameraModel, Rig
 from anymodal_seg_ros.modalities import MODALITIES
@@ -36,8 +36,9 @@ def read_calibration(path: Path, topics: Mapping[str, str],
         return read_recorded_rig(path, topics, needs_camera=True)
     specs = load_sensors(sensors)
     width, height = _image_size(path, topics, 'rgb')
-    event = topics.get('event_info')
-    event_size = (width, height) if event is None else _info_size(path, event)
+    event = topics['event_info']
+    is_recorded = bool(bag_info(path).counts.get(event))
+    event_size = _info_size(path, event) if is_recorded else (width, height)
     return PlacedRig(rig=build_rig(specs, width, height, event_size))
 
 

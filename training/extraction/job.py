@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,8 @@ from anymodal_seg_ros.corruption import FaultSchedule
 from anymodal_seg_ros.documents import read_yaml
 from anymodal_seg_ros.errors import BagError, ConfigError
 from anymodal_seg_ros.existence import exists, is_file
-from anymodal_seg_ros.modalities import Decoding
+from anymodal_seg_ros.modalities import MODALITIES, Decoding
+from anymodal_seg_ros.sim.vehicle import SENSOR_NAMES
 from training.extraction.calibration import calibration_dict, read_calibration, sha256_of
 from training.extraction.dataset import ExtractedDataset, check_split
 from training.extraction.encoding import EncodingOnly
@@ -87,6 +89,22 @@ def plan(
         recordings[name] = Recording(name=name, path=path, condition=condition, info=info,
                                      split=check_split(split_of(name), name))
     return list(recordings.values())
+
+
+def default_modalities(bags: Sequence[str], topics: Mapping[str, str]) -> tuple[str, ...]:
+    """The sensors of the default bundle, and all others of which a recording holds a message.
+
+    Args:
+        bags: each 'PATH' or 'NAME=PATH'.
+        topics: keyed like ``TOPICS``.
+
+    Raises:
+        BagError: a recording is missing or damaged.
+    """
+    counts: Counter[str] = Counter()
+    for text in bags:
+        counts.update(bag_info(_named(text)[1]).counts)
+    return tuple(name for name in MODALITIES if name in SENSOR_NAMES or counts[topics[name]])
 
 
 def splits_from_yaml(path: Path) -> Callable[[str], str]:

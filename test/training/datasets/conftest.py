@@ -168,18 +168,18 @@ def write_recorded(root, rng):
         lines = []
         recordings[f'drive_{split}'] = {'split': split, 'condition': 'sun'}
         for number in range(2 if split == 'train' else 1):
-            for name in ('rgb', 'depth', 'lidar', 'event'):
+            for name in MODALITIES:
                 write_image(root / f'drive_{split}/{name}/{number:06d}.png', color(rng))
             write_image(root / f'drive_{split}/label/{number:06d}.png',
                         rng.integers(0, 25, SIZE_HW).astype(np.uint8))
             lines.append(json.dumps({
                 'id': f'drive_{split}/{number:06d}', 'label': {},
-                'members': {name: {} for name in ('rgb', 'depth', 'lidar', 'event')}}))
+                'members': {name: {} for name in MODALITIES}}))
         (root / f'drive_{split}/frames.jsonl').write_text('\n'.join(lines) + '\n')
     classes = [{'id': i, 'name': f'class {i}', 'color': [i, i, i]} for i in range(25)]
     (root / 'dataset.json').write_text(json.dumps({
         'layout': 'recorded', 'format_version': 1, 'recordings': recordings,
-        'modalities': ['rgb', 'depth', 'lidar', 'event'],
+        'modalities': list(MODALITIES),
         'label_space': {'name': 'deliver', 'classes': classes}}))
 
 

@@ -18,6 +18,7 @@ from anymodal_seg_ros.modalities import MODALITIES, LidarEncoder
 from anymodal_seg_ros.placement import PlacedRig
 from anymodal_seg_ros.segment_bag import recorded_sets
 from anymodal_seg_ros.session import Session
+from anymodal_seg_ros.sim.vehicle import SENSOR_NAMES
 from training.datasets.recorded import RecordedDataset, read_frames
 from training.extract_bag import main
 from training.extraction import EncodingOnly, load_label_codes, recording, sha256_of
@@ -30,7 +31,7 @@ PERIOD_NS = 100_000_000
 def sets_of(path):
     """Sets as the vehicle forms them, with their encoded images."""
     encoding = EncodingOnly.from_settings(
-        tuple(MODALITIES), 32, load_label_codes('carla-0.9.14').label_space)
+        SENSOR_NAMES, 32, load_label_codes('carla-0.9.14').label_space)
     session = Session(encoding, PlacedRig(rig=bags.read_rig(path)))
     return [session.pipeline.encode(placed.sample_set, placed.rig)
             for placed in recorded_sets(path, session)]
