@@ -24,6 +24,7 @@ ENDINGS = 'anymodal_seg_ros.ros.launch_endings'
 SEG_ARGUMENTS = [
     'params_file', 'use_sim_time', 'namespace', 'camera_topic', 'camera_info_topic',
     'depth_topic', 'depth_info_topic', 'lidar_topic', 'events_topic', 'events_info_topic',
+    'thermal_topic', 'thermal_info_topic',
     'bundle', 'device', 'bag', 'bag_rate', 'loop', 'faults_file', 'live_faults', 'rviz',
     'log_level']
 FAULTS = str(ROOT / 'config' / 'faults' / 'every_sensor.yaml')

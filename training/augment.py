@@ -21,14 +21,15 @@ import numpy.typing as npt
 from anymodal_seg_ros.corruption import FAULTS
 from anymodal_seg_ros.inference import modality_subsets
 from anymodal_seg_ros.labels import UNLABELLED
+from anymodal_seg_ros.modalities import MODALITIES
+from anymodal_seg_ros.samples import Payload
 from training.config import AugmentConfig, DropoutConfig
 from training.datasets import Frame
-from training.datasets.frames import Image, resize_image, resize_labels
+from training.datasets.frames import PICTURES, Image, resize_image, resize_labels
 from training.datasets.polarization import mirror_aolp
 from training.degradation import add_noise, miss_elements, zero_blocks
 
 Box = tuple[int, int, int, int]
-CAMERA_LIKE = ('rgb', 'nir', 'thermal', 'lightfield')
 CAMERA_FAULTS = ('noise', 'overexposure', 'underexposure', 'motion_blur', 'block_mask')
 EVENT_FAULTS = ('noise', 'low_resolution', 'black')
 MAX_FAULT_SEVERITY = 0.6
@@ -128,7 +129,7 @@ def corrupt_encoded(image: Image, modality: str, rng: np.random.Generator) -> Im
     Faults of cameras and events are of 8 bit; a float32 image is rounded by them.
     """
     severity = float(rng.uniform(0.05, MAX_FAULT_SEVERITY))
-    if modality in CAMERA_LIKE or modality == 'event':
+    if modality in PICTURES or modality == 'event':
         names, kind = (EVENT_FAULTS, 'event') if modality == 'event' else (CAMERA_FAULTS, 'rgb')
         name = names[rng.integers(len(names))]
         shown = image if image.dtype == np.uint8 else np.rint(image).astype(np.uint8)
@@ -164,10 +165,11 @@ def shift(image: Image, severity: float, rng: np.random.Generator) -> Image:
 
 EncodedFault = Callable[[Image, float, np.random.Generator], Image]
 MAP_FAULTS: tuple[EncodedFault, ...] = (lose_returns, block_columns)
+SCAN_FAULTS: tuple[EncodedFault, ...] = (*MAP_FAULTS, shift)
 ENCODED_FAULTS: Mapping[str, tuple[EncodedFault, ...]] = {
-    'depth': MAP_FAULTS,
-    'lidar': (*MAP_FAULTS, shift),
-    'radar': (*MAP_FAULTS, shift),
+    **{name: MAP_FAULTS for name, row in MODALITIES.items() if row.payload is Payload.DEPTH},
+    **{name: SCAN_FAULTS for name, row in MODALITIES.items() if row.payload is Payload.CLOUD},
+    'radar': SCAN_FAULTS,
     'aolp': MAP_FAULTS,
     'dolp': MAP_FAULTS,
 }

@@ -13,13 +13,19 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from anymodal_seg_ros.modalities import MODALITIES
+from anymodal_seg_ros.samples import Payload
+
 UInt8 = npt.NDArray[np.uint8]
 Image: TypeAlias = npt.NDArray[Any]
 """uint8 or float32, both in 0..255 units."""
 
 NORMAL = 'normal'
 """The failure of a frame whose sensors all work."""
-DENSE_MODALITIES = ('rgb', 'nir', 'thermal', 'lightfield', 'dolp')
+PICTURES = (*(name for name, row in MODALITIES.items() if row.payload is Payload.IMAGE),
+            'nir', 'lightfield')
+"""What a camera of any kind takes."""
+DENSE_MODALITIES = (*PICTURES, 'dolp')
 """Those with a measurement at every pixel that may be averaged with its neighbours. In all others
 0 means no return, or a value is an angle."""
 

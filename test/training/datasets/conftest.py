@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 import pytest
 
+from anymodal_seg_ros.modalities import MODALITIES
+
 SIZE_HW = (8, 12)
 
 
