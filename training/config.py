@@ -7,15 +7,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.models import DEFAULT_MODEL, MODELS
+from anymodal_seg_ros.ranges import Range
 from training import limits
 from training.data_config import DataConfig
 from training.losses import LOSSES
 from training.methods import METHODS
 from training.recipe import read_recipe
+from training.settings import OneOf, Share, check_settings, read_section
 
 DROPOUT_MODES = ('none', 'by_size', 'uniform')
 SCHEDULES = ('poly', 'cosine')
@@ -31,21 +33,19 @@ SCRATCH, TEACHER = 'scratch', 'teacher'
 class MethodConfig:
     """What the network is trained for."""
 
-    name: str = 'supervised'
+    name: Annotated[str, OneOf(METHODS)] = 'supervised'
+    """How the network learns."""
     teacher: str = ''
     """Bundle of the teacher; methods without one leave it empty."""
     init: str = SCRATCH
     """Where the student's weights come from: 'scratch', 'teacher' or the path of a bundle."""
     options: Mapping[str, Any] = field(default_factory=dict)
-    """Settings of that method; see ``training/methods/``."""
+    """Settings of that method alone."""
 
     def __post_init__(self) -> None:
-        limits.one_of('method.name', self.name, tuple(METHODS))
-        limits.text('method.teacher', self.teacher)
-        limits.text('method.init', self.init)
-        limits.table('method.options', self.options)
+        check_settings('method', self)
         method = METHODS[self.name]
-        limits.read_section(method.options, 'method.options', dict(self.options))
+        read_section(method.options, 'method.options', self.options)
         if method.needs_teacher and not self.teacher:
             raise ConfigError(f'method {self.name} needs method.teacher, the bundle of a network '
                               'trained with all sensors (method supervised makes one)')
@@ -58,26 +58,29 @@ class MethodConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class AugmentConfig:
-    """Probabilities are per sample; see ``augment.py`` for the order."""
+    """Random changes of a sample, in this order; the last three are of the student alone."""
 
-    flip: float = 0.5
-    scale_min: float = 0.75
-    scale_max: float = 1.5
-    color: float = 0.5
-    blur: float = 0.2
-    fault: float = 0.15
+    scale_min: Annotated[float, Range(0.1, 10)] = 0.75
+    """Least factor by which the scene is enlarged before the crop."""
+    scale_max: Annotated[float, Range(0.1, 10)] = 1.5
+    """Largest factor."""
+    flip: Share = 0.5
+    """Probability of a mirrored sample."""
+    color: Share = 0.5
+    """Probability of another brightness, contrast and saturation of the camera image."""
+    blur: Share = 0.2
+    """Probability of a slightly blurred camera image."""
+    fault: Share = 0.15
     """Per modality: probability of a partial sensor fault."""
-    random_missing: float = 0.0
+    random_missing: Share = 0.0
     """Probability that a sample's images lose single elements (as the RMM benchmark does)."""
-    noise: float = 0.0
+    noise: Share = 0.0
     """Probability of salt-and-pepper and Gaussian noise (as the NM benchmark does)."""
-    block: float = 0.0
+    block: Share = 0.0
     """Probability that a sample's images lose cells of an 8 x 8 grid."""
 
     def __post_init__(self) -> None:
-        for name in ('flip', 'color', 'blur', 'fault', 'random_missing', 'noise', 'block'):
-            limits.number(f'augment.{name}', getattr(self, name), 0, 1)
-        limits.number('augment.scale_min', self.scale_min, 0.1, 10)
+        check_settings('augment', self)
         limits.number('augment.scale_max', self.scale_max, self.scale_min, 10)
 
 
@@ -85,17 +88,14 @@ class AugmentConfig:
 class DropoutConfig:
     """Which sensors a training sample keeps; drawn anew for every sample."""
 
-    mode: str = 'by_size'
+    mode: Annotated[str, OneOf(DROPOUT_MODES)] = 'by_size'
     """'none': all of them; 'by_size': a number of sensors, then a set of that number (AnySeg);
     'uniform': any set alike."""
     weights: Mapping[str, float] = field(default_factory=dict)
-    """'rgb+lidar': weight; when not empty, only these sets occur, in these proportions."""
+    """{'rgb+lidar': weight}; when not empty, only these sets occur, in these proportions."""
 
     def __post_init__(self) -> None:
-        limits.one_of('dropout.mode', self.mode, DROPOUT_MODES)
-        if not isinstance(self.weights, Mapping):
-            raise ConfigError(f"dropout.weights {self.weights!r}; allowed: a table such as "
-                              "{'rgb+lidar': 1.0}")
+        check_settings('dropout', self)
         for name, weight in self.weights.items():
             limits.text('the name of a set in dropout.weights', name)
             limits.number(f'dropout.weights[{name!r}]', weight, 1e-9, 1e9)
@@ -105,42 +105,40 @@ class DropoutConfig:
 class OptimConfig:
     """AdamW; norms, biases and other 1-D parameters are not decayed."""
 
-    lr: float = 6e-4
-    weight_decay: float = 0.01
-    warmup: float = 0.03
+    lr: Annotated[float, Range(1e-9, 1)] = 6e-4
+    """Learning rate after the warm-up."""
+    weight_decay: Share = 0.01
+    """Share of a weight that a step at rate 1 takes away."""
+    warmup: Annotated[float, Range(0, 0.9)] = 0.03
     """Share of the run in which the rate rises linearly from a tenth."""
-    schedule: str = 'poly'
-    power: float = 0.9
-    clip_norm: float = 1.0
-    ema: float = 0.999
+    schedule: Annotated[str, OneOf(SCHEDULES)] = 'poly'
+    """How the rate falls to 0 after the warm-up: as (1 - t) to a power, or as half a cosine."""
+    power: Annotated[float, Range(0, 10)] = 0.9
+    """Of 'poly'."""
+    clip_norm: Annotated[float, Range(1e-6, 1e6)] = 1.0
+    """Gradients of a larger norm are scaled down to it."""
+    ema: Annotated[float, Range(0, 0.999999)] = 0.999
     """Decay of the weight average that is exported; 0 exports the last weights."""
-    accumulate: int = 1
+    accumulate: Annotated[int, Range(1, 4096)] = 1
     """Batches whose gradients one step adds up."""
 
     def __post_init__(self) -> None:
-        limits.number('optim.lr', self.lr, 1e-9, 1)
-        limits.number('optim.weight_decay', self.weight_decay, 0, 1)
-        limits.number('optim.warmup', self.warmup, 0, 0.9)
-        limits.one_of('optim.schedule', self.schedule, SCHEDULES)
-        limits.number('optim.power', self.power, 0, 10)
-        limits.number('optim.clip_norm', self.clip_norm, 1e-6, 1e6)
-        limits.number('optim.ema', self.ema, 0, 0.999999)
-        limits.whole('optim.accumulate', self.accumulate, 1, 4096)
+        check_settings('optim', self)
 
 
 @dataclass(frozen=True, kw_only=True)
 class StageConfig:
     """Crop and batch size up to a share of the run."""
 
-    until: float
-    crop_px: int
-    batch: int
+    until: Annotated[float, Range(1e-6, 1)]
+    """Share of the run at which the next stage begins; the last one ends at 1."""
+    crop_px: Annotated[int, Range(32, 4096)]
+    """Side of the square that a sample is, a multiple of 32."""
+    batch: Annotated[int, Range(1, 4096)]
     """Samples of each process."""
 
     def __post_init__(self) -> None:
-        limits.number('stages.until', self.until, 1e-6, 1)
-        limits.whole('stages.crop_px', self.crop_px, 32, 4096)
-        limits.whole('stages.batch', self.batch, 1, 4096)
+        check_settings('stages', self)
         if self.crop_px % 32:
             raise ConfigError(f'stages.crop_px {self.crop_px} is no multiple of 32')
 
@@ -151,59 +149,58 @@ class TrainConfig:
 
     output: str = ''
     """Folder of the run."""
-    seed: int = 0
-    epochs: float = 40
-    max_minutes: float = 0
+    seed: Annotated[int, Range(0, 2**31)] = 0
+    """Of all that is drawn; the same seed on the same host gives the same run."""
+    epochs: Annotated[float, Range(1e-3, 1e6)] = 40
+    """How often each training frame is seen."""
+    max_minutes: Annotated[float, Range(0, 1e6)] = 0
     """The schedule is compressed so that the run ends by then; 0 sets no limit."""
-    model: str = DEFAULT_MODEL
+    model: Annotated[str, OneOf(MODELS)] = DEFAULT_MODEL
+    """The network."""
     model_config: Mapping[str, Any] = field(default_factory=dict)
-    loss: str = 'ce'
-    class_weights: str = 'log'
-    precision: str = 'auto'
-    device: str = 'auto'
+    """Settings of that network alone."""
+    loss: Annotated[str, OneOf(LOSSES)] = 'ce'
+    """Against the labels: 'ce' is cross-entropy, 'ohem' that over the hardest pixels."""
+    class_weights: Annotated[str, OneOf(CLASS_WEIGHTS)] = 'log'
+    """'log' makes rare classes count more, by the logarithm of their share of the pixels."""
+    precision: Annotated[str, OneOf(PRECISIONS)] = 'auto'
+    """Number format; 'auto' takes bf16 where the hardware computes it."""
+    device: Annotated[str, OneOf(DEVICES)] = 'auto'
+    """'auto' takes CUDA where there is one."""
     deterministic: bool = False
     """Only operations that give the same bits each time; slower on a GPU."""
     pretrained: str = ''
     """Local file or folder with ImageNet weights of the encoder; empty starts from scratch."""
-    checkpoint_minutes: float = 5
-    checkpoint_steps: int = 0
+    checkpoint_minutes: Annotated[float, Range(0, 1e6)] = 5
+    """Minutes from one saved state to the next."""
+    checkpoint_steps: Annotated[int, Range(0, 10**9)] = 0
     """Also save every so many steps; 0 goes by the clock alone."""
-    log_steps: int = 10
-    val_epochs: int = 0
+    log_steps: Annotated[int, Range(1, 10**6)] = 10
+    """Steps from one line of metrics.csv to the next."""
+    val_epochs: Annotated[int, Range(0, 10**6)] = 0
     """Score the full set and each single sensor every so many epochs; 0 only at the end."""
-    val_frames: int = 100
+    val_frames: Annotated[int, Range(1, 10**9)] = 100
     """At most so many validation frames then, spread over the split."""
-    score_frames: int = 0
+    score_frames: Annotated[int, Range(0, 10**9)] = 0
     """The same for the scores at the end; 0 takes all."""
     method: MethodConfig = field(default_factory=MethodConfig)
+    """What the network is trained for."""
     data: DataConfig = field(default_factory=DataConfig)
+    """Which frames to train on."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)
+    """Random changes of a sample."""
     dropout: DropoutConfig = field(default_factory=DropoutConfig)
+    """Which sensors a sample keeps."""
     optim: OptimConfig = field(default_factory=OptimConfig)
+    """Steps and rates."""
     stages: tuple[StageConfig, ...] = field(
         default_factory=lambda: (StageConfig(until=1.0, crop_px=256, batch=8),))
+    """Crops and batches, one stage after the other."""
 
     def __post_init__(self) -> None:
-        limits.text('output', self.output)
-        limits.whole('seed', self.seed, 0, 2**31)
-        limits.number('epochs', self.epochs, 1e-3, 1e6)
-        limits.number('max_minutes', self.max_minutes, 0, 1e6)
-        limits.number('checkpoint_minutes', self.checkpoint_minutes, 0, 1e6)
-        limits.whole('checkpoint_steps', self.checkpoint_steps, 0, 10**9)
-        limits.whole('log_steps', self.log_steps, 1, 10**6)
-        limits.whole('val_epochs', self.val_epochs, 0, 10**6)
-        limits.whole('val_frames', self.val_frames, 1, 10**9)
-        limits.whole('score_frames', self.score_frames, 0, 10**9)
-        limits.one_of('model', self.model, tuple(MODELS))
-        limits.table('model_config', self.model_config)
+        check_settings('', self)
         self._check_model_config()
         METHODS[self.method.name].check_network(self.method.name, self.model)
-        limits.one_of('loss', self.loss, tuple(LOSSES))
-        limits.one_of('class_weights', self.class_weights, CLASS_WEIGHTS)
-        limits.one_of('precision', self.precision, PRECISIONS)
-        limits.one_of('device', self.device, DEVICES)
-        limits.flag('deterministic', self.deterministic)
-        limits.text('pretrained', self.pretrained)
         ends = [stage.until for stage in self.stages]
         if not ends or ends != sorted(set(ends)) or ends[-1] != 1.0:
             raise ConfigError(f'stages.until must rise and end at 1.0, not {ends}')
@@ -232,23 +229,9 @@ class TrainConfig:
     @classmethod
     def from_dict(cls, data: object) -> TrainConfig:
         """Inverse of ``to_dict``; raises ConfigError for anything unknown or out of range."""
-        if not isinstance(data, dict):
-            raise ConfigError(f'the recipe must be a table, not {data!r}')
-        values = dict(data)
-        sections = {'method': MethodConfig, 'augment': AugmentConfig, 'dropout': DropoutConfig,
-                    'optim': OptimConfig}
-        for name, section in sections.items():
-            if name in values:
-                values[name] = limits.read_section(section, name, values[name])
-        if 'data' in values:
-            values['data'] = DataConfig.from_dict(values['data'])
-        if 'stages' in values:
-            if not isinstance(values['stages'], list):
-                raise ConfigError(f'stages must be a list, not {values["stages"]!r}')
-            values['stages'] = tuple(
-                limits.read_section(StageConfig, f'stages[{i}]', stage)
-                for i, stage in enumerate(values['stages']))
-        return limits.read_section(cls, '', values)
+        if isinstance(data, Mapping) and 'data' in data:
+            data = {**data, 'data': DataConfig.from_dict(data['data'])}
+        return read_section(cls, '', data)
 
     @classmethod
     def from_yaml(cls, path: str | Path, overrides: tuple[str, ...] = ()) -> TrainConfig:

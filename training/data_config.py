@@ -6,11 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import Annotated, Any
 
 from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.ranges import Range
 from training import limits
 from training.datasets import DATASETS, UNREADABLE_POLICIES
+from training.settings import OneOf, check_settings, read_section
 
 STATISTICS = ('default', 'dataset')
 NO_SPLIT, HELD_OUT = 'none', 'held_out'
@@ -20,17 +22,20 @@ SETS = 'sets'
 
 @dataclass(frozen=True, kw_only=True)
 class DataSetConfig:
-    """One data set of a run."""
+    """One data set of a run. Several stand in a list, data.sets: the root of the first is then
+    data.sets.0.root, and what stands in data itself is of each that has no value of its own."""
 
-    name: str = 'deliver'
+    name: Annotated[str, OneOf(DATASETS)] = 'deliver'
+    """Its layout."""
     root: str = ''
     """Folder of the data set."""
-    weight: float = 1.0
+    weight: Annotated[float, Range(1e-3, 1e3)] = 1.0
     """How often each of its frames comes in an epoch, on average."""
     conditions: tuple[str, ...] = ()
+    """Train and score on frames of these conditions only, such as night; empty takes all."""
     score_split: str = 'val'
     """The split that is scored during and after training; 'none' scores nothing."""
-    hold_out: float = 0.0
+    hold_out: Annotated[float, Range(0, 0.9)] = 0.0
     """Share of the training frames, the last ones, that is not trained on and scored instead of
     ``score_split``: for a single recording."""
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -39,17 +44,12 @@ class DataSetConfig:
     """Name or file of a table from the data set's classes to those of the run."""
 
     def __post_init__(self) -> None:
-        limits.one_of('data.name', self.name, tuple(DATASETS))
-        for name in ('root', 'label_map'):
-            limits.text(f'data.{name}', getattr(self, name))
-        limits.number('data.weight', self.weight, 1e-3, 1e3)
+        check_settings('data', self)
         limits.one_of('data.score_split', self.score_split,
                       (*DATASETS[self.name].SPLITS, NO_SPLIT))
-        limits.number('data.hold_out', self.hold_out, 0, 0.9)
         if self.hold_out and self.score_split != DataSetConfig.score_split:
             raise ConfigError(f'data.hold_out {self.hold_out:g} is scored instead of '
                               f'data.score_split {self.score_split!r}; give one of them')
-        limits.table('data.options', self.options)
 
     @property
     def scored_as(self) -> str:
@@ -71,26 +71,23 @@ class DataConfig:
     """Which sensors; empty takes all of the data sets, which must then have the same."""
     label_space: str = ''
     """Name or file; empty takes that of the labels."""
-    short_side_px: int = 256
+    short_side_px: Annotated[int, Range(32, 4096)] = 256
+    """Frames are resized so that their shorter side has this many pixels, a multiple of 32."""
     cache: bool = True
-    workers: int = 1
+    """Keep the frames in memory once they are read."""
+    workers: Annotated[int, Range(1, 256)] = 1
     """Threads that make batches ahead; their number changes no result."""
-    unreadable: str = 'error'
+    unreadable: Annotated[str, OneOf(UNREADABLE_POLICIES)] = 'error'
     """'skip' reports a frame that cannot be read, trains on the next one in its place, and leaves
     it out of the scores."""
-    statistics: str = 'default'
+    statistics: Annotated[str, OneOf(STATISTICS)] = 'default'
     """Normalisation: 'default' (ImageNet for rgb, 0..1 for the rest) or 'dataset' (mean and
     spread of each modality over the training frames)."""
 
     def __post_init__(self) -> None:
-        limits.text('data.label_space', self.label_space)
-        limits.whole('data.short_side_px', self.short_side_px, 32, 4096)
+        check_settings('data', self)
         if self.short_side_px % 32:
             raise ConfigError(f'data.short_side_px {self.short_side_px} is no multiple of 32')
-        limits.flag('data.cache', self.cache)
-        limits.whole('data.workers', self.workers, 1, 256)
-        limits.one_of('data.unreadable', self.unreadable, UNREADABLE_POLICIES)
-        limits.one_of('data.statistics', self.statistics, STATISTICS)
 
     def title_of(self, number: int) -> str:
         """What a data set is called in messages and scores."""
@@ -123,8 +120,8 @@ class DataConfig:
             values[SETS] = tuple(_read_set(number, {**shared, **entry})
                                  for number, entry in enumerate(entries))
         else:
-            values[SETS] = (limits.read_section(DataSetConfig, 'data', shared),)
-        return limits.read_section(cls, 'data', values)
+            values[SETS] = (read_section(DataSetConfig, 'data', shared),)
+        return read_section(cls, 'data', values)
 
 
 def _listed(entries: object, shared: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -142,6 +139,6 @@ def _listed(entries: object, shared: Mapping[str, Any]) -> list[Mapping[str, Any
 
 def _read_set(number: int, entry: Mapping[str, Any]) -> DataSetConfig:
     try:
-        return limits.read_section(DataSetConfig, 'data', entry)
+        return read_section(DataSetConfig, 'data', entry)
     except ConfigError as error:
         raise ConfigError(f'data.{SETS}.{number}: {error}') from None

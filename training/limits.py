@@ -6,12 +6,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, fields
-from typing import Any, TypeVar
 
 from anymodal_seg_ros.errors import ConfigError
-
-Section = TypeVar('Section')
 
 
 def text(name: str, value: object) -> None:
@@ -26,7 +22,7 @@ def flag(name: str, value: object) -> None:
         raise ConfigError(f'{name} {value!r}; allowed: true, false')
 
 
-def whole(name: str, value: object, low: int, high: int) -> None:
+def whole(name: str, value: object, low: float, high: float) -> None:
     """``value`` is an integer from ``low`` to ``high``."""
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise ConfigError(f'{name} {value!r}; allowed: a whole number from {low} to {high}')
@@ -54,32 +50,9 @@ def table(name: str, value: object) -> None:
         raise ConfigError(f'{name} must be a table, not {value!r}')
 
 
-def known(where: str, data: Mapping[str, Any], keys: Sequence[str]) -> None:
+def known(where: str, data: Mapping[str, object], keys: Sequence[str]) -> None:
     """``data`` has none but these keys."""
     for key in data:
         if key not in keys:
             raise ConfigError(f'{where}: unknown key {key!r}; known are '
                               f'{", ".join(keys) or "none"}')
-
-
-def read_section(section: type[Section], name: str, data: object) -> Section:
-    """A frozen settings class from plain data: no unknown key, nothing without a default left
-    out, lists of names checked and turned into tuples."""
-    where = name or 'the recipe'
-    if not isinstance(data, Mapping):
-        raise ConfigError(f'{where} must be a table, not {data!r}')
-    items = {item.name: item for item in fields(section)}  # type: ignore[arg-type]
-    known(where, data, tuple(items))
-    for key, item in items.items():
-        if item.default is MISSING and item.default_factory is MISSING and key not in data:
-            raise ConfigError(f'{where}: {key!r} is missing')
-    values: dict[str, Any] = {
-        key: _names(f'{where}: {key}', value) if str(items[key].type).startswith('tuple[str')
-        else value for key, value in data.items()}
-    return section(**values)
-
-
-def _names(name: str, value: object) -> tuple[str, ...]:
-    if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
-        raise ConfigError(f'{name} must be a list of names, not {value!r}')
-    return tuple(value)

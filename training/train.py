@@ -22,12 +22,17 @@ from collections.abc import Sequence
 
 from tqdm import tqdm
 
-from anymodal_seg_ros.errors import AnymodalError
+from anymodal_seg_ros.errors import AnymodalError, ConfigError
 from anymodal_seg_ros.stopping import COMMAND_STOPPED, ends_at_once
 from training.config import TrainConfig
 from training.interruption import stopped_by_signals
+from training.recipe_keys import keys_overview, keys_page
 
 EPILOG = """\
+keys of a recipe, a YAML file, whose 'base: OTHER.yaml' takes over what another one says:
+{keys}
+--keys tells the meaning, default and allowed values of each; --keys optim, of those in optim.
+
 examples:
   a teacher that sees every sensor:
     python training/train.py --recipe config/training/deliver/teacher.yaml \\
@@ -39,8 +44,7 @@ examples:
     torchrun --nproc-per-node 2 training/train.py --recipe ... optim.lr=1.0e-4 seed=1
 
 The run folder gets the resolved recipe, metrics.csv, TensorBoard logs, a checkpoint, and at the
-end bundle/ (which the node loads) and report.html. Every key of a recipe is described in
-training/config.py and training/methods/.
+end bundle/ (which the node loads) and report.html.
 """
 
 
@@ -69,12 +73,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog='train.py', description='Train a network by a recipe and write it as a bundle.',
-        epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
+        epilog=EPILOG.format(keys=keys_overview()),
+        formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--recipe', type=Path, required=True, help='YAML file')
     parser.add_argument('overrides', nargs='*', metavar='key=value',
                         help="instead of the recipe's, such as optim.lr=1.0e-4 or "
                              'data.root=FOLDER')
+    parser.add_argument('--keys', nargs='?', const='', metavar='KEY', action=_ShowKeys,
+                        help='describe the keys of a recipe, or those that begin so, and exit')
     parser.add_argument('--resume', action='store_true',
                         help="continue from the run folder's checkpoint")
     parser.add_argument('--threads', type=int, default=0, help='CPU threads; 0 takes all cores')
     return parser
+
+
+class _ShowKeys(argparse.Action):
+    """Like ``--help``: prints and ends the command."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace,
+                 values: object, option_string: str | None = None) -> None:
+        try:
+            page = keys_page(str(values))
+        except ConfigError as error:
+            parser.error(str(error))
+        sys.stdout.write(page + '\n')
+        parser.exit()

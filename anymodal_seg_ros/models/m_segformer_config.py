@@ -17,10 +17,12 @@ FUSIONS = ('mean', 'reliability')
 
 @dataclass(frozen=True, kw_only=True)
 class MSegFormerConfig(NetworkConfig):
-    """``head_dim`` 0 means 256 for b0 and b1, 768 for the larger ones."""
+    """M-SegFormer: a Mix Transformer of every sensor, fusion at four levels, an MLP head."""
 
     backbone: str = 'b0'
+    """Size of the Mix Transformer: b0, b1, b2, b3, b4 or b5."""
     head_dim: int = 0
+    """Channels of the head; 0 means 256 for b0 and b1, 768 for the larger ones."""
     stem: str = 'shared'
     """'per_modality' gives each sensor its own first patch embedding (4,800 weights on b0)."""
     encoder: str = 'shared'
@@ -29,6 +31,7 @@ class MSegFormerConfig(NetworkConfig):
     fusion: str = 'mean'
     """'reliability' weights the sensors at each pixel by a learned score."""
     drop_path: float = 0.1
+    """Rate at which the last block is left out in training; it grows from 0 at the first."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

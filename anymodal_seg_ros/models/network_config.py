@@ -21,17 +21,19 @@ Config = TypeVar('Config', bound='NetworkConfig')
 class NetworkConfig:
     """Settings that all networks have; a network adds its own in a subclass.
 
-    ``mean`` and ``std`` are in 0..255 units, for red, green, blue. Modalities without an entry get
-    ImageNet's statistics (rgb) or mean 0 and std 255.
-
     Raises:
         ConfigError: a value that is not allowed.
     """
 
     num_classes: int = 25
+    """Of the labels; training takes it from them."""
     modalities: tuple[str, ...] = ('rgb', 'depth', 'lidar', 'event')
+    """Sensors that it takes, in this order."""
     mean: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    """{modality: [red, green, blue]} in 0..255 units, subtracted from an image; without an entry
+    ImageNet's (rgb) or 0."""
     std: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    """The same for what an image is divided by; without an entry ImageNet's (rgb) or 255."""
 
     def __post_init__(self) -> None:
         check_int('num_classes', self.num_classes, 1, 255)

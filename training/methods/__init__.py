@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.models import ABILITIES, FEATURES, MODELS
-from training.limits import read_section
 from training.methods.anyseg_options import AnySegOptions
 from training.methods.robustseg_options import RobustSegOptions
 from training.methods.supervised_options import SupervisedOptions
+from training.settings import read_section
 
 if TYPE_CHECKING:
     from torch import nn
@@ -61,7 +61,7 @@ class MethodRow:
         Raises:
             ConfigError: an option that is unknown or not allowed.
         """
-        settings = read_section(self.options, 'method.options', dict(options or {}))
+        settings = read_section(self.options, 'method.options', options or {})
         built: Method = getattr(import_module(self.module), self.method)(
             criterion, student, teacher, settings)
         return built

@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from training import limits
+from anymodal_seg_ros.ranges import Range
+from training.settings import OneOf, Weight, check_settings
 
 TRAINABLE = ('own', 'soft_freeze')
 
@@ -17,18 +19,16 @@ class FeedbackOptions:
     weight and in which mode is not stated anywhere and is chosen here. Its losses are always those
     of ground truth, plain mean prototypes and the 'mse' of IFV maps."""
 
-    lr: float = 6e-6
-    every: int = 1
+    lr: Annotated[float, Range(1e-12, 1)] = 6e-6
+    """Learning rate of the teacher, with the student's schedule."""
+    every: Annotated[int, Range(1, 10**6)] = 1
     """Steps of the student for one of the teacher."""
-    ifv: float = 1.0
+    ifv: Weight = 1.0
     """Weight of the IFV term beside the cross-entropy."""
-    trainable: str = 'own'
+    trainable: Annotated[str, OneOf(TRAINABLE)] = 'own'
     """'own': what only weak modalities use (their encoders, adapters and stems); a teacher with
     one encoder for all gets adapters, which start as identity. 'soft_freeze': the shared encoder
     too, but only weak modalities' features send gradient."""
 
     def __post_init__(self) -> None:
-        limits.number('feedback.lr', self.lr, 1e-12, 1)
-        limits.whole('feedback.every', self.every, 1, 10**6)
-        limits.number('feedback.ifv', self.ifv, 0, 1e6)
-        limits.one_of('feedback.trainable', self.trainable, TRAINABLE)
+        check_settings('method.options.feedback', self)

@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from anymodal_seg_ros.errors import ConfigError
-from training import limits
+from anymodal_seg_ros.ranges import Range
+from training.settings import OneOf, check_settings
 
 POLICIES = ('topk', 'threshold', 'fixed', 'per_sample')
 
@@ -16,21 +18,18 @@ POLICIES = ('topk', 'threshold', 'fixed', 'per_sample')
 class PrimaryOptions:
     """How primary modalities are chosen."""
 
-    policy: str = 'topk'
+    policy: Annotated[str, OneOf(POLICIES)] = 'topk'
     """'topk' and 'threshold' go by the running mean of the teacher's scores, 'per_sample' takes
     each sample's own top k, 'fixed' takes ``names``."""
-    count: int = 0
+    count: Annotated[int, Range(0, 16)] = 0
     """k of 'topk' and 'per_sample'; 0 means half of the modalities, rounded up."""
-    threshold: float | None = None
-    """Of 'threshold'; None means 0.5."""
+    threshold: Annotated[float | None, Range(-1, 1)] = None
+    """Least score of 'threshold'; none means 0.5."""
     names: tuple[str, ...] = ()
-    """Of 'fixed'."""
+    """Those of 'fixed'."""
 
     def __post_init__(self) -> None:
-        limits.one_of('primary.policy', self.policy, POLICIES)
-        limits.whole('primary.count', self.count, 0, 16)
-        if self.threshold is not None:
-            limits.number('primary.threshold', self.threshold, -1, 1)
+        check_settings('method.options.primary', self)
         self._check_use('count', bool(self.count), ('topk', 'per_sample'))
         self._check_use('threshold', self.threshold is not None, ('threshold',))
         self._check_use('names', bool(self.names), ('fixed',))

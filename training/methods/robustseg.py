@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.models.features import FeatureMaps
 from anymodal_seg_ros.models.network import Network
-from training import limits
 from training.batch import Batch
 from training.losses.ifv import ifv_kd
 from training.losses.logit_kd import logit_kd
@@ -23,7 +22,6 @@ from training.methods.base import FeatureDistillation, Terms, upsampled
 from training.methods.feedback_options import FeedbackOptions
 from training.methods.learning_teacher import learning_teacher
 from training.methods.primary import PrimarySelection
-from training.methods.primary_options import PrimaryOptions
 from training.methods.robustseg_options import RobustSegOptions
 
 
@@ -40,13 +38,12 @@ class RobustSeg(FeatureDistillation):
     ) -> None:
         super().__init__(criterion, student, teacher)
         self.options = options
-        if (feedback := options.feedback_options()) is not None:
-            self.teacher = learning_teacher(self.teacher, feedback).eval().requires_grad_(False)
+        if options.feedback is not None:
+            adapted = learning_teacher(self.teacher, options.feedback)
+            self.teacher = adapted.eval().requires_grad_(False)
         self.projection = FeatureProjection(self.student_dims, self.teacher_dims)
-        self.selection = PrimarySelection(
-            limits.read_section(PrimaryOptions, 'primary', options.primary),
-            self.modalities)
-        if feedback is not None and not self.selection.weak():
+        self.selection = PrimarySelection(options.primary, self.modalities)
+        if options.feedback is not None and not self.selection.weak():
             raise ConfigError('method.options.feedback has no weak modality to teach: primary '
                               f'takes all of {", ".join(self.modalities)}; lower primary.count '
                               'or shorten primary.names')
@@ -61,7 +58,7 @@ class RobustSeg(FeatureDistillation):
         return list(self.projection.parameters())
 
     def feedback_options(self) -> FeedbackOptions | None:
-        return self.options.feedback_options()
+        return self.options.feedback
 
     def forward(self, logits_BKhw: Tensor, features: FeatureMaps, batch: Batch) -> Terms:
         teacher_BKhw, teacher = self.ask_teacher(batch)

@@ -60,7 +60,7 @@ def test_the_teacher_learns_from_labels_and_as_much_from_the_student(make_networ
         method = METHODS['robustseg'].build(build_loss('ce'), make_network(1), make_network(2), {
             'primary': FIXED, 'feedback': feedback})
         loop = FeedbackLoop(StudentNetwork(method.teacher, with_features=True), method,
-                            method.options.feedback_options())
+                            method.options.feedback)
         assert loop.weights == {'teacher_ce': 1.0, 'teacher_ifv': ifv}
 
 

@@ -12,6 +12,7 @@ from anymodal_seg_ros.errors import ConfigError
 from training.losses import build_loss
 from training.methods import METHODS
 from training.methods.base import StudentNetwork, run_network, upsampled
+from training.settings import read_section
 
 PARTIAL = [[1, 0, 1, 0], [0, 0, 0, 1]]
 
@@ -103,7 +104,8 @@ def test_numbers_from_least_to_most_and_no_others(name, option, least, most):
     section, _, key = option.rpartition('.')
 
     def read(value):
-        return METHODS[name].options(**({section: {key: value}} if section else {key: value}))
+        return read_section(METHODS[name].options, 'method.options',
+                            {section: {key: value}} if section else {key: value})
 
     read(least), read(most)
     for value in (math.nextafter(least, -1.0), math.nextafter(most, 2e6), math.nan, True):

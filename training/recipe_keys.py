@@ -1,0 +1,136 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The keys of a recipe as a page: name, default, what is allowed, meaning."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, dataclass
+from textwrap import fill
+from typing import Any, get_origin
+
+import yaml
+
+from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.models import MODELS
+from anymodal_seg_ros.ranges import Range
+from training.config import TrainConfig
+from training.methods import METHODS
+from training.settings import OneOf, Setting, settings_of
+
+WIDTH = 100
+OPEN: Mapping[str, tuple[str, Mapping[str, type]]] = {
+    'model_config': ('model', {name: row.config for name, row in MODELS.items()}),
+    'method.options': ('method.name', {name: row.options for name, row in METHODS.items()}),
+}
+"""Tables whose keys depend on another key's value: that key, and the settings by its value."""
+ALONE = 'data.sets'
+"""A list of which a single table stands as ``data``, beside what is of the run."""
+KINDS = {str: 'text', bool: 'true, false', int: 'a whole number', float: 'a number',
+         tuple: 'a list', Mapping: 'a table'}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A table of a recipe."""
+
+    place: str
+    """What its keys begin with; empty for the recipe's own."""
+    only_where: str
+    """The condition under which it is read; empty for always."""
+    kind: type
+
+    def settings(self) -> Iterator[tuple[str, Setting]]:
+        """The keys that hold a value of their own, in full, and their settings."""
+        for item in settings_of(self.kind):
+            if item.section is None:
+                yield _joined(self.place, item.name), item
+
+
+def sections() -> Iterator[Section]:
+    """All tables of a recipe, each before those within it."""
+    return _below(Section(place='', only_where='', kind=TrainConfig))
+
+
+def keys_page(begins_with: str = '') -> str:
+    """The keys that begin with some text.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    found = []
+    for section in sections():
+        keys = [_entry(key, item) for key, item in section.settings()
+                if key.startswith(begins_with)]
+        if keys:
+            found.append('\n'.join([_heading(section), *keys]))
+    if not found:
+        raise ConfigError(f'no key begins with {begins_with!r}; sections are '
+                          f'{", ".join(dict.fromkeys(s.place for s in sections() if s.place))}')
+    return '\n\n'.join(found)
+
+
+def keys_overview() -> str:
+    """The recipe's own keys in a line, then a line for each section."""
+    items = settings_of(TrainConfig)
+    own = ', '.join(item.name for item in items if item.section is None and item.name not in OPEN)
+    lines = [fill(f'the recipe itself: {own}', WIDTH, initial_indent='  ',
+                  subsequent_indent='    ')]
+    lines += [f'  {item.name:14}{item.meaning}' for item in items
+              if item.section is not None or item.name in OPEN]
+    return '\n'.join(lines)
+
+
+def _below(section: Section) -> Iterator[Section]:
+    yield section
+    for item in settings_of(section.kind):
+        place = _joined(section.place, item.name)
+        if item.section is not None:
+            number = '.N' if get_origin(item.kind) is tuple else ''
+            yield from _below(Section(
+                place=section.place if place == ALONE else place + number,
+                only_where=section.only_where, kind=item.section))
+        if place in OPEN:
+            chooser, kinds = OPEN[place]
+            for name, kind in kinds.items():
+                yield from _below(Section(place=place, kind=kind,
+                                          only_where=f'where {chooser} is {name}'))
+
+
+def _joined(place: str, name: str) -> str:
+    return f'{place}.{name}' if place else name
+
+
+def _heading(section: Section) -> str:
+    title = section.place or 'the recipe itself'
+    if section.only_where:
+        title = f'{title}, {section.only_where}'
+    [summary] = inspect.cleandoc(section.kind.__doc__ or '').split('\n\n')[:1]
+    return f'{title}\n{_filled(summary, "  ")}'
+
+
+def _entry(key: str, item: Setting) -> str:
+    default = 'needed' if item.default is MISSING else f'= {_shown(item.default)}'
+    return (f'  {key} {default}  ({_allowed(item)})\n'
+            f'{_filled(item.meaning, "      ")}')
+
+
+def _allowed(item: Setting) -> str:
+    if isinstance(item.allowed, OneOf):
+        return ', '.join(item.allowed.names)
+    kind = KINDS[get_origin(item.kind) or item.kind]
+    if isinstance(item.allowed, Range):
+        return f'{kind} from {item.allowed.least:.10g} to {item.allowed.most:.10g}'
+    return kind
+
+
+def _filled(text: str, indent: str) -> str:
+    return fill(text.replace('``', "'"), WIDTH, initial_indent=indent, subsequent_indent=indent)
+
+
+def _shown(value: Any) -> str:  # noqa: ANN401  # a default of any kind
+    """As a recipe has it."""
+    plain = list(value) if isinstance(value, tuple) else value
+    text: str = yaml.safe_dump(plain, default_flow_style=True)
+    return text.removesuffix('\n').removesuffix('\n...')
