@@ -9,7 +9,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anymodal_seg_ros.labels import UNLABELLED
-from training.losses.layout import is_pixel_major, pixel_rows
 
 
 class CrossEntropy(nn.Module):
@@ -28,3 +27,15 @@ class CrossEntropy(nn.Module):
                                 ignore_index=UNLABELLED, reduction='sum')
         num_labelled = (labels_BHW != UNLABELLED).sum().clamp(min=1)
         return total / num_labelled
+
+
+def is_pixel_major(x_BKHW: Tensor) -> bool:
+    """Whether the channels of a pixel lie together, as the network's logits do; no loss then
+    rearranges them, but takes ``pixel_rows``."""
+    return x_BKHW.is_contiguous(
+        memory_format=torch.channels_last) and not x_BKHW.is_contiguous()
+
+
+def pixel_rows(x_BKHW: Tensor) -> Tensor:
+    """[B * H * W, K]: classes in axis 1 as before; no copy of a pixel-major tensor."""
+    return x_BKHW.permute(0, 2, 3, 1).flatten(0, 2)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from anymodal_seg_ros.labels import UNLABELLED
 from training import limits
-from training.losses.layout import is_pixel_major, pixel_rows
+from training.losses.cross_entropy import is_pixel_major, pixel_rows
 from training.losses.variants import REDUCTIONS
 
 

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anymodal_seg_ros.labels import UNLABELLED
-from training.losses.layout import is_pixel_major, pixel_rows
+from training.losses.cross_entropy import is_pixel_major, pixel_rows
 
 MIN_KEPT_SHARE = 16
 PROBABILITY = 0.7
