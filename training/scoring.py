@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
 from anymodal_seg_ros.bundle import Bundle
 from anymodal_seg_ros.errors import ConfigError
-from anymodal_seg_ros.inference import Segmenter, modality_subsets
+from anymodal_seg_ros.inference import Segmenter
 from anymodal_seg_ros.inference.precision import exact_float32
 from anymodal_seg_ros.inference.torch_backend import TorchSegmenter
 from anymodal_seg_ros.labels import LabelSpace
@@ -249,31 +248,6 @@ def open_frames(
                           f'in others, {wanted.name!r}; a label map such as '
                           f'{classes.name}-to-{wanted.name} is needed')
     return frames, sensors
-
-
-def score_bundle(
-    segmenter: Segmenter, data: Path, split: str, *, max_frames: int = 0,
-    conditions: Sequence[str] = (), failures: Sequence[str] = (),
-    options: Mapping[str, Any] | None = None, name: str = 'deliver', batch_size: int = 1,
-    workers: int = 2, show_progress: bool = False,
-) -> tuple[SubsetScores, dict[str, Any]]:
-    """Scores of all combinations on a split, and the data set's description.
-
-    Args:
-        max_frames: score this many frames spread over the split; 0 takes all.
-        options: of the data set.
-        batch_size, workers: see ``score_frames``.
-    """
-    bundle = segmenter.bundle
-    frames, sensors = open_frames(bundle, data, split, name=name, conditions=conditions,
-                                  failures=failures, options=options)
-    indices = spread(len(frames), max_frames)
-    with tqdm(total=len(indices), unit='frame', desc=split, disable=not show_progress) as bar:
-        scores = score_frames(
-            predict_with(segmenter), frames, modality_subsets(sensors), bundle.label_space,
-            bundle.short_side_px, indices=indices, missing=bundle.missing_mode,
-            batch_size=batch_size, workers=workers, on_frame=lambda: bar.update(1))
-    return scores, {**frames.describe(), 'scored_frames': len(indices)}
 
 
 def spread(length: int, wanted: int) -> list[int]:

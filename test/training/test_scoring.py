@@ -21,12 +21,13 @@ from anymodal_seg_ros.models import build_model, modality_subsets
 from anymodal_seg_ros.sim.vehicle import SENSOR_NAMES
 from training import recording
 from training.datasets import DeliverDataset
+from training.evaluate import score_split
 from training.report import read_scores
+from training.robustness import BenchmarkConfig
 from training.scoring import (
     SubsetScores,
     open_frames,
     predict_with,
-    score_bundle,
     score_frames,
     score_table,
     spread,
@@ -184,8 +185,9 @@ def test_counts_can_be_added_as_they_are():
 
 
 def test_a_bundle_is_scored_with_the_sensors_it_shares_with_the_data_set(segmenter, deliver_root):
-    scores, description = score_bundle(segmenter, deliver_root, 'val', max_frames=2)
-    assert len(scores.matrices) == 15 and description['scored_frames'] == 2
+    frames, sensors = open_frames(segmenter.bundle, deliver_root, 'val')
+    scores, report = score_split(segmenter, frames, sensors, BenchmarkConfig(), max_frames=2)
+    assert len(scores.emm['drop'].matrices) == 15 and report['data']['scored_frames'] == 2
     _, sensors = open_frames(segmenter.bundle, deliver_root, 'val', modalities=['event', 'rgb'])
     assert sensors == ('rgb', 'event')
 

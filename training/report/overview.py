@@ -141,6 +141,15 @@ def sensor_table(scores: Scores) -> Table | None:
                   'change where it joins'), rows)
 
 
+def data_set_table(scores: Scores) -> Table | None:
+    """What each data set scores by itself; None where there is one."""
+    if not scores.sets:
+        return None
+    return Table(('data set', 'frames', 'sensors', 'all sensors', 'EMM average'), [
+        (name, each.data.get('scored_frames', '–'), ' + '.join(each.sensors),
+         percent(each.full), percent(each.average())) for name, each in scores.sets.items()])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassScore:
     """A class's IoU in percent, NaN where it was not measured, and its colour."""

@@ -15,7 +15,14 @@ from anymodal_seg_ros.pages.charts import curve, short
 from anymodal_seg_ros.pages.heatmap import heatmap_svg
 from anymodal_seg_ros.unfinished import write_whole
 from training.report.metrics import STEP, Column
-from training.report.overview import class_scores, headline, lattice, main_figures, sensor_table
+from training.report.overview import (
+    class_scores,
+    data_set_table,
+    headline,
+    lattice,
+    main_figures,
+    sensor_table,
+)
 from training.report.pictures import inlined_pictures
 from training.report.robustness import robustness_tables
 from training.report.run_folder import REPORT, SAMPLES, Run, read_run
@@ -56,7 +63,8 @@ def _scores(run: Run, scores: Scores) -> dict[str, object]:
     grid = scores.grid()
     return {
         'headline': headline(scores), 'figures': main_figures(scores), 'how': _scored(scores),
-        'lattice': lattice(scores), 'sensors': sensor_table(scores),
+        'lattice': lattice(scores), 'sets': data_set_table(scores),
+        'sensors': sensor_table(scores),
         'conditions': heatmap_svg(grid) if len(grid.columns) > 1 else '',
         'classes': class_scores(scores, run.label_space),
         'full': ' + '.join(next(iter(scores.subsets))),
@@ -71,11 +79,19 @@ def _subtitle(run: Run) -> str:
     entries = {
         'method': run.method,
         'model': ' '.join(filter(None, (str(run.recipe.get('model', '')), str(backbone)))),
-        'data': data.get('root') or data.get('name'),
+        'data': _named(data),
         'seed': run.recipe.get('seed', 0),
     }
     return ' · '.join(f'{name} {value}' for name, value in entries.items()
                       if value not in ('', None))
+
+
+def _named(data: Mapping[str, Any]) -> str:
+    """The data sets of a recipe, by folder or name."""
+    sets = data.get('sets')
+    tables = sets if isinstance(sets, list) else [data]
+    return ', '.join(str(each.get('root') or each.get('name') or '') for each in tables
+                     if isinstance(each, dict))
 
 
 def _scored(scores: Scores) -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from anymodal_seg_ros.errors import ConfigError
@@ -33,6 +33,8 @@ class Scores:
     data: Mapping[str, Any]
     network: str = ''
     """Backend, device and precision in words; '' where nobody noted them."""
+    sets: Mapping[str, Scores] = field(default_factory=dict)
+    """Of each data set, where several were scored; all else here is of their frames together."""
 
     @property
     def sensors(self) -> tuple[str, ...]:
@@ -52,8 +54,9 @@ class Scores:
                 if len(subset) == size}
 
     def is_complete(self) -> bool:
-        """Whether every combination was measured."""
-        return len(self.subsets) == (1 << len(self.sensors)) - 1
+        """Whether every combination was measured, on the same frames."""
+        return len(self.subsets) == (1 << len(self.sensors)) - 1 and all(
+            set(each.subsets) == set(self.subsets) for each in self.sets.values())
 
     def average(self) -> float | None:
         """EMM average: the mean over all combinations; None where one is missing."""
@@ -89,6 +92,7 @@ def read_scores(data: object) -> Scores:
         if not table:
             raise ValueError('no combination of sensors was scored')
         mode, source = str(data.get('missing_mode', 'drop')), data.get('data')
+        sets = {str(name): read_scores(each) for name, each in data.get('sets', {}).items()}
     except KeyError as error:
         raise ConfigError(f'not a table of scores: no entry {error}') from None
     except (TypeError, ValueError, AttributeError) as error:
@@ -96,7 +100,7 @@ def read_scores(data: object) -> Scores:
     order = by_size(list(table), _sensors(list(table)))
     return Scores(subsets={subset: table[subset] for subset in order}, missing_mode=mode,
                   data=source if isinstance(source, dict) else {},
-                  network=str(data.get('network', '')))
+                  network=str(data.get('network', '')), sets=sets)
 
 
 def _sensors(subsets: list[Subset]) -> Subset:

@@ -10,12 +10,12 @@ import pytest
 from anymodal_seg_ros import segment_bag
 from anymodal_seg_ros.bags import read_label_images
 from anymodal_seg_ros.corruption import FaultSchedule
-from anymodal_seg_ros.inference import build_segmenter
+from anymodal_seg_ros.inference import build_segmenter, modality_subsets
 from training import evaluate
 from training.datasets.recorded import RecordedDataset, read_frames
 from training.extract_bag import main
 from training.recording import RECORDING, score_recording
-from training.scoring import score_bundle
+from training.scoring import open_frames, predict_with, score_frames
 
 FAULTS = """
 faults:
@@ -71,8 +71,11 @@ def test_frames_of_each_combination_of_sensors_score_as_the_recording_does(
     for failure in RecordedDataset(extracted, 'val').describe()['failures']:
         missing = failure.split('_')[1:] if failure != 'normal' else []
         subset = tuple(name for name in segmenter.bundle.modalities if name not in missing)
-        scores, _ = score_bundle(segmenter, extracted, 'val', name='recorded',
-                                 failures=[failure])
+        bundle = segmenter.bundle
+        frames, sensors = open_frames(bundle, extracted, 'val', name='recorded',
+                                      failures=[failure])
+        scores = score_frames(predict_with(segmenter), frames, modality_subsets(sensors),
+                              bundle.label_space, bundle.short_side_px)
         assert set(wanted[subset]) == {'all', RECORDING}
         for condition, matrix in wanted[subset].items():
             np.testing.assert_array_equal(scores.matrices[subset][condition].counts,

@@ -65,6 +65,29 @@ def test_everything_is_there(run_path, scores_dict):
     assert f'{scores_dict["emm_p0.1_skip"]:.1f}' in page.text
 
 
+def test_each_of_several_data_sets_has_a_row(run_path, scores_dict):
+    assert 'Data sets' not in page_of(run_path).text
+    camera = {'subsets': {'rgb': {'miou': 12.34}}, 'data': {'scored_frames': 7}}
+    scores = {**scores_dict, 'sets': {'data.sets.0 (<a>)': scores_dict, 'b': camera}}
+    (run_path / 'scores.json').write_text(json.dumps(scores))
+    (run_path / 'recipe.yaml').write_text('data: {sets: [{root: A}, {name: b}]}')
+    page = page_of(run_path)
+    average = f'{scores_dict["emm_average_skip"]:.1f}'
+    full = f'{scores_dict["subsets"]["rgb+depth+lidar"]["miou"]:.1f}'
+    words = page.text.split()
+    at = words.index('(<a>)')
+    assert words[at + 1:at + 9] == ['2', 'rgb', '+', 'depth', '+', 'lidar', full, average]
+    assert words[at + 9:at + 14] == ['b', '7', 'rgb', '12.3', '12.3']
+    assert 'data A, b' in page.text
+    assert read_scores(scores).average() is None, 'combinations are of different frames'
+
+
+@pytest.mark.parametrize('sets', [3, [], {'a': 3}, {'a': {'subsets': {}}}])
+def test_damaged_scores_of_data_sets_are_named(scores_dict, sets):
+    with pytest.raises(ConfigError, match='not a table of scores'):
+        read_scores({**scores_dict, 'sets': sets})
+
+
 def test_the_precision_of_the_network_is_said_with_its_scores(run_path, scores_dict):
     scores = {**scores_dict, 'network': 'torch 2 on cpu, bf16, <2> threads'}
     (run_path / 'scores.json').write_text(json.dumps(scores))
