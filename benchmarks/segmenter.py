@@ -16,9 +16,10 @@ import numpy as np
 import torch
 
 from anymodal_seg_ros.bundle import Bundle
+from anymodal_seg_ros.documents import parse_yaml
 from anymodal_seg_ros.inference.torch_backend import TorchSegmenter
 from anymodal_seg_ros.labels import load_label_space
-from anymodal_seg_ros.models import build_model
+from anymodal_seg_ros.models import DEFAULT_MODEL, MODELS, build_model
 
 
 def host() -> str:
@@ -52,7 +53,9 @@ def latency_ms(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--backbone', default='b0')
+    parser.add_argument('--model', default=DEFAULT_MODEL, choices=MODELS)
+    parser.add_argument('--settings', default='{}', metavar='{backbone: b2}',
+                        help='of the network, as a table')
     parser.add_argument('--size-px', type=int, default=256)
     parser.add_argument('--out-px', type=int, default=512)
     parser.add_argument('--repeats', type=int, default=30)
@@ -62,9 +65,9 @@ def main() -> None:
     args = parser.parse_args()
 
     torch.manual_seed(0)
-    model = build_model('m_segformer', {'backbone': args.backbone})
+    model = build_model(args.model, parse_yaml(args.settings, '--settings'))
     bundle = Bundle(
-        model_name='m_segformer',
+        model_name=args.model,
         model_config=model.config.to_dict(),
         encoders={modality: {} for modality in model.config.modalities},
         label_space=load_label_space('deliver'),
@@ -72,7 +75,7 @@ def main() -> None:
     )
     if args.threads:
         torch.set_num_threads(args.threads)
-    print(f'{args.backbone}, {args.size_px} px in, {args.out_px} px out; {host()}')
+    print(f'{args.model} {args.settings}, {args.size_px} px in, {args.out_px} px out; {host()}')
     print('precision  sensors  median_ms  p95_ms  cpu_ms  rate_hz')
     for precision in args.precisions:
         segmenter = TorchSegmenter(

@@ -46,6 +46,20 @@ def toy(monkeypatch):
     return 'toy'
 
 
+@pytest.fixture
+def joint(monkeypatch):
+    """Name of another one, which has features and is not separable."""
+    from anymodal_seg_ros.models import FEATURES, MODELS, ModelRow
+
+    monkeypatch.syspath_prepend(Path(__file__).parent / 'models')
+    from joint_network import JointConfig
+
+    monkeypatch.setitem(MODELS, 'joint', ModelRow(
+        config=JointConfig, module='joint_network', network='JointNetwork',
+        abilities=(FEATURES,), smallest={}))
+    return 'joint'
+
+
 @pytest.fixture()
 def caplog(caplog, monkeypatch):
     """pytest's, also where ``launch`` was imported: its class for all loggers made afterwards

@@ -29,6 +29,18 @@ class FeatureMaps:
     num_samples: int
     num_modalities: int
 
+    @classmethod
+    def of_present(cls, maps: Iterable[Tensor], present_BM: Tensor) -> FeatureMaps:
+        """Maps of the pairs that are present, bool [B, M] on the CPU, in the order of pairs."""
+        pairs_P2 = present_BM.T.nonzero()
+        return cls(
+            maps=tuple(maps),
+            sample_P=pairs_P2[:, 1].contiguous(),
+            modality_P=pairs_P2[:, 0].contiguous(),
+            num_samples=present_BM.shape[0],
+            num_modalities=present_BM.shape[1],
+        )
+
     def row_BM(self) -> Tensor:
         """int64 [B, M] on the CPU: the row of each pair, -1 where it is absent."""
         row_BM = torch.full((self.num_samples, self.num_modalities), -1)

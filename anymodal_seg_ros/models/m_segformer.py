@@ -77,10 +77,8 @@ class MSegFormer(SeparableNetwork):
             return super().encode(images, present_BM, missing)
         present_BM = check_presence(images, present_BM, self.config.modalities)
         inputs = present_rows(images, present_BM, self.config.modalities)
-        return self._encode_pairs(
-            {modality: self.normalize(modality, x_NCHW) for modality, x_NCHW in inputs.items()},
-            present_BM,
-        )
+        inputs = {modality: self.normalize(modality, x) for modality, x in inputs.items()}
+        return FeatureMaps.of_present(self._encode_packed(inputs), present_BM)
 
     def encode_normalized(
         self, x: Mapping[str, Tensor], present_BM: Tensor | None = None
@@ -88,20 +86,8 @@ class MSegFormer(SeparableNetwork):
         """See ``FeatureNetwork.encode_normalized``."""
         present_BM = check_presence(x, present_BM, self.config.modalities)
         inputs = present_rows(x, present_BM, self.config.modalities)
-        return self._encode_pairs(
-            {modality: x_NCHW.to(dtype=self.dtype) for modality, x_NCHW in inputs.items()},
-            present_BM,
-        )
-
-    def _encode_pairs(self, inputs: Mapping[str, Tensor], present_BM: Tensor) -> FeatureMaps:
-        pairs_P2 = present_BM.T.nonzero()
-        return FeatureMaps(
-            maps=tuple(self._encode_packed(inputs)),
-            sample_P=pairs_P2[:, 1].contiguous(),
-            modality_P=pairs_P2[:, 0].contiguous(),
-            num_samples=present_BM.shape[0],
-            num_modalities=present_BM.shape[1],
-        )
+        inputs = {modality: x_NCHW.to(dtype=self.dtype) for modality, x_NCHW in inputs.items()}
+        return FeatureMaps.of_present(self._encode_packed(inputs), present_BM)
 
     def _encode_packed(self, inputs: Mapping[str, Tensor]) -> list[Tensor]:
         """Normalised images of each modality to four maps of all of them, one after another."""

@@ -31,14 +31,17 @@ from anymodal_seg_ros.models.abilities import FeatureNetwork, SeparableNetwork
 from anymodal_seg_ros.models.network import STATISTICS, Network
 from training.batch import Batch
 from training.checkpoint import KEYS, save_checkpoint
-from training.config import TrainConfig
+from training.config import OptimConfig, TrainConfig
 from training.datasets import Frame
+from training.devices import make_fabric
 from training.export import export
 from training.losses import build_loss
 from training.methods import METHODS
 from training.methods.base import StudentNetwork, run_network
+from training.methods.feedback_options import TRAINABLE
 from training.students import check_teacher
 from training.subset_network import SubsetNetwork
+from training.teacher_steps import TeacherSteps
 from training.trainer import weighted_total
 
 SENSORS = ('rgb', 'depth', 'lidar', 'event')
@@ -53,9 +56,9 @@ ERROR = {'fp32': 1e-5, 'bf16': 0.05}
 """Of a logit, in the largest: rounding of the sums that kernels take in orders of their own."""
 
 
-@pytest.fixture(params=[*MODELS, 'toy'])
-def name(request, toy):
-    """A row; ``toy`` is there for all, so that every test meets more than one."""
+@pytest.fixture(params=[*MODELS, 'toy', 'joint'])
+def name(request, toy, joint):
+    """A row; those of the tests are there for all, so that every test meets more than one."""
     return request.param
 
 
@@ -306,6 +309,37 @@ def test_a_step_of_every_method_that_fits_and_one_line_from_the_others(
     moved = {key for key, value in network.named_parameters()
              if id(value) not in idle and not torch.equal(value, before[key])}
     assert len(moved) > 0.5 * len(before)
+
+
+@pytest.mark.parametrize('trainable', TRAINABLE)
+def test_a_teacher_learns_what_it_has_to_learn_with_or_says_that_it_has_nothing(
+        name, network, trainable):
+    if not isinstance(network, FeatureNetwork):
+        with pytest.raises(ConfigError, match='needs features'):
+            METHODS['robustseg'].check_network('robustseg', name)
+        return
+    method = METHODS['robustseg'].build(build_loss('ce'), network, network_of(name, seed=2), {
+        'feedback': {'lr': 1e-2, 'trainable': trainable},
+        'primary': {'policy': 'fixed', 'names': ['rgb', 'depth']}})
+    teacher, weak = method.teacher, ('lidar', 'event')
+    own = [key for key, value in teacher.named_parameters()
+           if any(value is p for sensor in weak for p in teacher.parameters_of(sensor))]
+    fabric = make_fabric('cpu', 'fp32')
+    if trainable == 'own' and not own:
+        with pytest.raises(ConfigError, match=f"a teacher of network '{name}' has nothing that "
+                                              "one modality owns; use feedback.trainable 'soft"):
+            TeacherSteps.for_method(method, fabric, OptimConfig())
+        return
+    steps = TeacherSteps.for_method(method, fabric, OptimConfig())
+    before = {key: value.clone() for key, value in teacher.named_parameters()}
+    for step in range(2):
+        steps.step(network, batch_of(), step, 1.0)
+    moved = {key for key, value in teacher.named_parameters()
+             if not torch.equal(value, before[key])}
+    encoder = {key for key, value in teacher.named_parameters()
+               if any(value is p for p in teacher.encoder_parameters())}
+    assert moved and moved <= ({*own, *encoder} if trainable == 'soft_freeze' else {*own})
+    assert moved >= {*own}
 
 
 @pytest.mark.parametrize('method_name', [m for m in METHODS if METHODS[m].needs_teacher])

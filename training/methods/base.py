@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.models.abilities import FeatureNetwork
 from anymodal_seg_ros.models.features import FeatureMaps
 from anymodal_seg_ros.models.network import Network
@@ -122,7 +123,11 @@ class Method(nn.Module):
 
 
 class FeatureDistillation(Method):
-    """A method that compares the student's maps with those of a teacher."""
+    """A method that compares the student's maps with those of a teacher.
+
+    Raises:
+        ConfigError: they have different numbers of levels.
+    """
 
     teacher: FeatureNetwork
 
@@ -134,6 +139,9 @@ class FeatureDistillation(Method):
         super().__init__(criterion, student, teacher)
         self.student_dims = student.feature_dims
         self.teacher_dims = teacher.feature_dims
+        if len(self.student_dims) != len(self.teacher_dims):
+            raise ConfigError(f'the student has {len(self.student_dims)} levels of maps, the '
+                              f'teacher {len(self.teacher_dims)}; both need the same number')
 
     @torch.no_grad()
     def ask_teacher(self, batch: Batch) -> tuple[Tensor, FeatureMaps]:

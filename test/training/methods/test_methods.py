@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.models import build_model
 from training.losses import build_loss
 from training.methods import METHODS
 from training.methods.base import StudentNetwork, run_network, upsampled
@@ -46,6 +47,13 @@ def test_every_method_gives_named_finite_scalars_that_train_the_student_alone(
     assert all(p.grad is None for p in teacher.parameters())
     assert not (METHODS[name].needs_teacher and teacher.training)
     assert all(torch.equal(value, teacher.state_dict()[key]) for key, value in before.items())
+
+
+@pytest.mark.parametrize('name', [name for name, row in METHODS.items() if row.needs_teacher])
+def test_maps_of_other_levels_are_refused(name, joint, make_network):
+    student = build_model(joint, {'num_classes': 5})
+    with pytest.raises(ConfigError, match='the student has 2 levels of maps, the teacher 4'):
+        make_method(name, student, make_network())
 
 
 def test_logits_reach_the_labels_with_pixels_as_areas():
