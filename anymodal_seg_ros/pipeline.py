@@ -149,11 +149,6 @@ class Pipeline:
         """The time at which ``poll`` has a set to close, or None while no set is open."""
         return self.synchronizer.next_deadline()
 
-    def set_enabled(self, modality: str, enabled: bool, now_ns: int) -> list[SampleSet]:
-        """Switch a sensor off or on by the user's will."""
-        self.health.set_enabled(modality, enabled, now_ns)
-        return self._update_trust(now_ns)
-
     def reconfigure(
         self,
         now_ns: int,

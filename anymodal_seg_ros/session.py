@@ -36,12 +36,7 @@ class SessionSettings:
     sync: SyncConfig = field(default_factory=SyncConfig)
     inputs: Mapping[str, InputConfig] = field(default_factory=dict)
     health: Mapping[str, HealthConfig] = field(default_factory=dict)
-    enabled: Mapping[str, bool] = field(default_factory=dict)
-    """False for sensors that the user has switched off."""
-
-    def same_judgement(self, other: SessionSettings) -> bool:
-        """Whether synchronizer and health are set the same way in both."""
-        return (self.sync, self.inputs, self.health) == (other.sync, other.inputs, other.health)
+    """Here a sensor is switched off, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -90,7 +85,6 @@ class Session:
         settings: see ``reconfigure``.
         decoding: settings of the decoders, before those that the bundle has for them.
         on_refused: told of every message that cannot be used.
-        now_ns: since when the sensors that ``settings`` switches off are off.
 
     Raises:
         ConfigError: as ``Pipeline``.
@@ -104,7 +98,6 @@ class Session:
         settings: SessionSettings | None = None,
         decoding: Decoding | None = None,
         on_refused: OnRefused | None = None,
-        now_ns: int = 0,
     ) -> None:
         settings = settings or SessionSettings()
         known = segmenter.bundle.encoders
@@ -112,13 +105,9 @@ class Session:
             segmenter, sync=settings.sync, inputs=_of(known, settings.inputs),
             health=_of(known, settings.health), decoding=decoding)
         self.placement = placement
-        self._settings = settings
         self._on_refused = on_refused
         self._epoch = 0
         self._fitted: LastBuilt[tuple[Rig, dict[str, str]]] = LastBuilt()
-        for name, enabled in _of(known, settings.enabled).items():
-            if not enabled:
-                self.pipeline.set_enabled(name, False, now_ns)
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -182,18 +171,10 @@ class Session:
         Raises:
             ConfigError: the settings contradict each other; then nothing has changed.
         """
-        before, known = self._settings, self.pipeline.encoders
-        sets = []
-        if not settings.same_judgement(before):
-            sets += self.pipeline.reconfigure(
-                now_ns, sync=settings.sync, inputs=_of(known, settings.inputs),
-                health=_of(known, settings.health))
-        for name in self.modalities:
-            enabled = settings.enabled.get(name, True)
-            if enabled != before.enabled.get(name, True):
-                sets += self.pipeline.set_enabled(name, enabled, now_ns)
-        self._settings = settings
-        return sets
+        known = self.pipeline.encoders
+        return self.pipeline.reconfigure(
+            now_ns, sync=settings.sync, inputs=_of(known, settings.inputs),
+            health=_of(known, settings.health))
 
     def restart(self, now_ns: int, reason: str) -> None:
         """Time has jumped: forget samples and statistics; sets formed before are not current."""

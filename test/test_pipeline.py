@@ -21,6 +21,7 @@ from anymodal_seg_ros.samples import EVENT_DTYPE, HealthState, Sample
 from anymodal_seg_ros.sync import InputConfig, SyncConfig
 
 MS = 1_000_000
+OFF = HealthConfig(enabled=False)
 RIG = Rig(camera=CameraModel.from_fov(64, 48, 90.0), camera_frame='camera')
 
 
@@ -179,7 +180,7 @@ def test_a_sensor_that_is_switched_off_is_waited_for_no_more():
         pipeline.push(sample('rgb', stamp_ms, stamp_ms + 10), (stamp_ms + 10) * MS)
         pipeline.push(sample('lidar', stamp_ms, stamp_ms + 60), (stamp_ms + 60) * MS)
     pipeline.push(sample('rgb', 2000, 2010), 2010 * MS)
-    (ready,) = pipeline.set_enabled('lidar', False, 2011 * MS)
+    (ready,) = pipeline.reconfigure(2011 * MS, health={'lidar': OFF})
     assert (ready.stamp_ns, ready.absent) == (2000 * MS, {'lidar': 'untrusted'})
     (next_one,) = pipeline.push(sample('rgb', 2100, 2110), 2110 * MS)
     assert set(next_one.samples) == {'rgb'}, 'at once'

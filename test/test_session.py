@@ -22,6 +22,7 @@ from anymodal_seg_ros.session import Session, SessionSettings
 from anymodal_seg_ros.sync import InputConfig, SyncConfig
 
 MS = 1_000_000
+OFF = HealthConfig(enabled=False)
 CAMERA = CameraModel.from_fov(64, 48, 90.0)
 RIG = Rig(camera=CAMERA, camera_frame='camera', camera_T={'lidar': optical_T_body})
 
@@ -168,22 +169,20 @@ def test_settings_that_contradict_each_other_change_nothing():
     drive(session)
     with pytest.raises(ConfigError, match=r'health\.rgb\.stale_s is 50'):
         session.reconfigure(SessionSettings(
-            health={'rgb': HealthConfig(stale_s=50.0)}, enabled={'lidar': False}), 2000 * MS)
+            health={'rgb': HealthConfig(stale_s=50.0), 'lidar': OFF}), 2000 * MS)
     assert session.pipeline.reports(0)['lidar'].state is HealthState.OK
-    session.reconfigure(SessionSettings(enabled={'lidar': False}), 2000 * MS)
+    session.reconfigure(SessionSettings(health={'lidar': OFF}), 2000 * MS)
     assert session.pipeline.reports(0)['lidar'].state is HealthState.DISABLED
 
 
 def test_a_sensor_is_switched_off_and_on():
-    session = session_of(settings=SessionSettings(enabled={'lidar': False, 'depth': True}),
-                         now_ns=990 * MS)
+    off = SessionSettings(health={'lidar': OFF, 'depth': OFF})
+    session = session_of(settings=off)
     assert members(drive(session)[-1]) == {'rgb'}
-    report = session.pipeline.reports(2000 * MS)['lidar']
-    assert (report.state, report.since_ns) == (HealthState.DISABLED, 990 * MS)
+    assert session.pipeline.reports(2000 * MS)['lidar'].state is HealthState.DISABLED
     session.reconfigure(SessionSettings(), 2000 * MS)
     assert members(drive(session, first_ms=2000)[-1]) == {'rgb', 'lidar'}
     receive(session, sample('rgb', 3000, 3010))
-    off = SessionSettings(enabled={'lidar': False})
     (ready,) = session.reconfigure(off, 3011 * MS)
     assert (ready.stamp_ns, ready.absent) == (3000 * MS, {'lidar': 'untrusted'})
     assert session.reconfigure(off, 3012 * MS) == []

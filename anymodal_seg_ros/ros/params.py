@@ -32,7 +32,8 @@ from anymodal_seg_ros.resources import resource_path
 from anymodal_seg_ros.ros.declaration import Spec
 from anymodal_seg_ros.ros.inputs import InputQos
 from anymodal_seg_ros.ros.qos import QOS_NAMES
-from anymodal_seg_ros.sync import DEFAULT_INPUTS, InputConfig, SyncConfig
+from anymodal_seg_ros.session import SessionSettings
+from anymodal_seg_ros.sync import DEFAULT_INPUTS, SyncConfig
 
 AREAS = ('inputs', 'camera', 'cameras', 'extrinsics', 'sync', 'health', 'model', 'output',
          'diagnostics')
@@ -198,10 +199,7 @@ class Settings:
     """What the parameters mean. Raises ConfigError (from the parts) for what cannot be."""
 
     bundle_path: Path
-    sync: SyncConfig
-    inputs: Mapping[str, InputConfig]
-    health: Mapping[str, HealthConfig]
-    enabled: Mapping[str, bool]
+    session: SessionSettings
     forms: Mapping[str, str]
     """Modality to a key of its row's ``forms``."""
     decoding: Decoding
@@ -213,9 +211,9 @@ class Settings:
     base_frame: str
     overlay_alpha: float
 
-    def same_judgement(self, other: Settings) -> bool:
-        """Whether synchronizer and health are set the same way in both."""
-        return (self.sync, self.inputs, self.health) == (other.sync, other.inputs, other.health)
+    def is_enabled(self, modality: str) -> bool:
+        """Whether the user wants this sensor."""
+        return self.session.health[modality].enabled
 
 
 def settings_from_values(values: Mapping[str, Any]) -> Settings:
@@ -229,11 +227,10 @@ def settings_from_values(values: Mapping[str, Any]) -> Settings:
     check_together(sync, health)
     return Settings(
         bundle_path=_bundle_path(values['bundle']),
-        sync=sync,
-        inputs={m: _fill(DEFAULT_INPUTS[m], f'inputs.{m}', INPUT_FIELDS, values)
-                for m in MODALITIES},
-        health=health,
-        enabled={m: values[f'inputs.{m}.enabled'] for m in MODALITIES},
+        session=SessionSettings(
+            sync=sync, health=health,
+            inputs={m: _fill(DEFAULT_INPUTS[m], f'inputs.{m}', INPUT_FIELDS, values)
+                    for m in MODALITIES}),
         forms={m: values.get(f'inputs.{m}.form', next(iter(row.forms)))
                for m, row in MODALITIES.items()},
         decoding={m: {setting.name: values[f'inputs.{m}.{setting.name}']
@@ -269,7 +266,8 @@ def _health(modality: str, values: Mapping[str, Any]) -> HealthConfig:
     skipped = frozenset(filter(None, values[f'{prefix}.skip_checks']))
     name = f'{prefix}.frame_id'
     frame_id = _frame(name, values) if values[name] else ''
-    return replace(config, skip_checks=skipped, frame_id=frame_id)
+    return replace(config, skip_checks=skipped, frame_id=frame_id,
+                   enabled=values[f'inputs.{modality}.enabled'])
 
 
 def _frame(name: str, values: Mapping[str, Any]) -> str:

@@ -41,12 +41,12 @@ from anymodal_seg_ros.ros.inputs import build_camera_info_inputs, build_inputs
 from anymodal_seg_ros.ros.labelling import Labelling
 from anymodal_seg_ros.ros.lifetime import OwningNode, run_node
 from anymodal_seg_ros.ros.outputs import OutputPublishers
-from anymodal_seg_ros.ros.params import AREAS, Settings, parameter_specs, settings_from_values
+from anymodal_seg_ros.ros.params import AREAS, parameter_specs, settings_from_values
 from anymodal_seg_ros.ros.reporting import Reporter
 from anymodal_seg_ros.ros.state_log import StateLog
 from anymodal_seg_ros.ros.transforms import tf_lookup
 from anymodal_seg_ros.samples import SampleSet
-from anymodal_seg_ros.session import Session, SessionSettings
+from anymodal_seg_ros.session import Session
 
 NODE_NAME = 'anymodal_seg'
 STOP_TIMEOUT_S = 5.0
@@ -67,8 +67,8 @@ class SegmentationNode(OwningNode):
         self._reported: set[tuple[str, str]] = set()
         self._keeper = self._build_keeper()
         self._session = Session(
-            segmenter, self._keeper, settings=session_settings(self._settings),
-            decoding=self._settings.decoding, on_refused=self._on_refused, now_ns=self._now_ns())
+            segmenter, self._keeper, settings=self._settings.session,
+            decoding=self._settings.decoding, on_refused=self._on_refused)
         self._stats = InferenceStats()
         self._num_bad_camera_infos: Counter[str] = Counter()
         self._clock_watch = ClockWatch(self._steady_ns())
@@ -117,7 +117,7 @@ class SegmentationNode(OwningNode):
         for camera_info in self._camera_infos.values():
             camera_info.set_active(True)
         for name, source in self._inputs.items():
-            source.set_active(self._settings.enabled[name])
+            source.set_active(self._settings.is_enabled(name))
         self._jump_handle = self.get_clock().create_jump_callback(
             JumpThreshold(
                 min_forward=Duration(seconds=self._values['clock_jump_s']),
@@ -232,9 +232,9 @@ class SegmentationNode(OwningNode):
             return SetParametersResult(successful=False, reason=str(error))
         self._outputs.overlay_alpha = settings.overlay_alpha
         now_ns = self._now_ns()
-        sets = self._session.reconfigure(session_settings(settings), now_ns)
+        sets = self._session.reconfigure(settings.session, now_ns)
         for name, source in self._inputs.items():
-            source.set_active(settings.enabled[name])
+            source.set_active(settings.is_enabled(name))
         self._forward(sets, now_ns)
         self._values, self._settings = values, settings
         return SetParametersResult(successful=True)
@@ -247,12 +247,6 @@ class SegmentationNode(OwningNode):
 
     def _steady_ns(self) -> int:
         return time.monotonic_ns()
-
-
-def session_settings(settings: Settings) -> SessionSettings:
-    """Those of the parameters that a session goes by."""
-    return SessionSettings(sync=settings.sync, inputs=settings.inputs, health=settings.health,
-                           enabled=settings.enabled)
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -33,7 +33,7 @@ from anymodal_seg_ros.ros.diagnostics import (
 )
 from anymodal_seg_ros.ros.fault_injector_node import live_faults
 from anymodal_seg_ros.ros.params import parameter_specs, settings_from_values
-from anymodal_seg_ros.ros.segmentation_node import SegmentationNode, session_settings
+from anymodal_seg_ros.ros.segmentation_node import SegmentationNode
 from anymodal_seg_ros.ros.state_log import StateLog
 from anymodal_seg_ros.samples import EVENT_DTYPE
 from anymodal_seg_ros.session import PlacedSet, Session
@@ -100,8 +100,8 @@ class Callbacks(SegmentationNode):
             extrinsics=self._settings.extrinsics, cameras=self._settings.cameras)
         self._reported: set[tuple[str, str]] = set()
         self._session = Session(
-            segmenter, self._keeper, settings=session_settings(self._settings),
-            decoding=self._settings.decoding, on_refused=self._on_refused, now_ns=self.now_ns)
+            segmenter, self._keeper, settings=self._settings.session,
+            decoding=self._settings.decoding, on_refused=self._on_refused)
         self._stats = InferenceStats()
         self._num_bad_camera_infos: Counter[str] = Counter()
         self._logger = _Silent()

@@ -104,10 +104,10 @@ def test_names_are_unique():
 
 def test_the_defaults_are_those_of_the_components(values):
     settings = settings_from_values(values)
-    assert settings.sync == SyncConfig()
-    assert settings.inputs == DEFAULT_INPUTS
-    assert settings.health == HEALTH_DEFAULTS
-    assert all(settings.enabled.values())
+    assert settings.session.sync == SyncConfig()
+    assert settings.session.inputs == DEFAULT_INPUTS
+    assert settings.session.health == HEALTH_DEFAULTS
+    assert all(settings.is_enabled(name) for name in settings.session.health)
     assert settings.cameras == {}
     assert settings.extrinsics == {}
     assert settings.forms == {'rgb': 'raw', 'depth': 'raw', 'lidar': 'raw', 'event': 'cloud',
@@ -126,15 +126,16 @@ def test_values_reach_the_settings(values):
         'extrinsics.lidar': pose, 'inputs.rgb.qos': 'SENSOR_DATA', 'inputs.rgb.qos_depth': 7,
     }
     settings = settings_from_values(values)
-    assert settings.sync.max_wait_s == 0.25
-    assert settings.inputs['lidar'].max_age_s == 0.5
-    assert settings.health['rgb'].grace_s == 9.0
-    assert (settings.health['rgb'].frame_id, settings.health['depth'].frame_id) == ('front', '')
+    assert settings.session.sync.max_wait_s == 0.25
+    assert settings.session.inputs['lidar'].max_age_s == 0.5
+    assert settings.session.health['rgb'].grace_s == 9.0
+    health = settings.session.health
+    assert (health['rgb'].frame_id, health['depth'].frame_id) == ('front', '')
     assert (settings.camera_frame, settings.base_frame) == ('front', 'base')
-    assert settings.health['depth'].skip_checks == {'depth_frozen'}
+    assert settings.session.health['depth'].skip_checks == {'depth_frozen'}
     assert settings.forms['event'] == 'frame'
     assert settings.forms['rgb'] == 'compressed'
-    assert [m for m, enabled in settings.enabled.items() if not enabled] == ['depth']
+    assert [m for m in settings.session.health if not settings.is_enabled(m)] == ['depth']
     camera = settings.cameras['rgb']
     assert (camera.width_px, camera.height_px, camera.K[0, 0]) == (640, 480, pytest.approx(320))
     np.testing.assert_allclose(

@@ -22,7 +22,6 @@ from anymodal_seg_ros.extrinsics import RigKeeper
 from anymodal_seg_ros.labels import LabelSpace
 from anymodal_seg_ros.ros.conversions import decode_sample
 from anymodal_seg_ros.ros.params import parameter_specs, settings_from_values
-from anymodal_seg_ros.ros.segmentation_node import session_settings
 from anymodal_seg_ros.samples import EVENT_DTYPE
 from anymodal_seg_ros.session import Session
 
@@ -114,7 +113,7 @@ class Drive:
         self.session = Session(
             SimpleNamespace(bundle=BUNDLE),
             RigKeeper(camera_frame='rgb', cameras=given.cameras, extrinsics=given.extrinsics),
-            settings=session_settings(given), decoding=given.decoding)
+            settings=given.session, decoding=given.decoding)
         self.now_ns = self.steady_ns = START_NS
         self.last_ns, self.resets, self.num_sets = None, 0, 0
 
@@ -160,7 +159,7 @@ def test_no_allowed_value_fails_later(before, after, steps):
     drive, others = Drive(settings_with(before)), settings_with(after)
     for index, step in enumerate(steps):
         if index == len(steps) // 2:
-            drive.check(drive.session.reconfigure(session_settings(others), drive.now_ns))
+            drive.check(drive.session.reconfigure(others.session, drive.now_ns))
         drive.step(index, *step)
     drive.check(drive.session.flush(drive.now_ns))
 
