@@ -1,6 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""One recording through node, ``segment_bag`` and evaluator: the same sets, the same labels."""
+"""One recording through node, session, ``segment_bag`` and evaluator: the same labels."""
+
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,9 +10,12 @@ from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import Image
 
 from anymodal_seg_ros import segment_bag
-from anymodal_seg_ros.bags import read_label_images
+from anymodal_seg_ros.bags import TOPICS, read_bag, read_label_images
+from anymodal_seg_ros.bags.frames import static_lookup
+from anymodal_seg_ros.extrinsics import RigKeeper
 from anymodal_seg_ros.inference import build_segmenter
 from anymodal_seg_ros.metrics import ConfusionMatrix
+from anymodal_seg_ros.session import Session
 from anymodal_seg_ros.sim.recording import write_bag
 from anymodal_seg_ros.sim.simulator import SimConfig
 from training.recording import score_recording
@@ -59,6 +64,30 @@ def test_evaluator_counts_exactly_the_labels_of_segment_bag(offline, drive, tiny
     for by_condition in score_recording(drive, segmenter).matrices.values():
         found.merge(by_condition['all'])
     np.testing.assert_array_equal(found.counts, wanted.counts)
+
+
+def test_a_session_that_learns_its_rig_on_the_way_gives_the_labels_of_segment_bag(
+        offline, drive, tiny_bundle):
+    """As the node does: calibrations and frames come with the messages. Nothing here waits."""
+    keeper = RigKeeper(camera_frame='', lookup=static_lookup(drive))
+    session = Session(build_segmenter(tiny_bundle), keeper)
+    key_of = {topic: key for key, topic in TOPICS.items()}
+    found = {}
+    for recorded in read_bag(drive, tuple(key_of)):
+        key, now_ns = key_of[recorded.topic], recorded.recorded_ns
+        if key.endswith('_info'):
+            keeper.on_camera_info(key.removesuffix('_info'), recorded.message())
+        elif key in session.modalities:
+            read = partial(segment_bag.decode_recorded, key, recorded)
+            for formed in session.poll(now_ns) + session.receive(key, read, now_ns):
+                prediction = session.label(session.place(formed, now_ns)).prediction
+                found[prediction.stamp_ns] = prediction
+    # The first sets differ: each way waits differently for sensors whose timing it has to learn.
+    settled = [stamp for stamp in offline if stamp >= START_NS + 500_000_000]
+    assert len(settled) >= 25
+    for stamp in settled:
+        assert len(found[stamp].used) == 4
+        np.testing.assert_array_equal(found[stamp].labels, offline[stamp])
 
 
 def test_node_gives_the_labels_of_segment_bag(offline, drive, tiny_bundle, start_node, probe):
