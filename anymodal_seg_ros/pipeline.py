@@ -31,7 +31,7 @@ from anymodal_seg_ros.modalities import (
     network_size,
 )
 from anymodal_seg_ros.samples import HealthReport, Prediction, Sample, SampleSet
-from anymodal_seg_ros.sync import DEFAULT_INPUTS, InputConfig, SyncConfig, Synchronizer
+from anymodal_seg_ros.sync import DEFAULT_INPUTS, SyncConfig, Synchronizer, SyncInputConfig
 
 Images = dict[str, npt.NDArray[np.uint8]]
 Config = TypeVar('Config')
@@ -94,7 +94,7 @@ class Pipeline:
         segmenter: Segmenter,
         *,
         sync: SyncConfig | None = None,
-        inputs: Mapping[str, InputConfig] | None = None,
+        inputs: Mapping[str, SyncInputConfig] | None = None,
         health: Mapping[str, HealthConfig] | None = None,
         decoding: Decoding | None = None,
     ) -> None:
@@ -154,7 +154,7 @@ class Pipeline:
         now_ns: int,
         *,
         sync: SyncConfig | None = None,
-        inputs: Mapping[str, InputConfig] | None = None,
+        inputs: Mapping[str, SyncInputConfig] | None = None,
         health: Mapping[str, HealthConfig] | None = None,
     ) -> list[SampleSet]:
         """Go on with other settings, given as at the construction; returns the sets due by them.

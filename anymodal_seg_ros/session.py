@@ -21,7 +21,7 @@ from anymodal_seg_ros.modalities.base import LastBuilt
 from anymodal_seg_ros.pipeline import Pipeline
 from anymodal_seg_ros.placement import Placement, misfit
 from anymodal_seg_ros.samples import HealthReport, Prediction, Sample, SampleSet
-from anymodal_seg_ros.sync import InputConfig, SyncConfig
+from anymodal_seg_ros.sync import SyncConfig, SyncInputConfig
 
 Config = TypeVar('Config')
 OnRefused = Callable[[str, str, str], None]
@@ -34,7 +34,7 @@ class SessionSettings:
     modalities that the bundle does not know are passed over."""
 
     sync: SyncConfig = field(default_factory=SyncConfig)
-    inputs: Mapping[str, InputConfig] = field(default_factory=dict)
+    inputs: Mapping[str, SyncInputConfig] = field(default_factory=dict)
     health: Mapping[str, HealthConfig] = field(default_factory=dict)
     """Here a sensor is switched off, too."""
 

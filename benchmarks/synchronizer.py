@@ -11,13 +11,13 @@ import time
 import numpy as np
 
 from anymodal_seg_ros.samples import Sample
-from anymodal_seg_ros.sync import InputConfig, Synchronizer
+from anymodal_seg_ros.sync import Synchronizer, SyncInputConfig
 
 INPUTS = {
-    'rgb': InputConfig(tolerance_s=0.015),
-    'depth': InputConfig(tolerance_s=0.02),
-    'lidar': InputConfig(tolerance_s=0.05, max_age_s=0.2, is_camera_plane=False),
-    'event': InputConfig(tolerance_s=0.02),
+    'rgb': SyncInputConfig(tolerance_s=0.015),
+    'depth': SyncInputConfig(tolerance_s=0.02),
+    'lidar': SyncInputConfig(tolerance_s=0.05, max_age_s=0.2, is_camera_plane=False),
+    'event': SyncInputConfig(tolerance_s=0.02),
 }
 RATE_HZ = {'rgb': 30.0, 'depth': 15.0, 'lidar': 10.0, 'event': 30.0}
 LATENCY_S = {'rgb': 0.02, 'depth': 0.03, 'lidar': 0.06, 'event': 0.005}

@@ -18,7 +18,7 @@ from anymodal_seg_ros.labels import LabelSpace
 from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.pipeline import Pipeline, build_encoders
 from anymodal_seg_ros.samples import EVENT_DTYPE, HealthState, Sample
-from anymodal_seg_ros.sync import InputConfig, SyncConfig
+from anymodal_seg_ros.sync import SyncConfig, SyncInputConfig
 
 MS = 1_000_000
 OFF = HealthConfig(enabled=False)
@@ -122,7 +122,7 @@ def test_images_are_made_in_the_size_that_the_given_rig_asks_for():
 
 
 @pytest.mark.parametrize('settings', [
-    {'inputs': {'depth': InputConfig()}}, {'health': {'depth': HealthConfig()}}])
+    {'inputs': {'depth': SyncInputConfig()}}, {'health': {'depth': HealthConfig()}}])
 def test_settings_of_a_sensor_that_the_bundle_does_not_know_are_refused(settings):
     bundle = bundle_with({'rgb': {}, 'lidar': {}})
     message = "settings for 'depth', but the bundle knows rgb, lidar"

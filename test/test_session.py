@@ -19,7 +19,7 @@ from anymodal_seg_ros.labels import LabelSpace
 from anymodal_seg_ros.placement import PlacedRig
 from anymodal_seg_ros.samples import HealthState, Sample
 from anymodal_seg_ros.session import Session, SessionSettings
-from anymodal_seg_ros.sync import InputConfig, SyncConfig
+from anymodal_seg_ros.sync import SyncConfig, SyncInputConfig
 
 MS = 1_000_000
 OFF = HealthConfig(enabled=False)
@@ -157,7 +157,7 @@ def test_other_settings_keep_what_waits_and_what_was_learnt():
     learnt = before[0].inputs['lidar']
     assert (learnt.period_ms, learnt.latency_ms) == (100.0, 60.0)
     assert session.reconfigure(SessionSettings(
-        sync=SyncConfig(max_wait_s=0.2), inputs={'depth': InputConfig()},
+        sync=SyncConfig(max_wait_s=0.2), inputs={'depth': SyncInputConfig()},
         health={'rgb': HealthConfig(stale_s=2.0)}), 2011 * MS) == []
     assert (pipeline.synchronizer.stats(), pipeline.reports(2011 * MS)) == before
     (ready,) = receive(session, sample('lidar', 2000, 2060))

@@ -67,7 +67,7 @@ class Modality:
     shared_settings: tuple[str, ...] = ()
     """Settings of the encoder, and so of a bundle, that the decoder takes too; 0 = not given."""
     sync: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of ``sync.InputConfig`` that differ from its defaults."""
+    """Fields of ``sync.SyncInputConfig`` that differ from its defaults."""
     health: Mapping[str, Any] = field(default_factory=dict)
     """Fields of ``health.HealthConfig`` that differ from its defaults."""
     qos_depth: int = 2

@@ -15,7 +15,7 @@ from rclpy.utilities import get_rmw_implementation_identifier
 
 from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.resources import resource_path
-from anymodal_seg_ros.ros.inputs import Input
+from anymodal_seg_ros.ros.inputs import AdaptiveSubscription
 from anymodal_seg_ros.ros.message_types import type_name
 from anymodal_seg_ros.ros.silence import publisher_names, why_silent
 from anymodal_seg_ros.samples import HealthReport
@@ -45,7 +45,10 @@ class Advisor:
     """
 
     def __init__(
-        self, node: Node, inputs: Mapping[str, Input], camera_infos: Mapping[str, Input]
+        self,
+        node: Node,
+        inputs: Mapping[str, AdaptiveSubscription],
+        camera_infos: Mapping[str, AdaptiveSubscription],
     ) -> None:
         self._node = node
         self._inputs = inputs
@@ -100,13 +103,13 @@ class Advisor:
         elif steady_ns - since_ns >= LASTING_NS:
             self._say(text)
 
-    def _why_silent(self, source: Input) -> str:
+    def _why_silent(self, source: AdaptiveSubscription) -> str:
         taken = {one.topic for one in self._inputs.values()}
         why = why_silent(self._node, source.topic, type_name(source.message_type), source.profile,
                          taken)
         return why + self._other_form(source)
 
-    def _other_form(self, source: Input) -> str:
+    def _other_form(self, source: AdaptiveSubscription) -> str:
         """The sensor may speak in a form that the parameters do not name."""
         modality = source.modality
         row = MODALITIES[modality]
@@ -118,14 +121,14 @@ class Advisor:
                 return f'; for {topic} set inputs.{modality}.form to {name}'
         return ''
 
-    def _look_for_camera_info(self, source: Input) -> None:
+    def _look_for_camera_info(self, source: AdaptiveSubscription) -> None:
         if not source.num_received:
             why = why_silent(
                 self._node, source.topic, type_name(source.message_type), source.profile)
             self._say_if_lasting(
                 source.topic, f'{source.modality}: no CameraInfo on {source.topic}: {why}')
 
-    def _tell_of_loss(self, source: Input) -> None:
+    def _tell_of_loss(self, source: AdaptiveSubscription) -> None:
         text = (f'{source.modality}: messages on {source.topic} are lost on their way, or sent '
                 'again and late; the sensor itself speaks')
         if text not in self._said and not self._has_told_remedy:
@@ -134,7 +137,7 @@ class Advisor:
             text += f'. {self._remedy(source)}'
         self._say(text)
 
-    def _tell_of_overwriting(self, source: Input) -> None:
+    def _tell_of_overwriting(self, source: AdaptiveSubscription) -> None:
         steady_ns, counted = time.monotonic_ns(), self._counted[source.topic]
         counted.append(_Counted(steady_ns, source.num_received, source.num_overwritten))
         while counted[0].steady_ns < steady_ns - OVERWRITTEN_WINDOW_NS:
@@ -148,7 +151,7 @@ class Advisor:
                   'time. Send fewer, smaller or raw images (PNG depth costs most), or free '
                   f'processor time; inputs.{source.modality}.qos_depth helps against bursts alone')
 
-    def _remedy(self, source: Input) -> str:
+    def _remedy(self, source: AdaptiveSubscription) -> str:
         remedy = 'Enlarge the network buffers or send compressed images'
         if 'fastrtps' in get_rmw_implementation_identifier():
             profile = resource_path('config') / 'fastdds_shm.xml'

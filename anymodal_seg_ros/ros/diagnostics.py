@@ -22,7 +22,7 @@ from anymodal_seg_ros.extrinsics import RigKeeper
 from anymodal_seg_ros.ros.clock_watch import ClockPhase, ClockState
 from anymodal_seg_ros.ros.conversions import header
 from anymodal_seg_ros.ros.guard import Guard
-from anymodal_seg_ros.ros.inputs import Input
+from anymodal_seg_ros.ros.inputs import AdaptiveSubscription
 from anymodal_seg_ros.samples import HealthReport, HealthState, SampleSet
 from anymodal_seg_ros.sync import SyncStats
 
@@ -101,7 +101,9 @@ def modality_status(
     return status(LEVELS[report.state], name, message, values, hardware_id)
 
 
-def input_values(source: Input, rig: RigKeeper, num_bad_infos: int) -> dict[str, object]:
+def input_values(
+    source: AdaptiveSubscription, rig: RigKeeper, num_bad_infos: int
+) -> dict[str, object]:
     """How one sensor's messages come in and how they are placed, for ``modality_status``."""
     num_missed = source.num_missed
     values: dict[str, object] = {

@@ -34,14 +34,14 @@ MAX_PUBLISHERS = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InputQos:
+class NamedQos:
     """Quality of service of one input, by name as in ``qos.QOS_NAMES``."""
 
     name: str
     depth: int
 
 
-class Input:
+class AdaptiveSubscription:
     """One subscription that can be switched off and on, and that adapts to its publishers.
 
     With ``BEST_AVAILABLE`` it asks for every message, and for what arrives once a publisher
@@ -54,7 +54,7 @@ class Input:
         modality: str,
         topic: str,
         message_type: type[Any],
-        qos: InputQos,
+        qos: NamedQos,
         on_message: OnMessage,
         on_lost: OnLost | None = None,
     ) -> None:
@@ -207,10 +207,10 @@ class Input:
 def build_inputs(
     node: Node,
     forms: Mapping[str, str],
-    qos: Mapping[str, InputQos],
+    qos: Mapping[str, NamedQos],
     on_message: OnMessage,
     on_lost: OnLost,
-) -> dict[str, Input]:
+) -> dict[str, AdaptiveSubscription]:
     """One input for each modality of ``forms`` (modality to a key of its row's ``forms``).
 
     Raises:
@@ -221,18 +221,20 @@ def build_inputs(
         row = MODALITIES[modality]
         form = row.forms[name]
         topic = node.resolve_topic_name(row.topic) + form.topic_suffix
-        inputs[modality] = Input(node, modality, topic, message_class(form.message_type),
-                                 qos[modality], on_message, on_lost)
+        inputs[modality] = AdaptiveSubscription(
+            node, modality, topic, message_class(form.message_type), qos[modality], on_message,
+            on_lost)
     return inputs
 
 
 def build_camera_info_inputs(
     node: Node, modalities: tuple[str, ...], on_message: OnMessage
-) -> dict[str, Input]:
+) -> dict[str, AdaptiveSubscription]:
     """One camera info input for each camera-like modality."""
-    qos = InputQos(name='BEST_AVAILABLE', depth=2)
+    qos = NamedQos(name='BEST_AVAILABLE', depth=2)
     return {
-        name: Input(node, name, node.resolve_topic_name(MODALITIES[name].camera_info_topic),
-                    CameraInfo, qos, on_message)
+        name: AdaptiveSubscription(
+            node, name, node.resolve_topic_name(MODALITIES[name].camera_info_topic), CameraInfo,
+            qos, on_message)
         for name in modalities if MODALITIES[name].is_camera_plane
     }

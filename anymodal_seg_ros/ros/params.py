@@ -30,7 +30,7 @@ from anymodal_seg_ros.pipeline import check_together
 from anymodal_seg_ros.ranges import Range, RangedConfig, range_beside
 from anymodal_seg_ros.resources import resource_path
 from anymodal_seg_ros.ros.declaration import Spec
-from anymodal_seg_ros.ros.inputs import InputQos
+from anymodal_seg_ros.ros.inputs import NamedQos
 from anymodal_seg_ros.ros.qos import QOS_NAMES
 from anymodal_seg_ros.session import SessionSettings
 from anymodal_seg_ros.sync import DEFAULT_INPUTS, SyncConfig
@@ -203,7 +203,7 @@ class Settings:
     forms: Mapping[str, str]
     """Modality to a key of its row's ``forms``."""
     decoding: Decoding
-    qos: Mapping[str, InputQos]
+    qos: Mapping[str, NamedQos]
     cameras: Mapping[str, CameraModel]
     """Only cameras that are given; ``rgb`` is the reference camera."""
     extrinsics: Mapping[str, npt.NDArray[np.float64]]
@@ -237,7 +237,7 @@ def settings_from_values(values: Mapping[str, Any]) -> Settings:
                       for setting in row.decoder_settings}
                   for m, row in MODALITIES.items() if row.decoder_settings},
         qos={
-            m: InputQos(name=values[f'inputs.{m}.qos'], depth=values[f'inputs.{m}.qos_depth'])
+            m: NamedQos(name=values[f'inputs.{m}.qos'], depth=values[f'inputs.{m}.qos_depth'])
             for m in MODALITIES
         },
         cameras=_cameras(values),

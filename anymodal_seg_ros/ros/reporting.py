@@ -20,7 +20,7 @@ from anymodal_seg_ros.ros.diagnostics import (
     receiving_status,
     synchronization_status,
 )
-from anymodal_seg_ros.ros.inputs import Input
+from anymodal_seg_ros.ros.inputs import AdaptiveSubscription
 from anymodal_seg_ros.ros.lifetime import OwningNode
 from anymodal_seg_ros.session import Session
 
@@ -39,8 +39,8 @@ class Reporter:
     hardware_id: str
     session: Session
     keeper: RigKeeper
-    inputs: Mapping[str, Input]
-    camera_infos: Mapping[str, Input]
+    inputs: Mapping[str, AdaptiveSubscription]
+    camera_infos: Mapping[str, AdaptiveSubscription]
     num_bad_camera_infos: Mapping[str, int]
     stats: InferenceStats
 

@@ -13,7 +13,7 @@ from anymodal_seg_ros.ranges import Range, check_config
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InputConfig:
+class SyncInputConfig:
     """One sensor's place in the sets. Raises ConfigError where a value is out of range."""
 
     tolerance_s: Annotated[float, Range(0.0, 10.0)] = 0.03
@@ -64,8 +64,8 @@ def to_ns(seconds: float) -> int:
     return round(seconds * 1e9)
 
 
-DEFAULT_INPUTS: Mapping[str, InputConfig] = {
-    name: InputConfig(is_camera_plane=modality.is_camera_plane, **modality.sync)
+DEFAULT_INPUTS: Mapping[str, SyncInputConfig] = {
+    name: SyncInputConfig(is_camera_plane=modality.is_camera_plane, **modality.sync)
     for name, modality in MODALITIES.items()
 }
 """For sensors at about 10 Hz or faster. A slower one serves again beside a faster reference, so

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.samples import Sample, SampleSet
 from anymodal_seg_ros.sync.arrival import NEVER_NS
-from anymodal_seg_ros.sync.config import InputConfig, SyncConfig, to_ns
-from anymodal_seg_ros.sync.input_queue import InputQueue, InputStats
+from anymodal_seg_ros.sync.config import SyncConfig, SyncInputConfig, to_ns
+from anymodal_seg_ros.sync.sample_queue import SampleQueue, SampleQueueStats
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ SAME_RATE = 1.25
 class SyncStats:
     """Counts since construction. Every received sample is used, queued or dropped."""
 
-    inputs: Mapping[str, InputStats]
+    inputs: Mapping[str, SampleQueueStats]
     sets: int
     complete_sets: int
     sets_by_reference: Mapping[str, int]
@@ -73,7 +73,7 @@ class Synchronizer:
 
     def __init__(
         self,
-        inputs: Mapping[str, InputConfig],
+        inputs: Mapping[str, SyncInputConfig],
         config: SyncConfig | None = None,
         on_drop: Callable[[Sample, str], None] | None = None,
     ) -> None:
@@ -83,14 +83,14 @@ class Synchronizer:
         config = config or SyncConfig()
         self.on_drop = on_drop
         self._inputs = {
-            name: InputQueue(name, settings, config) for name, settings in inputs.items()
+            name: SampleQueue(name, settings, config) for name, settings in inputs.items()
         }
         self._apply(config)
         self._sets_by_reference = dict.fromkeys(inputs, 0)
         self._complete_sets = self._resets = self._callback_errors = 0
         self._dropped: list[tuple[Sample, str]] = []
         self._now_ns = self._last_set_ns = NEVER_NS
-        self._open: InputQueue | None = None
+        self._open: SampleQueue | None = None
         self._wake_ns: int | None = None
 
     def add(self, sample: Sample, now_ns: int) -> list[SampleSet]:
@@ -134,7 +134,7 @@ class Synchronizer:
         self._finish([])
 
     def reconfigure(
-        self, inputs: Mapping[str, InputConfig], config: SyncConfig, now_ns: int
+        self, inputs: Mapping[str, SyncInputConfig], config: SyncConfig, now_ns: int
     ) -> list[SampleSet]:
         """Go on with other settings; returns the sets that are due by them.
 
@@ -193,7 +193,7 @@ class Synchronizer:
             self._restart(f'the clock went back by {(self._now_ns - now_ns) / 1e9:.3f} s')
         self._now_ns = now_ns
 
-    def _refuse(self, queue: InputQueue, sample: Sample, now_ns: int) -> str:
+    def _refuse(self, queue: SampleQueue, sample: Sample, now_ns: int) -> str:
         """The reason for not queueing the sample, or ''. Learns its timing."""
         stamp_ns = sample.stamp_ns
         if stamp_ns > now_ns + self._max_future_ns:
@@ -210,7 +210,7 @@ class Synchronizer:
         is_late = stamp_ns <= self._last_set_ns - queue.max_age_ns
         return 'late' if is_late or stamp_ns < queue.last_used_ns else ''
 
-    def _is_rewound(self, queue: InputQueue, stamp_ns: int, now_ns: int) -> bool:
+    def _is_rewound(self, queue: SampleQueue, stamp_ns: int, now_ns: int) -> bool:
         """Whether this sensor's stamps alone ran back; resets when all that speak did."""
         if queue.arrival.last_stamp_ns - stamp_ns <= self._reset_jump_ns:
             queue.is_rewound = False
@@ -240,7 +240,7 @@ class Synchronizer:
 
     def _choose_reference(
         self, now_ns: int, due_ns: int, is_last: bool
-    ) -> tuple[InputQueue | None, int | None]:
+    ) -> tuple[SampleQueue | None, int | None]:
         """The input whose oldest sample leads the next set, else when to choose again.
 
         Samples that were kept to join another reference's set and were already too old to lead
@@ -264,7 +264,7 @@ class Synchronizer:
             if leader.has_reference:
                 return leader, None
 
-    def _awaits(self, queue: InputQueue, now_ns: int) -> bool:
+    def _awaits(self, queue: SampleQueue, now_ns: int) -> bool:
         """Whether to leave the next set to this sensor, of which no sample waits.
 
         Not when it lags so far behind the sets that went out that catching up is a long gap.
@@ -276,7 +276,7 @@ class Synchronizer:
         return next_stamp_ns > self._last_set_ns - self._max_silence_ns
 
     def _try_set(
-        self, leader: InputQueue, now_ns: int, is_last: bool
+        self, leader: SampleQueue, now_ns: int, is_last: bool
     ) -> tuple[SampleSet | None, int | None]:
         """The leader's oldest set when it is due, else the time when it will be."""
         reference = leader.reference
@@ -358,12 +358,12 @@ class Synchronizer:
         return sets
 
 
-def _is_slower(queue: InputQueue, leader: InputQueue) -> bool:
+def _is_slower(queue: SampleQueue, leader: SampleQueue) -> bool:
     """Whether one sample has to serve several sets of that leader."""
     return queue.arrival.period_ns > SAME_RATE * leader.arrival.period_ns
 
 
-def _leader(queues: list[InputQueue]) -> InputQueue:
+def _leader(queues: list[SampleQueue]) -> SampleQueue:
     """The first of the fastest, camera-plane sensors before all others."""
     group = [queue for queue in queues if queue.is_camera_plane] or queues
     fastest_ns = min(queue.arrival.period_ns for queue in group)

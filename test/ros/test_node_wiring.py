@@ -30,7 +30,7 @@ from anymodal_seg_ros.ros import guard, outputs, segmentation_node
 from anymodal_seg_ros.ros.clock_watch import ClockPhase, ClockState
 from anymodal_seg_ros.ros.conversions import LABEL_INFO_TYPE, decode_sample, ns_to_stamp
 from anymodal_seg_ros.ros.diagnostics import modality_status
-from anymodal_seg_ros.ros.inputs import TOPICS, Input, InputQos
+from anymodal_seg_ros.ros.inputs import AdaptiveSubscription, NamedQos
 from anymodal_seg_ros.ros.outputs import OutputPublishers, labelled_cloud, overlay
 from anymodal_seg_ros.ros.qos import LATCHED, fallback_qos, input_qos
 from anymodal_seg_ros.samples import HealthReport, HealthState, Prediction, SampleSet
@@ -143,7 +143,7 @@ DEFECTS = {
 
 def concerns(source, arguments):
     """Whether a call is about that sensor; those without a sensor are about all."""
-    return source not in TOPICS or source == getattr(arguments[0], 'modality', arguments[0])
+    return source not in MODALITIES or source == getattr(arguments[0], 'modality', arguments[0])
 
 
 def test_a_defect_in_the_receiving_thread_is_counted_and_shown_and_labels_go_on(
@@ -661,9 +661,9 @@ def test_the_overlay_shows_the_camera_where_nothing_is_labelled():
 
 def test_a_best_effort_publisher_that_comes_later_is_heard(probe):
     received = []
-    source = Input(probe.node, 'rgb', '/late/image', Image,
-                   InputQos(name='BEST_AVAILABLE', depth=2),
-                   lambda modality, msg: received.append(modality))
+    source = AdaptiveSubscription(
+        probe.node, 'rgb', '/late/image', Image, NamedQos(name='BEST_AVAILABLE', depth=2),
+        lambda modality, msg: received.append(modality))
     source.set_active(True)
     assert source.qos_in_use == 'RELIABLE'
     publisher = probe.publisher(Image, '/late/image', QoSProfile(

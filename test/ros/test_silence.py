@@ -12,7 +12,7 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
 from anymodal_seg_ros.ros import advice
-from anymodal_seg_ros.ros.inputs import Input, InputQos
+from anymodal_seg_ros.ros.inputs import AdaptiveSubscription, NamedQos
 from anymodal_seg_ros.samples import HealthReport, HealthState
 
 pytestmark = pytest.mark.slow
@@ -73,8 +73,9 @@ def test_the_cause_of_silence_is_said_once(start_node, probe, tiny_bundle):
 
 def test_a_missing_camera_info_is_named_once_until_one_has_come(probe, monkeypatch, capfd):
     monkeypatch.setattr(advice, 'LASTING_NS', 0)
-    source = Input(probe.node, 'rgb', '/front/camera_info', CameraInfo,
-                   InputQos(name='BEST_AVAILABLE', depth=2), lambda modality, msg: None)
+    source = AdaptiveSubscription(
+        probe.node, 'rgb', '/front/camera_info', CameraInfo,
+        NamedQos(name='BEST_AVAILABLE', depth=2), lambda modality, msg: None)
     source.set_active(True)
     advisor = advice.Advisor(probe.node, {}, {'rgb': source})
     report = HealthReport(

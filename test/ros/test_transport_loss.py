@@ -16,7 +16,7 @@ from anymodal_seg_ros.resources import resource_path
 from anymodal_seg_ros.ros import advice
 from anymodal_seg_ros.ros.advice import MIN_OVERWRITTEN, Advisor
 from anymodal_seg_ros.ros.diagnostics import input_values
-from anymodal_seg_ros.ros.inputs import Input, InputQos
+from anymodal_seg_ros.ros.inputs import AdaptiveSubscription, NamedQos
 
 pytestmark = pytest.mark.slow
 
@@ -84,8 +84,9 @@ def test_images_lost_by_the_transport_are_named_as_such(
 @pytest.fixture()
 def losses(probe):
     told = []
-    source = Input(probe.node, 'rgb', '/image', Image, InputQos(name='RELIABLE', depth=2),
-                   lambda modality, msg: None, lambda modality, number: told.append(number))
+    source = AdaptiveSubscription(
+        probe.node, 'rgb', '/image', Image, NamedQos(name='RELIABLE', depth=2),
+        lambda modality, msg: None, lambda modality, number: told.append(number))
 
     def receive(delay_ms, sent_ns=10**18):
         source._receive(Image(), {
@@ -126,8 +127,8 @@ class Events:
     def __init__(self, probe):
         self.probe = probe
         self.received = []
-        self.input = Input(
-            probe.node, 'event', '/events', String, InputQos(name='RELIABLE', depth=DEPTH),
+        self.input = AdaptiveSubscription(
+            probe.node, 'event', '/events', String, NamedQos(name='RELIABLE', depth=DEPTH),
             lambda modality, msg: self.received.append(msg.data))
         self.input.set_active(True)
 

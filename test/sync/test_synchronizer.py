@@ -7,11 +7,11 @@ import pytest
 
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.samples import Sample
-from anymodal_seg_ros.sync import DEFAULT_INPUTS, InputConfig, SyncConfig, Synchronizer
+from anymodal_seg_ros.sync import DEFAULT_INPUTS, SyncConfig, Synchronizer, SyncInputConfig
 
 MS = 1_000_000
-CAMERA = InputConfig(tolerance_s=0.02)
-SCAN = InputConfig(tolerance_s=0.05, is_camera_plane=False)
+CAMERA = SyncInputConfig(tolerance_s=0.02)
+SCAN = SyncInputConfig(tolerance_s=0.05, is_camera_plane=False)
 FOUR = {'rgb': CAMERA, 'depth': CAMERA, 'lidar': SCAN, 'event': CAMERA}
 LATENCY = {'rgb': 20, 'depth': 30, 'lidar': 60, 'event': 5}
 
@@ -156,7 +156,7 @@ def test_lost_frame_of_the_reference_is_led_by_another_sensor():
 
 
 def test_fastest_camera_plane_sensor_leads():
-    inputs = {'rgb': CAMERA, 'event': InputConfig(tolerance_s=0.005)}
+    inputs = {'rgb': CAMERA, 'event': SyncInputConfig(tolerance_s=0.005)}
     player = Player(inputs).play({'rgb': every(100, 1000, 3000), 'event': every(20, 1000, 3000)})
     sets = [s for _, s in player.between(2000, 2900)]
     assert [s.stamp_ns for s in sets] == [t * MS for t in every(20, 2000, 2900)]
@@ -169,8 +169,8 @@ def test_fastest_camera_plane_sensor_leads():
 
 def test_slow_scan_is_reused_while_young():
     inputs = {
-        'rgb': InputConfig(tolerance_s=0.005),
-        'lidar': InputConfig(tolerance_s=0.005, max_age_s=0.07, is_camera_plane=False),
+        'rgb': SyncInputConfig(tolerance_s=0.005),
+        'lidar': SyncInputConfig(tolerance_s=0.005, max_age_s=0.07, is_camera_plane=False),
     }
     player = Player(inputs)
     streams = {'rgb': every(20, 1000, 2000), 'lidar': every(100, 1000, 2000)}
@@ -193,8 +193,8 @@ def test_slow_scan_is_reused_while_young():
 
 def test_fresh_scan_that_is_due_is_preferred_to_a_reused_one():
     inputs = {
-        'rgb': InputConfig(tolerance_s=0.005),
-        'lidar': InputConfig(tolerance_s=0.03, max_age_s=0.3, is_camera_plane=False),
+        'rgb': SyncInputConfig(tolerance_s=0.005),
+        'lidar': SyncInputConfig(tolerance_s=0.03, max_age_s=0.3, is_camera_plane=False),
     }
     player = Player(inputs)
     streams = {'rgb': every(50, 1000, 2000), 'lidar': every(100, 1000, 2000)}
@@ -215,7 +215,7 @@ def test_of_cameras_about_equally_fast_the_first_leads(period, reference):
 
 def test_a_scan_about_as_fast_as_the_camera_serves_once():
     """To serve again is for slower sensors; one of the same rate is waited for, then absent."""
-    scan = InputConfig(tolerance_s=0.06, max_age_s=0.3, is_camera_plane=False)
+    scan = SyncInputConfig(tolerance_s=0.06, max_age_s=0.3, is_camera_plane=False)
     scans = every(110, 1000, 4000)
     scans.remove(1000 + 110 * 20)
     player = Player({'rgb': CAMERA, 'lidar': scan})
@@ -228,7 +228,7 @@ def test_a_scan_about_as_fast_as_the_camera_serves_once():
 @pytest.mark.parametrize('camera_latency', [1, 60])
 def test_a_sample_nearer_to_the_next_reference_is_neither_taken_nor_waited_for(camera_latency):
     """Images every 40 ms; each second one has a depth image 30 ms newer: 10 before the next."""
-    player = Player({'rgb': CAMERA, 'depth': InputConfig(tolerance_s=0.1)}, max_wait_s=0.5)
+    player = Player({'rgb': CAMERA, 'depth': SyncInputConfig(tolerance_s=0.1)}, max_wait_s=0.5)
     player.play({'rgb': every(40, 1000, 3000), 'depth': every(80, 1030, 3000)},
                 {'rgb': camera_latency, 'depth': 1})
     assert player.delays(2000, 2900) == {camera_latency}
@@ -239,7 +239,7 @@ def test_a_sample_nearer_to_the_next_reference_is_neither_taken_nor_waited_for(c
 
 def test_a_lost_frame_costs_the_reference_no_more_than_its_own_set():
     """However wide its tolerance: half a period on, its next image leads again."""
-    inputs = {'rgb': InputConfig(tolerance_s=0.1), 'depth': CAMERA}
+    inputs = {'rgb': SyncInputConfig(tolerance_s=0.1), 'depth': CAMERA}
     images = every(40, 1000, 3000)
     images.remove(2000)
     player = Player(inputs).play({'rgb': images, 'depth': every(40, 1000, 3000)},
@@ -402,7 +402,7 @@ def test_frozen_stamps_are_not_waited_for():
 
 
 def test_overflow_keeps_the_open_reference():
-    inputs = {'event': InputConfig(tolerance_s=0.001, max_queue=3), 'rgb': CAMERA}
+    inputs = {'event': SyncInputConfig(tolerance_s=0.001, max_queue=3), 'rgb': CAMERA}
     player = Player(inputs)
     player.play({name: every(100, 1000, 2000) for name in inputs}, {'rgb': 95, 'event': 1})
     sets = [s for stamp in every(10, 2000, 2060) for s in player.send('event', stamp, stamp + 1)]
@@ -416,7 +416,7 @@ def test_overflow_keeps_the_open_reference():
 
 
 def test_flush_closes_what_is_open_and_reports_the_rest():
-    aged = InputConfig(max_age_s=0.2, is_camera_plane=False)
+    aged = SyncInputConfig(max_age_s=0.2, is_camera_plane=False)
     player = Player({'rgb': CAMERA, 'depth': CAMERA, 'lidar': aged})
     player.play({name: every(100, 1000, 2000) for name in ('rgb', 'depth')})
     assert player.send('rgb', 2000, 2020) == []
@@ -469,7 +469,7 @@ def test_reconfiguring_keeps_what_was_learnt_counted_and_trusted():
 
 
 def test_a_shorter_wait_sends_out_at_once_what_is_due_and_loses_nothing():
-    inputs = {'rgb': CAMERA, 'depth': InputConfig(tolerance_s=0.06)}
+    inputs = {'rgb': CAMERA, 'depth': SyncInputConfig(tolerance_s=0.06)}
     player = Player(inputs, max_wait_s=0.2)
     player.play({'rgb': every(10, 1000, 2051), 'depth': every(100, 1000, 2000)},
                 {'rgb': 0, 'depth': 60})
@@ -507,7 +507,7 @@ def test_a_wider_tolerance_holds_for_the_samples_that_wait():
     player = Player(inputs).play({name: every(100, 1000, 2000) for name in inputs})
     assert player.send('rgb', 2000, 2020) == []
     assert player.send('depth', 2030, 2035) == []
-    wide = inputs | {'depth': InputConfig(tolerance_s=0.04)}
+    wide = inputs | {'depth': SyncInputConfig(tolerance_s=0.04)}
     assert player.sync.reconfigure(wide, SyncConfig(), 2040 * MS) == []
     (sample_set,) = player.send('lidar', 2000, 2060)
     assert sample_set.offset_ns('depth') == 30 * MS
@@ -520,7 +520,7 @@ def test_a_shorter_queue_drops_its_oldest_samples_at_once():
     for stamp in every(10, 2000, 2060):
         player.send('event', stamp, stamp + 1)
     player.drops.clear()
-    short = InputConfig(tolerance_s=0.02, max_queue=2)
+    short = SyncInputConfig(tolerance_s=0.02, max_queue=2)
     player.sync.reconfigure({'event': short, 'rgb': CAMERA}, SyncConfig(), 2055 * MS)
     assert player.drops == [('event', stamp, 'overflow') for stamp in (2010, 2020, 2030, 2040)]
 
@@ -558,9 +558,9 @@ def test_unknown_modality_is_refused():
 @pytest.mark.parametrize(
     ('config', 'values'),
     [
-        (InputConfig, {'tolerance_s': -1}),
-        (InputConfig, {'max_age_s': float('nan')}),
-        (InputConfig, {'max_queue': 1}),
+        (SyncInputConfig, {'tolerance_s': -1}),
+        (SyncInputConfig, {'max_age_s': float('nan')}),
+        (SyncInputConfig, {'max_queue': 1}),
         (SyncConfig, {'max_wait_s': 0}),
         (SyncConfig, {'max_future_s': float('inf')}),
         (SyncConfig, {'arrival_spread': -0.1}),

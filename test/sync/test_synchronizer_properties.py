@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from anymodal_seg_ros.samples import Sample
-from anymodal_seg_ros.sync import InputConfig, SyncConfig, Synchronizer
+from anymodal_seg_ros.sync import SyncConfig, Synchronizer, SyncInputConfig
 
 MS = 1_000_000
 SECOND = 1_000_000_000
@@ -234,7 +234,7 @@ SENSORS = st.builds(
 )
 EACH_INPUT = {
     name: st.builds(
-        InputConfig,
+        SyncInputConfig,
         tolerance_s=st.sampled_from([0.0, 0.01, 0.03, 0.05, 0.15]),
         max_age_s=st.sampled_from([0.0, 0.0, 0.15, 0.5]),
         is_camera_plane=st.just(name != 'lidar'),
@@ -312,7 +312,7 @@ def test_sets_keep_coming_while_one_sensor_speaks(
     inputs, config, sensors, steady, period, latency, max_age_s, seed
 ):
     inputs = inputs | {
-        steady: InputConfig(max_age_s=max_age_s, is_camera_plane=steady != 'lidar')
+        steady: SyncInputConfig(max_age_s=max_age_s, is_camera_plane=steady != 'lidar')
     }
     sensors = sensors | {steady: Sensor(period=period, latency=latency)}
     loop = Loop(inputs, config)
@@ -331,7 +331,7 @@ def test_sets_keep_coming_while_one_sensor_speaks(
 def test_jittery_sensors_of_one_rate_give_one_complete_set_for_every_stamp(
     period, latencies, seed
 ):
-    inputs = {name: InputConfig(tolerance_s=period / 2500) for name in MODALITIES}
+    inputs = {name: SyncInputConfig(tolerance_s=period / 2500) for name in MODALITIES}
     loop = Loop(inputs, SyncConfig())
     sensors = {
         name: Sensor(period=period, phase=20, latency=latency, stamp_jitter=0.3, latency_jitter=2)

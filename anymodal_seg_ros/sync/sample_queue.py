@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 from anymodal_seg_ros.samples import Sample
 from anymodal_seg_ros.sync.arrival import NEVER_NS, UNKNOWN_PERIOD_NS, ArrivalModel
-from anymodal_seg_ros.sync.config import InputConfig, SyncConfig, to_ns
+from anymodal_seg_ros.sync.config import SyncConfig, SyncInputConfig, to_ns
 
 FAR_NS = 1 << 62
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InputStats:
+class SampleQueueStats:
     """One input's counts since construction and what is learnt of it since the last reset."""
 
     received: int
@@ -34,13 +34,13 @@ class InputStats:
     """Arrival minus stamp; NaN before the first sample."""
 
 
-class InputQueue:
+class SampleQueue:
     """Samples of one sensor in order of their stamps, none of them used yet.
 
     The queue itself never drops: every method that removes samples returns them.
     """
 
-    def __init__(self, name: str, config: InputConfig, sync_config: SyncConfig) -> None:
+    def __init__(self, name: str, config: SyncInputConfig, sync_config: SyncConfig) -> None:
         self.name = name
         self.arrival = ArrivalModel(sync_config)
         self.is_trusted = True
@@ -52,7 +52,7 @@ class InputQueue:
         self.forget()
         self.reconfigure(config, sync_config)
 
-    def reconfigure(self, config: InputConfig, sync_config: SyncConfig) -> None:
+    def reconfigure(self, config: SyncInputConfig, sync_config: SyncConfig) -> None:
         """Go on with other settings; all samples stay, also more than ``max_queue``."""
         self.is_camera_plane = config.is_camera_plane
         self.tolerance_ns = to_ns(config.tolerance_s)
@@ -187,11 +187,11 @@ class InputQueue:
         left = self._remove(0, bisect_right(self._stamps, max(stamp_ns, used.stamp_ns)))
         return [sample for sample in left if sample is not used]
 
-    def stats(self) -> InputStats:
+    def stats(self) -> SampleQueueStats:
         """A snapshot of counts and learnt timing."""
         arrival = self.arrival
         is_known = arrival.period_ns != UNKNOWN_PERIOD_NS
-        return InputStats(
+        return SampleQueueStats(
             received=self.received,
             used=self.used,
             reused=self.reused,

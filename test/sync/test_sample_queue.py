@@ -8,8 +8,8 @@ import pytest
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.samples import Sample
 from anymodal_seg_ros.sync import DEFAULT_INPUTS
-from anymodal_seg_ros.sync.config import InputConfig, SyncConfig, to_ns
-from anymodal_seg_ros.sync.input_queue import InputQueue
+from anymodal_seg_ros.sync.config import SyncConfig, SyncInputConfig, to_ns
+from anymodal_seg_ros.sync.sample_queue import SampleQueue
 
 MS = 1_000_000
 
@@ -21,7 +21,7 @@ def sample_at(stamp_ns):
 
 def queue_with(*stamps_ns, **settings):
     settings.setdefault('tolerance_s', 0.05)
-    queue = InputQueue('rgb', InputConfig(**settings), SyncConfig())
+    queue = SampleQueue('rgb', SyncInputConfig(**settings), SyncConfig())
     for stamp_ns in stamps_ns:
         queue.insert(sample_at(stamp_ns), stamp_ns)
     return queue
