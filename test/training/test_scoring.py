@@ -184,6 +184,25 @@ def test_counts_can_be_added_as_they_are():
         by_counts.add(('rgb',), 'sun', np.zeros((25, 25), np.int64))
 
 
+def scored_parts(*subsets):
+    """A score of each combination alone: half of its pixels right."""
+    part = SubsetScores(label_space=SPACE)
+    for subset in subsets:
+        part.update(subset, 'sun', np.uint8([0, 1]), np.uint8([0, 0]))
+    return part
+
+
+def test_scores_of_all_parts_are_pooled():
+    both = scored_parts(('rgb',), ('depth',), ('rgb', 'depth'))
+    pool = SubsetScores.pooled([both, both])
+    assert pool.matrices[('rgb',)]['all'].counts.sum() == 4
+    assert set(pool.matrices[('rgb',)]) == {'all', 'sun'}
+    assert pool.to_dict()['emm_average_skip'] == both.to_dict()['emm_average_skip'] == 50
+    uneven = SubsetScores.pooled([both, scored_parts(('rgb',))])
+    assert 'emm_average_skip' not in uneven.to_dict(), 'combinations are of different frames'
+    assert uneven.matrices[('rgb',)]['all'].counts.sum() == 4
+
+
 def test_a_bundle_is_scored_with_the_sensors_it_shares_with_the_data_set(segmenter, deliver_root):
     frames, sensors = open_frames(segmenter.bundle, deliver_root, 'val')
     scores, report = score_split(segmenter, frames, sensors, BenchmarkConfig(), max_frames=2)
