@@ -179,12 +179,14 @@ def _loss_weights(
 def _validation(
     config: TrainConfig, data: RunData, model: Network, device: torch.device, log: Log
 ) -> Callable[[int, dict[str, Tensor]], Mapping[str, float]] | None:
-    """Scores of the averaged weights with all sensors and with each alone, every few epochs."""
+    """Scores of the averaged weights with all sensors that a data set has and with each alone,
+    every few epochs."""
     frames = data.scored
     if not config.val_epochs or frames is None:
         return None
     averaged = build_model(config.model, model.config.to_dict()).eval().to(device)
-    subsets = [*((name,) for name in data.modalities), data.modalities]
+    subsets = list(dict.fromkeys([*((name,) for name in data.modalities),
+                                  *(each.modalities for each in data.sets)]))
 
     def validate(epoch: int, state: dict[str, Tensor]) -> Mapping[str, float]:
         if epoch % config.val_epochs:

@@ -74,7 +74,7 @@ def test_each_data_set_gives_the_sensors_that_it_has_in_the_run_s_classes(data, 
 
 def test_a_run_over_two_data_sets(data, tmp_path, monkeypatch, capsys):
     straight, stopped = tmp_path / 'straight', tmp_path / 'stopped'
-    assert command(data, straight) == 0
+    assert command(data, straight, 'val_frames=7') == 0
     recipe = yaml.safe_load((straight / 'recipe.yaml').read_text(encoding='utf-8'))
     assert [each['weight'] for each in recipe['data']['sets']] == [0.5, 2]
     bundle = read_description(straight / 'bundle')
@@ -98,6 +98,8 @@ def test_a_run_over_two_data_sets(data, tmp_path, monkeypatch, capsys):
     printed = ''.join(capsys.readouterr())
     assert '6 training frames of 64 x 64 pixels' in printed
     assert '2 training frames of 64 x 96 pixels' in printed
+    first_epoch = printed.partition('epoch 1\n')[2].partition('epoch 2\n')[0]
+    assert 'rgb+depth ' in first_epoch and 'rgb+thermal ' in first_epoch
 
     step = Trainer._step
     monkeypatch.setattr(Trainer, '_step', lambda self, group: (
