@@ -16,7 +16,8 @@ import torch
 from ros_streams.tiny_bundle import write_tiny_bundle
 from safetensors.torch import save as save_safetensors
 
-from anymodal_seg_ros.bundle import CONFIG_FILE, WEIGHTS_FILE, Artefact, read_artefact
+from anymodal_seg_ros.bundle import CONFIG_FILE, WEIGHTS_FILE, Artefact
+from anymodal_seg_ros.bundle.tensors import load_tensors
 from anymodal_seg_ros.bundle.weights import load_bundle
 from anymodal_seg_ros.inference import build_segmenter
 from anymodal_seg_ros.models.mit import MixTransformer
@@ -46,8 +47,8 @@ def targets(folder: Path) -> Iterator[Target]:
 
 def _bundle_targets(folder: Path) -> Iterator[Target]:
     root = write_tiny_bundle(folder / 'bundle')
-    words = b'{"road": [0.5]}'
-    declared = Artefact.of(words, name='words', kind='text_embeddings', ending='.json')
+    words = save_safetensors({'road': torch.ones(3), 'sky': torch.zeros(2, 2).half()})
+    declared = _declared(words)
     data = {**json.loads((root / CONFIG_FILE).read_text(encoding='utf-8')),
             'artefacts': [declared.to_dict()]}
     text = json.dumps(data, indent=2)
@@ -59,8 +60,11 @@ def _bundle_targets(folder: Path) -> Iterator[Target]:
 
     def description(rng: Rng) -> Read:
         files = {CONFIG_FILE: broken_json(rng, data), declared.file: words}
-        if rng.random() < 0.2:
-            files = {CONFIG_FILE: text.encode(), declared.file: damaged(rng, words)}
+        if rng.random() < 0.3:
+            broken = damaged(rng, words) or b'x'
+            told = declared if rng.random() < 0.2 else _declared(broken)
+            files = {CONFIG_FILE: json.dumps({**data, 'artefacts': [told.to_dict()]}).encode(),
+                     declared.file: broken}
         return read_in(root, files, _read_with_artefacts)
 
     def tensors(rng: Rng) -> Read:
@@ -78,10 +82,14 @@ def _bundle_targets(folder: Path) -> Iterator[Target]:
     yield _whole_bundle_target(folder / 'whole', json.loads(text), weights)
 
 
+def _declared(data: bytes) -> Artefact:
+    return Artefact.of(data, name='words', kind='text_embeddings', ending='.safetensors')
+
+
 def _read_with_artefacts(root: Path) -> None:
     bundle, _ = load_bundle(root)
     for artefact in bundle.artefacts:
-        read_artefact(root, artefact)
+        load_tensors(root, artefact)
 
 
 def _whole_bundle_target(root: Path, data: dict[str, Any], weights: bytes) -> Target:
