@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -16,14 +17,16 @@ from anymodal_seg_ros.models import build_model
 from anymodal_seg_ros.sim.vehicle import SENSOR_NAMES
 
 
-def write_tiny_bundle(path: Path, short_side_px: int = 64, seed: int = 0) -> Path:
-    """Save a MiT-B0 network of all modalities under ``path`` and return it."""
+def write_tiny_bundle(path: Path, short_side_px: int = 64, seed: int = 0,
+                      modalities: Sequence[str] = SENSOR_NAMES) -> Path:
+    """Save a MiT-B0 network of these modalities under ``path`` and return it."""
     torch.manual_seed(seed)
     space = load_label_space('deliver')
     bundle = Bundle(
         model_name='m_segformer',
-        model_config={'backbone': 'b0', 'num_classes': space.num_classes},
-        encoders={name: MODALITIES[name].default_settings() for name in SENSOR_NAMES},
+        model_config={'backbone': 'b0', 'num_classes': space.num_classes,
+                      'modalities': tuple(modalities)},
+        encoders={name: MODALITIES[name].default_settings() for name in modalities},
         label_space=space,
         short_side_px=short_side_px,
         provenance={'recipe': 'random weights', 'seed': seed},
