@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Writes what code can say of itself into the pages: parameters, faults, scores.
+"""Writes what code can say of itself into the pages: sensors, parameters, faults, scores.
 
-    python scripts/write_docs.py            # after a change of a default, a fault, a bundle
+    python scripts/write_docs.py            # after a change of a sensor, a default, a bundle
     python scripts/write_docs.py --check    # says which files are not what the code says
 """
 
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from node_parameters import parameter_file, parameter_page
+from sensor_tables import input_rows, sensor_rows
 
 from anymodal_seg_ros.bundle import read_description
 from anymodal_seg_ros.corruption.__main__ import markdown as fault_table
@@ -65,7 +66,9 @@ FILES: Mapping[str, Callable[[], str]] = {
 }
 """Whole files."""
 TABLES: Mapping[tuple[str, str], Callable[[], str]] = {
+    ('README.md', 'The node'): lambda: table(input_rows()),
     ('README.md', 'How well it works'): short_score_table,
+    ('docs/sensors.md', 'Sensors'): lambda: table(sensor_rows()),
     ('docs/default_bundle.md', 'The default bundle'): score_table,
     ('docs/faults.md', 'Injecting faults'): fault_table,
 }

@@ -104,7 +104,7 @@ class ThermalEncoder:
 
     low: float = OWN_RANGE
     high: float = OWN_RANGE
-    channel_names: ClassVar[tuple[str, str, str]] = ('heat', 'heat again', 'heat once more')
+    channel_names: ClassVar[tuple[str, str, str]] = ('heat', 'heat 2', 'heat 3')
     _maps: LastBuilt[_Warp | None] = field(init=False, repr=False, compare=False,
                                            default_factory=LastBuilt)
 
