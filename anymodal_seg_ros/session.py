@@ -75,9 +75,10 @@ class Session:
     what that returns to ``label``. Stamps of sets strictly increase until time restarts: by
     ``restart``, or where all sensors' stamps run back.
 
-    Two threads may share it. ``label`` belongs to the inference thread, ``is_current`` to both,
-    and all else, with what is read through ``pipeline``, to the receiving thread. No clock is
-    read here: ``now_ns`` is the clock of the stamps, ``steady_ns`` one that never stops or jumps.
+    Two threads may share it. ``label``, as ``encode`` and ``predict`` of ``pipeline``, belongs to
+    the inference thread, ``is_current`` to both, and all else, with what is read through
+    ``pipeline``, to the receiving one. No clock is read here: ``now_ns`` is the clock of the
+    stamps, ``steady_ns`` one that never stops or jumps.
 
     Args:
         segmenter: a loaded bundle; its modalities are the session's inputs.

@@ -158,8 +158,8 @@ class HealthMonitor:
     def reconfigure(self, configs: Mapping[str, HealthConfig], now_ns: int) -> None:
         """Judge these sensors by other thresholds from now on; lets no time pass.
 
-        States, counts and all that was learnt stay. A sensor is switched off or on only where
-        ``enabled`` differs from what its last configuration said.
+        States, counts and all that was learnt stay, but of a sensor that ``enabled`` switches off
+        (DISABLED) or on again (WAITING).
 
         Raises:
             ConfigError: a modality that is not configured, or a check that it has not; then
@@ -171,10 +171,6 @@ class HealthMonitor:
             check_skipped(modality, config)
         for sensor, config in sensors:
             sensor.reconfigure(config, now_ns)
-
-    def set_enabled(self, modality: str, enabled: bool, now_ns: int) -> None:
-        """Switch a sensor off (DISABLED) or on again (WAITING)."""
-        self._sensor(modality).set_enabled(enabled, self._advance(now_ns))
 
     def reset(self, now_ns: int) -> None:
         """Start anew after a jump of the clock: all is forgotten but counters and DISABLED."""

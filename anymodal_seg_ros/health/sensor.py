@@ -93,18 +93,15 @@ class SensorHealth:
 
     def reconfigure(self, config: HealthConfig, now_ns: int) -> None:
         """Judge by other thresholds what comes from now on; all that is known stays."""
-        was_enabled, self._config = self._config.enabled, config
+        self._config = config
         self._timing.reconfigure(config)
         self._content.reconfigure(config)
         self._encodings.reconfigure(config)
         self._recent = deque(self._recent, maxlen=config.enter_window)
-        if config.enabled != was_enabled:
-            self.set_enabled(config.enabled, now_ns)
+        if config.enabled != (self._state is not HealthState.DISABLED):
+            self._switch(config.enabled, now_ns)
 
-    def set_enabled(self, enabled: bool, now_ns: int) -> None:
-        is_enabled = self._state is not HealthState.DISABLED
-        if enabled == is_enabled:
-            return
+    def _switch(self, enabled: bool, now_ns: int) -> None:
         if enabled:
             self._go(HealthState.WAITING, 'enabled', now_ns)
             self._reason = ''

@@ -167,7 +167,8 @@ class SegmentationNode(OwningNode):
             self.get_logger().warning(f'{source}: dropped a message: {text}')
 
     def _forward(self, sets: Sequence[SampleSet], now_ns: int) -> None:
-        """Each set to the inference thread; a defect costs the set in which it is met."""
+        """Each set to the inference thread, a defect costs the set in which it is met; and the
+        timer to the next deadline."""
         for sample_set in sets:
             placed = None
             with self.guard.watch('set'):

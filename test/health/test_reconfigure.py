@@ -229,14 +229,14 @@ def test_bad_samples_are_counted_by_the_new_numbers(drive, changes):
     assert played.report.state is OK
 
 
-def test_the_user_s_switch_outlasts_other_settings(drive):
+def test_the_user_s_switch_goes_with_other_settings(drive):
     played = drive('rgb')
-    played.monitor.set_enabled('rgb', False, START)
-    reconfigure(played, timeout_floor_s=1.0)
-    assert played.report.state is DISABLED
-    played.monitor.set_enabled('rgb', True, START)
     reconfigure(played, enabled=False)
     assert played.report.state is DISABLED
+    reconfigure(played, enabled=False, timeout_floor_s=1.0)
+    assert played.report.state is DISABLED
+    record(played)
+    assert [t.new for t in played.transitions] == [DISABLED], 'once'
     reconfigure(played, enabled=True)
     assert played.report.state is WAITING
 

@@ -180,7 +180,7 @@ def test_reset_forgets_all_but_counts_and_disabled(drive):
     assert math.isnan(report.expected_rate_hz)
     assert report.num_received == 30
     assert report.rejected == {'image_black': 10}
-    played.monitor.set_enabled('rgb', False, START + 51 * S)
+    played.monitor.reconfigure({'rgb': HealthConfig(enabled=False)}, START + 51 * S)
     played.monitor.reset(START + 60 * S)
     assert played.report.state is DISABLED
 
@@ -192,8 +192,8 @@ def test_a_disabled_sensor_is_neither_judged_nor_counted(drive):
     for message in early:
         played.deliver(message)
     played.monitor.drain_transitions()
-    played.monitor.set_enabled('rgb', False, START + S)
-    played.monitor.set_enabled('rgb', False, START + S)
+    played.monitor.reconfigure({'rgb': HealthConfig(enabled=False)}, START + S)
+    played.monitor.reconfigure({'rgb': HealthConfig(enabled=False)}, START + S)
     message = played.messages[10]
     assert played.monitor.observe(played.sample(message), message.arrival_ns) == 'disabled'
     played.monitor.reject('rgb', 'step', message.arrival_ns)
@@ -203,7 +203,7 @@ def test_a_disabled_sensor_is_neither_judged_nor_counted(drive):
     assert played.report.reason == 'disabled'
     assert played.report.num_received == 10
     assert played.monitor.trusted() == frozenset()
-    played.monitor.set_enabled('rgb', True, START + 2 * S)
+    played.monitor.reconfigure({'rgb': HealthConfig(enabled=True)}, START + 2 * S)
     assert played.report.reason == ''
     for message in late:
         assert played.monitor.observe(played.sample(message), message.arrival_ns) == ''

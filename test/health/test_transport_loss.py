@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Loss on the way is told from a dying sensor, and a sensor does not flap because of it."""
 
+from dataclasses import replace
+
 import pytest
 
 from anymodal_seg_ros.health import DEFAULTS, HealthMonitor
@@ -116,10 +118,10 @@ def test_what_was_never_received_may_have_been_sent():
 def test_a_disabled_sensor_loses_nothing():
     monitor = HealthMonitor({'rgb': DEFAULTS['rgb']})
     monitor.tick(1000 * S, 0)
-    monitor.set_enabled('rgb', False, 1000 * S)
+    monitor.reconfigure({'rgb': replace(DEFAULTS['rgb'], enabled=False)}, 1000 * S)
     for _ in range(20):
         monitor.note_lost('rgb', 1, 1001 * S)
-    monitor.set_enabled('rgb', True, 1002 * S)
+    monitor.reconfigure({'rgb': replace(DEFAULTS['rgb'], enabled=True)}, 1002 * S)
     for tick in range(2):
         monitor.tick(1010 * S + tick, 10 * S)
     assert monitor.reports(1010 * S)['rgb'].reason == 'never_received'
