@@ -26,10 +26,10 @@ from training.datasets import (
     hold_out,
     load_label_map,
     own_label_space,
+    spread,
     with_policy,
 )
 from training.datasets.statistics import modality_statistics
-from training.scoring import spread
 
 STATISTICS_FRAMES = 200
 CHECKED_FRAMES = 8

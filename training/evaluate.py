@@ -38,12 +38,12 @@ from anymodal_seg_ros.inference.torch_backend import TorchSegmenter
 from anymodal_seg_ros.modalities.options import add_decoding_options, decoding_from
 from anymodal_seg_ros.pages import check_libraries
 from anymodal_seg_ros.unfinished import write_errors, write_whole
-from training.datasets import DATASETS, FrameSource
+from training.bag_scores import score_recording
+from training.datasets import DATASETS, FrameSource, spread
 from training.reading import LABEL_SIZES
-from training.recording import score_recording
 from training.robustness import BENCHMARKS, BenchmarkConfig, RobustnessScores, run_benchmark
 from training.robustness.tables import latex_tables, text_tables, write_heatmap
-from training.scoring import open_frames, score_table, spread
+from training.scoring import open_frames, score_table
 from training.subset_network import Subset, SubsetNetwork
 
 INTERRUPTED = 130

@@ -30,10 +30,12 @@ from anymodal_seg_ros.inference import build_segmenter
 from training import evaluate
 from training.checkpoint import read_checkpoint
 from training.data_config import NO_SPLIT, DataConfig
+from training.output_folder import BUNDLE_FOLDER, CHECKPOINT_FILE
 from training.robustness import BenchmarkConfig
 from training.scoring import open_frames
 
-CHECKPOINT, BUNDLE = 'checkpoint.pt', 'bundle'
+BUNDLE = 'bundle'
+"""The checkpoint's entry that describes its network."""
 AVERAGE, LAST = 'average', 'last'
 WEIGHTS: Mapping[str, str] = {AVERAGE: 'average', LAST: 'model'}
 """Choice to the checkpoint's key."""
@@ -77,7 +79,7 @@ def export(source: Path, output: Path, *, weights: str = AVERAGE) -> dict[str, A
     """
     if weights not in WEIGHTS:
         raise ConfigError(f'weights {weights!r}; allowed: {", ".join(WEIGHTS)}')
-    path = source / CHECKPOINT if is_dir(source) else source
+    path = source / CHECKPOINT_FILE if is_dir(source) else source
     state = read_checkpoint(path)
     bundle = _described(state, path)
     progress = state['progress']
@@ -94,7 +96,7 @@ def _described(state: Mapping[str, Any], path: Path) -> Bundle:
     """What network a checkpoint is of: as it says itself, else as the run's bundle does."""
     description = state.get('bundle')
     if description is None:
-        beside = path.parent / BUNDLE
+        beside = path.parent / BUNDLE_FOLDER
         if not is_dir(beside):
             raise ConfigError(f'{path} has no entry {BUNDLE!r} that describes its network, and '
                               f'there is no bundle at {beside}')
@@ -146,7 +148,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Make a bundle, which the node loads, of a training run's checkpoint; the "
                     'run need not be finished.')
     parser.add_argument('source', type=Path, metavar='RUN|CHECKPOINT',
-                        help=f'run folder, or a {CHECKPOINT}')
+                        help=f'run folder, or a {CHECKPOINT_FILE}')
     parser.add_argument('--output', type=Path, required=True, metavar='BUNDLE',
                         help='bundle folder to write; a bundle there is replaced')
     parser.add_argument('--weights', default=AVERAGE, choices=tuple(WEIGHTS),

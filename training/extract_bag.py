@@ -35,7 +35,7 @@ from anymodal_seg_ros.labels import load_label_space
 from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.modalities.options import add_decoding_options, decoding_from
 from anymodal_seg_ros.sim.vehicle import SENSOR_NAMES
-from training.datasets.recorded import DATASET_FILE, RecordedDataset
+from training.datasets.recorded import DATASET_FILE, RECORDING, RecordedDataset
 from training.extraction.dataset import ExtractedDataset
 from training.extraction.encoding import EncodingOnly
 from training.extraction.job import (
@@ -49,8 +49,7 @@ from training.extraction.job import (
 )
 from training.extraction.label_codes import FORMS, LabelCodes, load_label_codes
 from training.extraction.recording import Report, Selection
-from training.extraction.truth import NS_PER_S, LabelSource
-from training.recording import MAX_TRUTH_OFFSET_NS, RECORDING
+from training.extraction.truth import MAX_TRUTH_OFFSET_NS, NS_PER_S, LabelSource
 
 INTERRUPTED = 130
 NO_LABELS = 'none'

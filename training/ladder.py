@@ -18,7 +18,7 @@ if __name__ == '__main__':
     sys.exit(run_main('training.ladder', COMMAND_STOPPED))
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
@@ -28,12 +28,12 @@ from anymodal_seg_ros.documents import read_json
 from anymodal_seg_ros.errors import AnymodalError, ConfigError
 from anymodal_seg_ros.existence import is_dir, is_file
 from anymodal_seg_ros.resources import resource_path
+from anymodal_seg_ros.stopping import COMMAND_STOPPED, ends_at_once
 from training.config import TrainConfig
 from training.interruption import stopped_by_signals
-from training.run import BUNDLE_FOLDER, SCORES_FILE, StopRequest, train
-from training.trainer import CHECKPOINT_FILE
+from training.output_folder import BUNDLE_FOLDER, CHECKPOINT_FILE, SCORES_FILE
+from training.preparation import prepare
 
-INTERRUPTED = 130
 MAX_SCORES_BYTES = 64 << 20
 CAMERA, TEACHER = 'camera', 'teacher'
 WEAK = 'lidar+event'
@@ -86,13 +86,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f'error: {error}\n')
         return 1
     except KeyboardInterrupt:
-        return INTERRUPTED
+        return COMMAND_STOPPED
     return 0
 
 
 def train_ladder(
     data: Path, output: Path, seeds: Sequence[int], rungs: Sequence[str],
-    should_stop: StopRequest = lambda: False,
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> None:
     """Train what is not there yet: one network that has seen the camera alone, and for each seed
     a teacher and the students that start from it. An interrupted run is continued.
@@ -117,14 +117,17 @@ def train_ladder(
 
 
 def _train(name: str, run: Path, data: Path, overrides: Mapping[str, object],
-           should_stop: StopRequest) -> None:
+           should_stop: Callable[[], bool]) -> None:
     if is_dir(run / BUNDLE_FOLDER) and is_file(run / SCORES_FILE):
         return
     recipe = resource_path('config') / 'training' / 'ladder' / f'{name}.yaml'
     changes = {**overrides, 'data.root': data, 'output': run}
     config = TrainConfig.from_yaml(recipe, tuple(f'{k}={v}' for k, v in changes.items()))
     tqdm.write(f'{run.name}: {recipe.name}')
-    if not train(config, resume=is_file(run / CHECKPOINT_FILE), should_stop=should_stop):
+    prepared = prepare(config, resume=is_file(run / CHECKPOINT_FILE))
+    with ends_at_once(COMMAND_STOPPED):
+        from training.run import train
+    if not train(prepared, should_stop=should_stop):
         raise KeyboardInterrupt
 
 

@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 import yaml
@@ -23,66 +22,65 @@ from tqdm import tqdm
 from anymodal_seg_ros.bundle import Bundle, read_description, update_provenance
 from anymodal_seg_ros.bundle.weights import save_bundle
 from anymodal_seg_ros.errors import ConfigError
-from anymodal_seg_ros.existence import exists, is_dir, is_file
 from anymodal_seg_ros.inference import build_segmenter
 from anymodal_seg_ros.labels import LabelSpace
 from anymodal_seg_ros.modalities import network_size
 from anymodal_seg_ros.models import build_model, model_name
 from anymodal_seg_ros.models.network import Network
-from anymodal_seg_ros.pages import check_libraries
-from anymodal_seg_ros.unfinished import unfinished_path, whole_folder, write_whole
+from anymodal_seg_ros.unfinished import whole_folder, write_whole
 from training.allocator import keep_freed_memory
 from training.config import TrainConfig
-from training.data import RunData, open_data
-from training.data_config import SETS, DataConfig
-from training.datasets import FrameCache, FrameSource, JoinedFrames, first_size, with_policy
+from training.data import RunData
+from training.data_config import DataConfig
+from training.datasets import (
+    FrameCache,
+    FrameSource,
+    JoinedFrames,
+    first_size,
+    spread,
+    with_policy,
+)
 from training.devices import make_deterministic, make_fabric
 from training.final_scores import score_run
 from training.losses import build_loss
 from training.losses.class_weights import class_weights
 from training.memory import check_cache
 from training.methods import METHODS
+from training.output_folder import (
+    BUNDLE_FOLDER,
+    RECIPE_FILE,
+    SAMPLES_FOLDER,
+    SCORES_FILE,
+    TEACHER_FOLDER,
+)
+from training.preparation import Log, PreparedRun
 from training.report import write_report, write_samples
-from training.scoring import predict_with, score_frames, score_table, spread
-from training.students import build_student, build_teacher, check_teacher
-from training.trainer import CHECKPOINT_FILE, RunResult, Trainer
+from training.scoring import predict_with, score_frames, score_table
+from training.students import build_student, build_teacher
+from training.trainer import RunResult, Trainer
 
-RECIPE_FILE = 'recipe.yaml'
-SCORES_FILE = 'scores.json'
-SAMPLES_FOLDER = 'samples'
-BUNDLE_FOLDER = 'bundle'
-TEACHER_FOLDER = 'teacher_bundle'
-BEFORE_THE_FIRST_STEP = (
-    RECIPE_FILE, *(unfinished_path(Path(name)).name for name in (RECIPE_FILE, CHECKPOINT_FILE)))
-"""What a run that was killed before its first checkpoint leaves."""
 PACKAGES = ('torch', 'numpy', 'opencv-python-headless', 'lightning-fabric')
-Log = Callable[[str], None]
 StopRequest = Callable[[], bool]
 
 
 def train(
-    config: TrainConfig, *, resume: bool = False, should_stop: StopRequest = lambda: False,
+    prepared: PreparedRun, *, should_stop: StopRequest = lambda: False,
     log: Log = lambda line: None,
 ) -> bool:
-    """Train by a recipe into the folder ``config.output``, and score as its ``data`` says.
+    """Train by a recipe into its folder, and score as its ``data`` says.
 
     Returns:
-        False when stopped early; ``resume`` then continues.
+        False when stopped early; a run prepared with ``resume`` then continues.
 
     Raises:
-        ConfigError: the recipe, the data set or a bundle that the recipe names is wrong.
-        BundleError: such a bundle is missing or damaged.
+        ConfigError: the data or a bundle that the recipe names does not fit it.
+        BundleError: such a bundle is damaged.
         DivergedError: a loss term is no longer finite.
-        MissingDependencyError: what draws the report is not installed.
     """
-    check_libraries()
-    run = _checked_output(config, resume)
-    cv2.setNumThreads(1)
+    config, run, data = prepared.config, prepared.folder, prepared.data
     if config.deterministic:
         make_deterministic()
     torch.manual_seed(config.seed)
-    check_teacher(config)
-    data = open_data(config, log)
     teacher = build_teacher(config, data.label_space, data.modalities)
     model = build_student(config, data.label_space, data.modalities, data.statistics)
     caches = [_cached(each.train, config.data) for each in data.sets]
@@ -111,7 +109,7 @@ def train(
                       bundle=bundle.to_dict(),
                       on_epoch=_validation(config, data, model, fabric.device, log),
                       show_progress=True)
-    if resume:
+    if prepared.resume:
         trainer.resume()
         log(f'continued from {trainer.checkpoint_path}')
     result = trainer.fit(should_stop)
@@ -128,30 +126,6 @@ def train(
             'scores, and training/export.py makes a bundle of it')
         raise
     return True
-
-
-def _checked_output(config: TrainConfig, resume: bool) -> Path:
-    if not config.output:
-        raise ConfigError('the recipe names no output; add output=FOLDER')
-    for number, each in enumerate(config.data.sets):
-        if not each.root:
-            place = 'data' if len(config.data.sets) == 1 else f'data.{SETS}.{number}'
-            raise ConfigError(f'the recipe names no data; add {place}.root=FOLDER')
-    run = Path(config.output)
-    unfinished = is_file(run / CHECKPOINT_FILE) and not is_dir(run / BUNDLE_FOLDER)
-    if resume and not is_file(run / CHECKPOINT_FILE):
-        raise ConfigError(f'{run} has no {CHECKPOINT_FILE} to resume from')
-    if not resume and unfinished:
-        raise ConfigError(f'{run} holds an unfinished run; continue it with --resume, or remove '
-                          'it to start anew')
-    if not resume and exists(run) and (not is_dir(run) or any(
-            path.name not in BEFORE_THE_FIRST_STEP for path in run.iterdir())):
-        raise ConfigError(f'{run} exists; name a new folder as output, or remove it')
-    try:
-        run.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f'cannot write output {run}: {error.strerror}') from None
-    return run
 
 
 def _cached(frames: FrameSource, data: DataConfig) -> FrameCache:

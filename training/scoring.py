@@ -250,11 +250,6 @@ def open_frames(
     return frames, sensors
 
 
-def spread(length: int, wanted: int) -> list[int]:
-    """``wanted`` indices spread evenly over ``length``; all of them for 0."""
-    if not 0 < wanted < length:
-        return list(range(length))
-    return [i * length // wanted for i in range(wanted)]
 
 
 def score_table(scores: SubsetScores) -> str:

@@ -8,27 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from anymodal_seg_ros.bundle import Bundle, read_description
+from anymodal_seg_ros.bundle import Bundle
 from anymodal_seg_ros.bundle.weights import load_bundle
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.labels import LabelSpace
 from anymodal_seg_ros.models import build_model
 from anymodal_seg_ros.models.network import Network
 from training.config import SCRATCH, TEACHER, TrainConfig
-from training.methods import METHODS
-
-
-def check_teacher(config: TrainConfig) -> None:
-    """Whether the method can learn from the teacher, if there is one.
-
-    Raises:
-        BundleError: its bundle is missing or damaged.
-        ConfigError: the method needs more than it offers.
-    """
-    name = config.method.name
-    if config.method.teacher:
-        teacher = read_description(config.method.teacher)
-        METHODS[name].check_network(f'{name} with its teacher', teacher.model_name)
 
 
 def build_teacher(

@@ -26,6 +26,7 @@ from anymodal_seg_ros.errors import AnymodalError, ConfigError
 from anymodal_seg_ros.stopping import COMMAND_STOPPED, ends_at_once
 from training.config import TrainConfig
 from training.interruption import stopped_by_signals
+from training.preparation import prepare
 from training.recipe_keys import keys_overview, keys_page
 
 EPILOG = """\
@@ -53,15 +54,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = _parser().parse_intermixed_args(arguments)
     try:
         config = TrainConfig.from_yaml(args.recipe, tuple(args.overrides))
+        prepared = prepare(config, resume=args.resume, log=tqdm.write)
         with ends_at_once(COMMAND_STOPPED):
-            # Seconds, which nobody should wait to hear that a key is misspelt.
+            # Seconds, which nobody should wait to hear that a key or folder is misspelt.
             import torch
 
             from training.run import train
         if args.threads:
             torch.set_num_threads(args.threads)
         with stopped_by_signals() as stop:
-            finished = train(config, resume=args.resume, should_stop=stop, log=tqdm.write)
+            finished = train(prepared, should_stop=stop, log=tqdm.write)
     except AnymodalError as error:
         sys.stderr.write(f'error: {error}\n')
         return 1

@@ -31,11 +31,10 @@ from training.journal import Journal
 from training.methods import METHODS
 from training.methods.base import Method, StudentNetwork, Terms, run_network
 from training.optimizer import build_optimizer, scales_gradients
+from training.output_folder import CHECKPOINT_FILE
 from training.progress import ProgressBar
 from training.schedule import rate_factor, run_progress
 from training.teacher_steps import TeacherSteps
-
-CHECKPOINT_FILE = 'checkpoint.pt'
 
 
 class DivergedError(AnymodalError):

@@ -39,7 +39,7 @@ from training.losses import build_loss
 from training.methods import METHODS
 from training.methods.base import StudentNetwork, run_network
 from training.methods.feedback_options import TRAINABLE
-from training.students import check_teacher
+from training.preparation import check_networks
 from training.subset_network import SubsetNetwork
 from training.teacher_steps import TeacherSteps
 from training.trainer import weighted_total
@@ -357,11 +357,11 @@ def test_a_teacher_that_lacks_an_ability_is_named_from_its_description(
         recipe_of(method_name, student, str(tmp_path / 'teacher')))
     (tmp_path / 'teacher' / 'weights.safetensors').unlink()
     if set(METHODS[method_name].needs) <= set(MODELS[name].abilities):
-        check_teacher(config)
+        check_networks(config)
         return
     with pytest.raises(ConfigError, match=f"method {method_name} with its teacher needs .* which "
                                           f"network '{name}' does not offer"):
-        check_teacher(config)
+        check_networks(config)
 
 
 def test_export_and_bundle_bring_the_weights_back(name, network, tmp_path):

@@ -18,7 +18,7 @@ from anymodal_seg_ros.metrics import ConfusionMatrix
 from anymodal_seg_ros.session import Session
 from anymodal_seg_ros.sim.recording import write_bag
 from anymodal_seg_ros.sim.simulator import SimConfig
-from training.recording import score_recording
+from training.bag_scores import score_recording
 
 pytestmark = pytest.mark.slow
 

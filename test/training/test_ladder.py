@@ -4,6 +4,7 @@
 
 import json
 import re
+from types import SimpleNamespace
 
 import pytest
 
@@ -72,14 +73,16 @@ def test_nothing_to_show_is_said(tmp_path, capsys):
 def test_each_seed_trains_a_teacher_and_students_that_start_from_it(tmp_path, monkeypatch):
     started = []
 
-    def fake_train(config, resume, should_stop):
+    def fake_train(prepared, should_stop):
+        config = prepared.config
         started.append((config.output.removeprefix(f'{tmp_path}/'), config.seed,
                         config.method.init, config.method.teacher))
         (tmp_path / config.output / 'bundle').mkdir(parents=True)
         (tmp_path / config.output / 'scores.json').write_text('{}')
         return True
 
-    monkeypatch.setattr(ladder, 'train', fake_train)
+    monkeypatch.setattr(ladder, 'prepare', lambda config, resume: SimpleNamespace(config=config))
+    monkeypatch.setattr('training.run.train', fake_train)
     for _ in range(2):
         ladder.train_ladder(tmp_path, tmp_path, [3], ['teacher', 'dropout', 'hpd'])
     teacher = str(tmp_path / 'teacher-3' / 'bundle')

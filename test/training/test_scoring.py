@@ -19,8 +19,8 @@ from anymodal_seg_ros.labels import load_label_space
 from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.models import build_model, modality_subsets
 from anymodal_seg_ros.sim.vehicle import SENSOR_NAMES
-from training import recording
-from training.datasets import DeliverDataset
+from training import bag_scores
+from training.datasets import DeliverDataset, spread
 from training.evaluate import score_split
 from training.report import read_scores
 from training.robustness import BenchmarkConfig
@@ -30,7 +30,6 @@ from training.scoring import (
     predict_with,
     score_frames,
     score_table,
-    spread,
 )
 
 SPACE = load_label_space('deliver')
@@ -241,14 +240,14 @@ def recorded(monkeypatch):
     """Truth at 1.0 s and 1.1 s; label images at 1.02 s (all right), 1.1 s (half) and 2 s."""
     truths = [(1_000_000_000, np.full((4, 6), 3, np.uint8)),
               (1_100_000_000, np.full((4, 6), 5, np.uint8))]
-    monkeypatch.setattr(recording, 'read_label_images', lambda path, topic: dict(truths))
-    monkeypatch.setattr(recording, 'read_recorded_rig', lambda path, topics: None)
-    monkeypatch.setattr(recording, 'Session', lambda segmenter, placement, **options: None)
+    monkeypatch.setattr(bag_scores, 'read_label_images', lambda path, topic: dict(truths))
+    monkeypatch.setattr(bag_scores, 'read_recorded_rig', lambda path, topics: None)
+    monkeypatch.setattr(bag_scores, 'Session', lambda segmenter, placement, **options: None)
     half = np.full((4, 6), 5, np.uint8)
     half[:2] = 3
     answers = [(1_020_000_000, truths[0][1], ('depth', 'rgb')),
                (1_100_000_000, half, ('rgb',)), (2_000_000_000, half, ('rgb',))]
-    monkeypatch.setattr(recording, 'segment_recording', lambda *args, **options: [
+    monkeypatch.setattr(bag_scores, 'segment_recording', lambda *args, **options: [
         SimpleNamespace(prediction=SimpleNamespace(stamp_ns=stamp, labels=labels, used=used))
         for stamp, labels, used in answers])
     return truths
@@ -259,7 +258,7 @@ SEGMENTER = SimpleNamespace(bundle=SimpleNamespace(modalities=('rgb', 'depth'),
 
 
 def test_recordings_are_scored_by_the_sensors_used_and_the_nearest_truth(recorded, tmp_path):
-    scores = recording.score_recording(tmp_path, SEGMENTER)
+    scores = bag_scores.score_recording(tmp_path, SEGMENTER)
     assert scores.miou(('rgb', 'depth')) == 100.0
     assert scores.miou(('rgb',)) == 50.0
     assert scores.matrices[('rgb',)]['all'].counts.sum() == 24
@@ -268,9 +267,9 @@ def test_recordings_are_scored_by_the_sensors_used_and_the_nearest_truth(recorde
 
 def test_combinations_of_a_recording_are_of_other_moments_and_not_averaged(
         recorded, tmp_path, monkeypatch):
-    everything = recording.segment_recording()
-    monkeypatch.setattr(recording, 'segment_recording', lambda *args, **options: everything[1:])
-    scores = recording.score_recording(tmp_path, SEGMENTER)
+    everything = bag_scores.segment_recording()
+    monkeypatch.setattr(bag_scores, 'segment_recording', lambda *args, **options: everything[1:])
+    scores = bag_scores.score_recording(tmp_path, SEGMENTER)
     assert list(scores.matrices) == [('rgb',)]
     assert 'EMM' not in score_table(scores)
     assert not any(key.startswith('emm') for key in scores.to_dict())
@@ -282,16 +281,16 @@ def test_combinations_of_a_recording_are_of_other_moments_and_not_averaged(
     (np.full((4, 6), 255, np.uint8), 'not one labelled pixel'),
 ])
 def test_ground_truth_that_does_not_fit_is_named(recorded, tmp_path, monkeypatch, truth, words):
-    monkeypatch.setattr(recording, 'read_label_images', lambda path, topic: {
+    monkeypatch.setattr(bag_scores, 'read_label_images', lambda path, topic: {
         1_000_000_000: truth})
     with pytest.raises(ConfigError, match=words):
-        recording.score_recording(tmp_path, SEGMENTER)
+        bag_scores.score_recording(tmp_path, SEGMENTER)
 
 
 def test_a_recording_without_near_truth_is_refused(recorded, tmp_path, monkeypatch):
-    monkeypatch.setattr(recording, 'MAX_TRUTH_OFFSET_NS', -1)
+    monkeypatch.setattr(bag_scores, 'MAX_TRUTH_OFFSET_NS', -1)
     with pytest.raises(ConfigError, match='60 ms'):
-        recording.score_recording(tmp_path, SEGMENTER)
-    monkeypatch.setattr(recording, 'read_label_images', lambda path, topic: {})
+        bag_scores.score_recording(tmp_path, SEGMENTER)
+    monkeypatch.setattr(bag_scores, 'read_label_images', lambda path, topic: {})
     with pytest.raises(ConfigError, match='no ground truth'):
-        recording.score_recording(tmp_path, SEGMENTER)
+        bag_scores.score_recording(tmp_path, SEGMENTER)

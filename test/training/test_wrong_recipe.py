@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is wrong with a recipe is said before anything heavy is imported."""
+"""What is wrong with a recipe, or with a command's arguments, is said before anything heavy is
+imported."""
 
 import subprocess
 import sys
@@ -13,19 +14,18 @@ from anymodal_seg_ros.resources import resource_path
 ROOT = Path(__file__).resolve().parents[2]
 DEBUG = resource_path('config') / 'training' / 'debug.yaml'
 HEAVY = ('torch', 'lightning_fabric', 'safetensors', 'matplotlib')
-COMMAND = f"""
-import sys
-from training.train import main
-status = main(sys.argv[1:])
+CODE = f"""
+import importlib, sys
+status = importlib.import_module(sys.argv[1]).main(sys.argv[2:])
 print(status, [name for name in {HEAVY} if name in sys.modules])
 """
 
 
-def answer(*arguments):
-    """The first line of standard output and the last of standard error, in a new interpreter."""
-    done = subprocess.run([sys.executable, '-c', COMMAND, *arguments], capture_output=True,
-                          text=True, cwd=ROOT, check=True)
-    return done.stdout.strip(), done.stderr.strip().splitlines()[-1]
+def answer(*arguments, command='train'):
+    """Exit status with heavy modules, and the last line of standard error, of a new process."""
+    done = subprocess.run([sys.executable, '-c', CODE, f'training.{command}', *arguments],
+                          capture_output=True, text=True, cwd=ROOT, check=True)
+    return done.stdout.splitlines()[-1], done.stderr.strip().splitlines()[-1]
 
 
 @pytest.mark.parametrize(('override', 'named'), [
@@ -44,7 +44,37 @@ def test_a_wrong_value_is_named_without_the_heavy_imports(override, named):
     assert status == '1 []'
 
 
+@pytest.mark.parametrize(('changes', 'named'), [
+    (['data.root=.'], 'names no output'),
+    (['output={run}'], 'names no data'),
+    (['output={run}', 'data.root=nowhere'], 'no folder nowhere'),
+    (['output={run}', 'data.root=.'], 'was read as data set'),
+    (['output={run}', 'data.root=.', '--resume'], 'no checkpoint.pt to resume from'),
+    (['output={run}', 'data.root=.', 'method={name: anyseg, teacher: nowhere}'], 'nowhere'),
+    (['output={run}', 'data.root=.', 'method.init=nowhere'], 'nowhere'),
+    (['output={run}', 'data.root=.', 'pretrained=nowhere.pth'], 'nowhere.pth'),
+])
+def test_so_is_what_the_recipe_s_files_lack(tmp_path, changes, named):
+    status, error = answer('--recipe', str(DEBUG),
+                           *(change.replace('{run}', str(tmp_path / 'run')) for change in changes))
+    assert error.startswith('error: ') and named in error
+    assert status == '1 []'
+
+
 def test_so_is_a_missing_recipe(tmp_path):
     status, error = answer('--recipe', str(tmp_path / 'gone.yaml'))
     assert 'gone.yaml' in error
+    assert status == '1 []'
+
+
+@pytest.mark.parametrize(('command', 'arguments', 'named'), [
+    ('ladder', ['--rungs', 'top'], "rung 'top'; allowed: teacher"),
+    ('ladder', ['--table-only', '--output', 'nowhere'], 'no scored run in nowhere'),
+    ('ladder', ['--output', '/proc/nowhere', '--data', '.'], '/proc/nowhere/camera'),
+    ('extract_bag', ['nowhere', '--output', 'out', '--split', 'train'], 'nowhere'),
+    ('extract_bag', ['.', '--output', 'out', '--split', 'train', '--topics', 'x'], "--topics 'x'"),
+])
+def test_so_is_a_wrong_argument_of_other_commands(command, arguments, named):
+    status, error = answer(*arguments, command=command)
+    assert error.startswith('error: ') and named in error
     assert status == '1 []'

@@ -22,7 +22,7 @@ from training.datasets.mcubes import McubesDataset
 from training.datasets.mfnet import MfnetDataset
 from training.datasets.muses import MusesDataset
 from training.datasets.nyuv2 import Nyuv2Dataset
-from training.datasets.part import hold_out
+from training.datasets.part import hold_out, spread
 from training.datasets.recorded import RecordedDataset
 from training.datasets.remap import (
     LabelMap,
@@ -49,4 +49,4 @@ DATASETS: Mapping[str, DatasetType] = {
 __all__ = ['DATASETS', 'UNREADABLE_POLICIES', 'DatasetType', 'DeliverDataset', 'Frame',
            'FrameCache', 'FrameSource', 'Frames', 'JoinedFrames', 'LabelMap', 'ReadableFrames',
            'RemappedFrames', 'first_size', 'hold_out', 'load_label_map', 'own_label_space',
-           'resize_frame', 'with_policy']
+           'resize_frame', 'spread', 'with_policy']

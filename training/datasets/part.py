@@ -63,3 +63,10 @@ def hold_out(source: FrameSource, share: float, name: str) -> tuple[FrameSource,
     begin = total - num_held
     return (PartOfFrames(source, range(begin), source.describe()['split']),
             PartOfFrames(source, range(begin, total), name))
+
+
+def spread(length: int, wanted: int) -> list[int]:
+    """``wanted`` indices spread evenly over ``length``; all of them for 0."""
+    if not 0 < wanted < length:
+        return list(range(length))
+    return [i * length // wanted for i in range(wanted)]

@@ -39,6 +39,8 @@ MAX_DATASET_BYTES = 64 << 20
 FRAMES_FILE = 'frames.jsonl'
 LABEL_FOLDER = 'label'
 LAYOUT = 'recorded'
+RECORDING = 'recording'
+"""The condition of a recording's frames that were given no other one."""
 FORMAT_VERSION = 1
 
 

@@ -19,6 +19,8 @@ from anymodal_seg_ros.errors import BadMessageError, BagError, ConfigError
 from training.extraction.label_codes import LabelCodes
 
 NS_PER_S = 1_000_000_000
+MAX_TRUTH_OFFSET_NS = 60_000_000
+"""A label image farther from what it is to score or to teach is of another instant."""
 LABEL_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
 PNG_COMPRESSION = 3
 

@@ -12,9 +12,9 @@ from anymodal_seg_ros.bags import read_label_images
 from anymodal_seg_ros.corruption import FaultSchedule
 from anymodal_seg_ros.inference import build_segmenter, modality_subsets
 from training import evaluate
-from training.datasets.recorded import RecordedDataset, read_frames
+from training.bag_scores import score_recording
+from training.datasets.recorded import RECORDING, RecordedDataset, read_frames
 from training.extract_bag import main
-from training.recording import RECORDING, score_recording
 from training.scoring import open_frames, predict_with, score_frames
 
 FAULTS = """

@@ -16,10 +16,9 @@ from anymodal_seg_ros.inference import Segmenter
 from anymodal_seg_ros.modalities import Decoding
 from anymodal_seg_ros.segment_bag import segment_recording
 from anymodal_seg_ros.session import Session
+from training.datasets.recorded import RECORDING
+from training.extraction.truth import MAX_TRUTH_OFFSET_NS
 from training.scoring import SubsetScores
-
-MAX_TRUTH_OFFSET_NS = 60_000_000
-RECORDING = 'recording'
 
 
 def score_recording(

@@ -1,0 +1,75 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a run opens, and finds wrong, before torch is imported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+
+from anymodal_seg_ros.bundle import read_description
+from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.existence import exists
+from anymodal_seg_ros.pages import check_libraries
+from training.config import SCRATCH, TEACHER, TrainConfig
+from training.data import RunData, open_data
+from training.data_config import SETS
+from training.methods import METHODS
+from training.output_folder import prepared_folder
+
+Log = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreparedRun:
+    """A recipe whose files are there."""
+
+    config: TrainConfig
+    folder: Path
+    resume: bool
+    """Go on from the folder's checkpoint."""
+    data: RunData
+
+
+def prepare(
+    config: TrainConfig, *, resume: bool = False, log: Log = lambda line: None
+) -> PreparedRun:
+    """Make the run's folder and open its data.
+
+    Raises:
+        ConfigError: the recipe, the data set or a file that the recipe names is wrong.
+        BundleError: a bundle that it names is missing or damaged.
+        MissingDependencyError: what draws the report is not installed.
+    """
+    if not config.output:
+        raise ConfigError('the recipe names no output; add output=FOLDER')
+    for number, each in enumerate(config.data.sets):
+        if not each.root:
+            place = 'data' if len(config.data.sets) == 1 else f'data.{SETS}.{number}'
+            raise ConfigError(f'the recipe names no data; add {place}.root=FOLDER')
+    check_networks(config)
+    folder = prepared_folder(config, resume=resume)
+    cv2.setNumThreads(1)
+    data = open_data(config, log)
+    check_libraries()
+    return PreparedRun(config=config, folder=folder, resume=resume, data=data)
+
+
+def check_networks(config: TrainConfig) -> None:
+    """Whether the networks are there that a run begins with, and the teacher is one to learn from.
+
+    Raises:
+        BundleError: a bundle is missing or its description damaged.
+        ConfigError: the method needs more than the teacher offers, or ``pretrained`` is missing.
+    """
+    method = config.method
+    if method.teacher:
+        teacher = read_description(method.teacher)
+        METHODS[method.name].check_network(f'{method.name} with its teacher', teacher.model_name)
+    if method.init not in (SCRATCH, TEACHER):
+        read_description(method.init)
+    if config.pretrained and not exists(Path(config.pretrained)):
+        raise ConfigError(f'pretrained {config.pretrained!r}: there is no such file or folder')
