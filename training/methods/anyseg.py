@@ -11,28 +11,20 @@ from anymodal_seg_ros.models.network import Network
 from training.batch import Batch
 from training.losses.cross_modal_kd import cross_modal_kd
 from training.losses.logit_kd import logit_kd
-from training.losses.projection import FeatureProjection
 from training.losses.unimodal_kd import unimodal_kd
 from training.methods.anyseg_options import AnySegOptions
 from training.methods.base import FeatureDistillation, Terms, upsampled
 
 
 class AnySeg(FeatureDistillation):
-    """L_sup + 50 L_mad + 5 L_umd + 10 L_cmd (AnySeg, arXiv 2411.17141, equations 1 to 6).
-
-    A teacher of another size is met through 1x1 projections of the student's features.
-    """
+    """L_sup + 50 L_mad + 5 L_umd + 10 L_cmd (AnySeg, arXiv 2411.17141, equations 1 to 6)."""
 
     def __init__(
         self, criterion: nn.Module, student: Network, teacher: Network, options: AnySegOptions
     ) -> None:
         super().__init__(criterion, student, teacher)
         self.options = options
-        self.projection = FeatureProjection(self.student_dims, self.teacher_dims)
         self.weights = {'ce': 1.0, 'mad': options.mad, 'umd': options.umd, 'cmd': options.cmd}
-
-    def own_parameters(self) -> list[nn.Parameter]:
-        return list(self.projection.parameters())
 
     def forward(self, logits_BKhw: Tensor, features: FeatureMaps, batch: Batch) -> Terms:
         teacher_BKhw, teacher = self.ask_teacher(batch)

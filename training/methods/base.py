@@ -17,6 +17,7 @@ from anymodal_seg_ros.models.abilities import FeatureNetwork
 from anymodal_seg_ros.models.features import FeatureMaps
 from anymodal_seg_ros.models.network import Network
 from training.batch import Batch
+from training.losses.projection import FeatureProjection
 from training.methods.feedback_options import FeedbackOptions
 
 Terms = dict[str, Tensor]
@@ -123,7 +124,8 @@ class Method(nn.Module):
 
 
 class FeatureDistillation(Method):
-    """A method that compares the student's maps with those of a teacher.
+    """A method that compares the student's maps with those of a teacher, whose size they are
+    brought to by 1x1 projections.
 
     Raises:
         ConfigError: they have different numbers of levels.
@@ -137,11 +139,14 @@ class FeatureDistillation(Method):
         assert isinstance(student, FeatureNetwork)
         assert isinstance(teacher, FeatureNetwork)
         super().__init__(criterion, student, teacher)
-        self.student_dims = student.feature_dims
         self.teacher_dims = teacher.feature_dims
-        if len(self.student_dims) != len(self.teacher_dims):
-            raise ConfigError(f'the student has {len(self.student_dims)} levels of maps, the '
+        if len(student.feature_dims) != len(self.teacher_dims):
+            raise ConfigError(f'the student has {len(student.feature_dims)} levels of maps, the '
                               f'teacher {len(self.teacher_dims)}; both need the same number')
+        self.projection = FeatureProjection(student.feature_dims, self.teacher_dims)
+
+    def own_parameters(self) -> list[nn.Parameter]:
+        return list(self.projection.parameters())
 
     @torch.no_grad()
     def ask_teacher(self, batch: Batch) -> tuple[Tensor, FeatureMaps]:

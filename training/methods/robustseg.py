@@ -8,13 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.models.abilities import FeatureNetwork
 from anymodal_seg_ros.models.features import FeatureMaps
 from anymodal_seg_ros.models.network import Network
 from training.batch import Batch
 from training.losses.ifv import ifv_kd
 from training.losses.logit_kd import logit_kd
 from training.losses.pairing import draw_pairing
-from training.losses.projection import FeatureProjection
 from training.losses.prototype_bank import PrototypeBank
 from training.losses.prototype_kd import prototype_kd
 from training.losses.prototypes import Prototypes, class_prototypes, pseudo_labels
@@ -34,14 +34,13 @@ class RobustSeg(FeatureDistillation):
     """
 
     def __init__(
-        self, criterion: nn.Module, student: Network, teacher: Network, options: RobustSegOptions
+        self, criterion: nn.Module, student: Network, teacher: FeatureNetwork,
+        options: RobustSegOptions,
     ) -> None:
+        if options.feedback is not None:
+            teacher = learning_teacher(teacher, options.feedback)
         super().__init__(criterion, student, teacher)
         self.options = options
-        if options.feedback is not None:
-            adapted = learning_teacher(self.teacher, options.feedback)
-            self.teacher = adapted.eval().requires_grad_(False)
-        self.projection = FeatureProjection(self.student_dims, self.teacher_dims)
         self.selection = PrimarySelection(options.primary, self.modalities)
         if options.feedback is not None and not self.selection.weak():
             raise ConfigError('method.options.feedback has no weak modality to teach: primary '
@@ -53,9 +52,6 @@ class RobustSeg(FeatureDistillation):
                                       self.num_classes)
         self.weights = {'ce': 1.0, 'kl': options.kl, 'cp': options.cp, 'ifv': options.ifv}
         self._primary_only = bool(options.ifv) and options.ifv_modalities == 'primary'
-
-    def own_parameters(self) -> list[nn.Parameter]:
-        return list(self.projection.parameters())
 
     def feedback_options(self) -> FeedbackOptions | None:
         return self.options.feedback
