@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.inference.segmenter import AUTO_PRECISION, PRECISION_NAMES
 from anymodal_seg_ros.models import DEFAULT_MODEL, MODELS
 from anymodal_seg_ros.ranges import Range
 from training import limits
@@ -21,7 +22,6 @@ from training.settings import OneOf, Share, check_settings, read_section
 
 DROPOUT_MODES = ('none', 'by_size', 'uniform')
 SCHEDULES = ('poly', 'cosine')
-PRECISIONS = ('auto', 'fp32', 'bf16', 'fp16')
 CLASS_WEIGHTS = ('none', 'log')
 DEVICES = ('auto', 'cpu', 'cuda')
 OF_THE_DATA = ('mean', 'std')
@@ -163,7 +163,7 @@ class TrainConfig:
     """Against the labels: 'ce' is cross-entropy, 'ohem' that over the hardest pixels."""
     class_weights: Annotated[str, OneOf(CLASS_WEIGHTS)] = 'log'
     """'log' makes rare classes count more, by the logarithm of their share of the pixels."""
-    precision: Annotated[str, OneOf(PRECISIONS)] = 'auto'
+    precision: Annotated[str, OneOf((AUTO_PRECISION, *PRECISION_NAMES))] = AUTO_PRECISION
     """Number format; 'auto' takes bf16 where the hardware computes it."""
     device: Annotated[str, OneOf(DEVICES)] = 'auto'
     """'auto' takes CUDA where there is one."""

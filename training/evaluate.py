@@ -23,36 +23,30 @@ import argparse
 import json
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from tqdm import tqdm
-
-from anymodal_seg_ros.bundle import read_description, update_provenance
+from anymodal_seg_ros.bundle import read_description
 from anymodal_seg_ros.corruption import SEVERITY_RANGE, FaultSchedule
 from anymodal_seg_ros.documents import parse_yaml
 from anymodal_seg_ros.errors import AnymodalError, ConfigError
 from anymodal_seg_ros.existence import exists
 from anymodal_seg_ros.inference import Segmenter, build_segmenter
-from anymodal_seg_ros.inference.precision import AUTO, PRECISIONS
-from anymodal_seg_ros.inference.torch_backend import TorchSegmenter
+from anymodal_seg_ros.inference.segmenter import AUTO_PRECISION, PRECISION_NAMES
 from anymodal_seg_ros.modalities.options import add_decoding_options, decoding_from
 from anymodal_seg_ros.pages import check_libraries
+from anymodal_seg_ros.stopping import COMMAND_STOPPED, ends_at_once
 from anymodal_seg_ros.unfinished import write_errors, write_whole
-from training.bag_scores import score_recording
-from training.datasets import DATASETS, FrameSource, spread
+from training.datasets import DATASETS
 from training.reading import LABEL_SIZES
-from training.robustness import BENCHMARKS, BenchmarkConfig, RobustnessScores, run_benchmark
-from training.robustness.tables import latex_tables, text_tables, write_heatmap
-from training.scoring import open_frames, score_table
-from training.subset_network import Subset, SubsetNetwork
+from training.robustness.protocol import BENCHMARKS, BenchmarkConfig
+from training.scored_frames import open_frames
 
-INTERRUPTED = 130
 BOTH = 'both'
 OF_DATA = ('dataset', 'split', 'modalities', 'condition', 'failure', 'option', 'label_map',
            'max_frames', 'benchmark', 'missing_mode', 'label_size', 'severities', 'seed',
            'batch_size', 'workers', 'latex', 'heatmap')
 """Options that a recording does not take."""
-GPU_BATCH = 8
 EPILOG = """\
 examples:
   every combination of sensors:
@@ -85,12 +79,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if args.output is not None:
             write_whole(args.output, json.dumps(report, indent=2) + '\n')
         if args.update_bundle:
+            from training.evaluation import update_scores
             update_scores(args.bundle, args.split if args.bag is None else 'recording', report)
     except (AnymodalError, OSError) as error:
         sys.stderr.write(f'error: {error}\n')
         return 1
     except KeyboardInterrupt:
-        return INTERRUPTED
+        return COMMAND_STOPPED
     return 0
 
 
@@ -111,12 +106,6 @@ def _check_outputs(args: argparse.Namespace) -> None:
         check_libraries()
 
 
-def update_scores(path: Path, split: str, report: dict[str, Any]) -> None:
-    """Write a score report into a bundle's provenance under ``scores[split]``."""
-    scores = read_description(path).provenance.get('scores', {})
-    update_provenance(path, {'scores': {**scores, split: report}})
-
-
 def _score_bag(args: argparse.Namespace) -> dict[str, Any]:
     """Through the vehicle's own pipeline."""
     parser = _parser()
@@ -124,24 +113,32 @@ def _score_bag(args: argparse.Namespace) -> dict[str, Any]:
         if getattr(args, name) != parser.get_default(name):
             raise ConfigError(f'--{name.replace("_", "-")} needs --data: a recording is scored '
                               'as the vehicle would see it')
-    segmenter = build_segmenter(args.bundle, device=args.device, num_threads=args.threads,
-                                precision=args.precision)
     schedule = FaultSchedule.from_yaml(args.faults) if args.faults else None
-    scores = score_recording(args.bag, segmenter, schedule=schedule,
-                             decoding=decoding_from(args))
+    decoding = decoding_from(args)
+    read_description(args.bundle)
+    with ends_at_once(COMMAND_STOPPED):
+        from training.bag_scores import score_recording
+        from training.scoring import score_table
+    segmenter = _segmenter(args)
+    scores = score_recording(args.bag, segmenter, schedule=schedule, decoding=decoding)
     sys.stdout.write(f'{score_table(scores)}\n\nnetwork: {segmenter.description}\n')
     source = {'recording': args.bag.name, 'faults': schedule.to_dict() if schedule else None}
     return {**scores.to_dict(), 'network': segmenter.description, 'data': source}
 
 
 def _score_data(args: argparse.Namespace) -> dict[str, Any]:
-    segmenter = build_segmenter(args.bundle, device=args.device, num_threads=args.threads,
-                                precision=args.precision)
-    config = _config(args, segmenter.bundle.missing_mode, usual_batch(segmenter))
+    bundle = read_description(args.bundle)
+    config = _config(args, bundle.missing_mode)
     frames, sensors = open_frames(
-        segmenter.bundle, args.data, args.split, name=args.dataset, conditions=args.condition,
+        bundle, args.data, args.split, name=args.dataset, conditions=args.condition,
         failures=args.failure, options=_options(args.option), label_map=args.label_map,
         modalities=_names(args.modalities))
+    with ends_at_once(COMMAND_STOPPED):
+        from training.evaluation import score_split, usual_batch
+        from training.robustness.tables import latex_tables, write_heatmap
+    segmenter = _segmenter(args)
+    if args.batch_size is None:
+        config = replace(config, batch_size=usual_batch(segmenter))
     scores, report = score_split(segmenter, frames, sensors, config, max_frames=args.max_frames)
     if args.latex is not None:
         write_whole(args.latex, latex_tables(scores))
@@ -150,48 +147,12 @@ def _score_data(args: argparse.Namespace) -> dict[str, Any]:
     return report
 
 
-def score_split(
-    segmenter: Segmenter, frames: FrameSource, sensors: Subset, config: BenchmarkConfig, *,
-    max_frames: int = 0,
-) -> tuple[RobustnessScores, dict[str, Any]]:
-    """Score a bundle on a split and print the tables.
-
-    Args:
-        segmenter: the bundle as the node would run it.
-        frames, sensors: of ``open_frames``.
-        config: what to score.
-        max_frames: at most so many, spread over the split; 0 takes all.
-
-    Returns:
-        The scores, and the report of them for JSON and the provenance.
-
-    Raises:
-        ConfigError: a frame that cannot be read, or what ``run_benchmark`` refuses.
-    """
-    bundle, description = segmenter.bundle, frames.describe()
-    indices = spread(len(frames), max_frames)
-    with tqdm(total=len(indices), unit='frame', desc=description['split'],
-              disable=not sys.stderr.isatty()) as bar:
-        scores = run_benchmark(
-            _network(segmenter), frames, sensors, bundle.label_space, bundle.short_side_px, config,
-            indices=indices, on_frame=lambda: bar.update(1))
-    tables = [*map(score_table, scores.emm.values()), text_tables(scores)]
-    sys.stdout.write('\n\n'.join([*tables, f'network: {segmenter.description}']) + '\n')
-    return scores, {**scores.to_dict(), 'network': segmenter.description,
-                    'data': {**description, 'scored_frames': len(indices)}}
+def _segmenter(args: argparse.Namespace) -> Segmenter:
+    return build_segmenter(args.bundle, device=args.device, num_threads=args.threads,
+                           precision=args.precision)
 
 
-def usual_batch(segmenter: Segmenter) -> int:
-    """Frames that its device takes at once without being asked."""
-    return GPU_BATCH if _network(segmenter).device.type == 'cuda' else 1
-
-
-def _network(segmenter: Segmenter) -> SubsetNetwork:
-    assert isinstance(segmenter, TorchSegmenter)
-    return SubsetNetwork(segmenter.network)
-
-
-def _config(args: argparse.Namespace, missing_mode: str, batch_size: int) -> BenchmarkConfig:
+def _config(args: argparse.Namespace, missing_mode: str) -> BenchmarkConfig:
     if args.max_frames < 0:
         raise ConfigError(f'max frames {args.max_frames}; allowed: a whole number from 0')
     given = args.missing_mode or missing_mode
@@ -200,7 +161,7 @@ def _config(args: argparse.Namespace, missing_mode: str, batch_size: int) -> Ben
         missing_modes=('drop', 'zero') if given == BOTH else (given,),
         label_size=args.label_size or 'native', seed=args.seed,
         severities=_numbers(args.severities),
-        batch_size=batch_size if args.batch_size is None else args.batch_size,
+        batch_size=1 if args.batch_size is None else args.batch_size,
         workers=args.workers)
 
 
@@ -256,11 +217,12 @@ def _parser() -> argparse.ArgumentParser:
                       help='spread over the split; 0 scores all')
     _add_benchmark(parser.add_argument_group('benchmark'))
     run = parser.add_argument_group('run and results')
-    run.add_argument('--precision', default=AUTO, choices=(AUTO, *PRECISIONS),
+    run.add_argument('--precision', default=AUTO_PRECISION,
+                     choices=(AUTO_PRECISION, *PRECISION_NAMES),
                      help='as of the node, whose default is the same: auto takes the fastest that '
                           'the device has natively, so name one to compare machines')
     run.add_argument('--batch-size', type=int,
-                     help=f'frames at once (default {GPU_BATCH} on a GPU, 1 on a CPU)')
+                     help='frames at once (default 8 on a GPU, 1 on a CPU)')
     run.add_argument('--workers', type=int, default=2,
                      help='threads that read and degrade images (default %(default)s)')
     run.add_argument('--device', default='auto', help="'auto', 'cpu' or 'cuda'")

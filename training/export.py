@@ -27,12 +27,12 @@ from anymodal_seg_ros.bundle.weights import save_bundle
 from anymodal_seg_ros.errors import AnymodalError, ConfigError
 from anymodal_seg_ros.existence import is_dir
 from anymodal_seg_ros.inference import build_segmenter
-from training import evaluate
 from training.checkpoint import read_checkpoint
 from training.data_config import NO_SPLIT, DataConfig
+from training.evaluation import score_split, update_scores, usual_batch
 from training.output_folder import BUNDLE_FOLDER, CHECKPOINT_FILE
-from training.robustness import BenchmarkConfig
-from training.scoring import open_frames
+from training.robustness.protocol import BenchmarkConfig
+from training.scored_frames import open_frames
 
 BUNDLE = 'bundle'
 """The checkpoint's entry that describes its network."""
@@ -124,10 +124,10 @@ def _update_scores(args: argparse.Namespace, recipe: Mapping[str, Any]) -> None:
             bundle, Path(each.root), split, name=each.name, conditions=each.conditions,
             options=each.options, label_map=each.label_map)
         config = BenchmarkConfig(missing_modes=(bundle.missing_mode,),
-                                 batch_size=evaluate.usual_batch(segmenter))
-        _, report = evaluate.score_split(segmenter, frames, sensors, config)
+                                 batch_size=usual_batch(segmenter))
+        _, report = score_split(segmenter, frames, sensors, config)
         title = split if len(data.sets) == 1 else f'{split} of {data.title_of(number)}'
-        evaluate.update_scores(args.output, title, report)
+        update_scores(args.output, title, report)
 
 
 def _scored_data(data: DataConfig, root: Path | None) -> DataConfig:

@@ -7,13 +7,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from anymodal_seg_ros.bundle import Bundle
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.inference import Segmenter
 from anymodal_seg_ros.inference.precision import exact_float32
@@ -27,14 +25,9 @@ from anymodal_seg_ros.metrics import (
 from anymodal_seg_ros.models import DROP
 from anymodal_seg_ros.models.network import Network
 from training.datasets import (
-    DATASETS,
     Frame,
     Frames,
-    FrameSource,
-    RemappedFrames,
     first_size,
-    load_label_map,
-    own_label_space,
 )
 from training.reading import Workers, read_batches
 from training.subset_network import Counts, Subset, SubsetNetwork
@@ -208,48 +201,6 @@ def predict_with(network: Network | Segmenter) -> Predict:
         return SubsetNetwork(network)
     segmenter = network
     return lambda images, out_hw: segmenter.predict(images, out_hw)[0]
-
-
-def open_frames(
-    bundle: Bundle, data: Path, split: str, *, name: str = 'deliver',
-    conditions: Sequence[str] = (), failures: Sequence[str] = (),
-    options: Mapping[str, Any] | None = None, label_map: str = '',
-    modalities: Sequence[str] = (),
-) -> tuple[FrameSource, Subset]:
-    """A split to score a bundle on, and the sensors to score it with, in the bundle's order.
-
-    Args:
-        modalities: only these; empty takes those of the bundle that the data set has.
-
-    Raises:
-        ConfigError: no such data set or split, a sensor that the bundle or the data set lacks,
-            or classes that are not the bundle's.
-    """
-    if name not in DATASETS:
-        raise ConfigError(f'data set {name!r}; allowed: {", ".join(DATASETS)}')
-    dataset = DATASETS[name]
-    there = dataset.modalities_of(data)
-    both = [sensor for sensor in bundle.modalities if sensor in there]
-    if not both or not set(modalities) <= set(both):
-        raise ConfigError(f'modalities {", ".join(modalities) or "of the bundle"}; the bundle has '
-                          f'{", ".join(bundle.modalities)} and data set {name!r} '
-                          f'{", ".join(there)}')
-    sensors = tuple(sensor for sensor in both if not modalities or sensor in modalities)
-    frames = dataset(data, split, sensors, conditions=conditions, failures=failures,
-                     options=options or {})
-    classes = own_label_space(frames.describe())
-    if label_map:
-        mapping = load_label_map(label_map)
-        frames, classes = RemappedFrames(frames, mapping), mapping.target
-    wanted = bundle.label_space
-    # A run may give the classes another name, as ``data.label_space`` does.
-    if classes.class_names != wanted.class_names:
-        raise ConfigError(f'{data} is labelled in classes of {classes.name!r}, the bundle answers '
-                          f'in others, {wanted.name!r}; a label map such as '
-                          f'{classes.name}-to-{wanted.name} is needed')
-    return frames, sensors
-
-
 
 
 def score_table(scores: SubsetScores) -> str:

@@ -12,9 +12,10 @@ from pathlib import Path
 import torch
 
 from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.inference.segmenter import AUTO_PRECISION, PRECISION_NAMES
 
-AUTO = 'auto'
-PRECISIONS = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
+PRECISIONS = dict(zip(PRECISION_NAMES, (torch.float32, torch.bfloat16, torch.float16),
+                      strict=True))
 CPUINFO = Path('/proc/cpuinfo')
 BFLOAT16_FLAGS = frozenset({'avx512_bf16', 'amx_bf16', 'bf16'})
 """Of the CPUs that multiply bfloat16 in hardware; the last is Arm's."""
@@ -26,10 +27,11 @@ def resolve_precision(name: str, device: torch.device) -> torch.dtype:
     Raises:
         ConfigError: unknown, or one the device would only emulate slowly.
     """
-    if name == AUTO:
+    if name == AUTO_PRECISION:
         return _fastest_precision(device)
     if name not in PRECISIONS:
-        raise ConfigError(f'precision {name!r}; allowed: {AUTO}, {", ".join(PRECISIONS)}')
+        raise ConfigError(
+            f'precision {name!r}; allowed: {AUTO_PRECISION}, {", ".join(PRECISIONS)}')
     if name == 'fp16' and device.type == 'cpu':
         raise ConfigError("precision 'fp16' needs CUDA; allowed on a CPU: auto, fp32, bf16")
     return PRECISIONS[name]

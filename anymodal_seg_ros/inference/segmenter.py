@@ -14,6 +14,8 @@ from anymodal_seg_ros.bundle import Bundle
 from anymodal_seg_ros.ranges import Range
 
 Labels = npt.NDArray[np.uint8]
+AUTO_PRECISION = 'auto'
+PRECISION_NAMES = ('fp32', 'bf16', 'fp16')
 THREAD_RANGE = Range(1, 256, also=0)
 """CPU threads of a network; 0 leaves the library's choice."""
 

@@ -59,7 +59,8 @@ def write_frame(root):
     (['-m', 'anymodal_seg_ros.demo'], '| torch._C'),
     ([str(ROOT / 'training' / 'train.py'), '--recipe', str(RECIPE), 'output=out', 'data.root=.',
       'data.modalities=[rgb]', 'data.score_split=none'], '| torch.nn'),
-    ([str(ROOT / 'training' / 'evaluate.py'), 'bundle'], '| torch.nn'),
+    ([str(ROOT / 'training' / 'evaluate.py'), str(ROOT / 'bundles' / 'default'), '--data', '.',
+      '--split', 'train', '--modalities', 'rgb'], '| torch.nn'),
     ([str(ROOT / 'training' / 'extract_bag.py'), 'bag'], '| numpy'),
 ])
 def test_commands(tmp_path, monkeypatch, wait_until, command, milestone):

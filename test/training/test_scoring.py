@@ -21,16 +21,11 @@ from anymodal_seg_ros.models import build_model, modality_subsets
 from anymodal_seg_ros.sim.vehicle import SENSOR_NAMES
 from training import bag_scores
 from training.datasets import DeliverDataset, spread
-from training.evaluate import score_split
+from training.evaluation import score_split
 from training.report import read_scores
-from training.robustness import BenchmarkConfig
-from training.scoring import (
-    SubsetScores,
-    open_frames,
-    predict_with,
-    score_frames,
-    score_table,
-)
+from training.robustness.protocol import BenchmarkConfig
+from training.scored_frames import open_frames
+from training.scoring import SubsetScores, predict_with, score_frames, score_table
 
 SPACE = load_label_space('deliver')
 

@@ -12,6 +12,7 @@ import pytest
 from anymodal_seg_ros.resources import resource_path
 
 ROOT = Path(__file__).resolve().parents[2]
+BUNDLE = str(resource_path('bundles') / 'default')
 DEBUG = resource_path('config') / 'training' / 'debug.yaml'
 HEAVY = ('torch', 'lightning_fabric', 'safetensors', 'matplotlib')
 CODE = f"""
@@ -71,6 +72,12 @@ def test_so_is_a_missing_recipe(tmp_path):
     ('ladder', ['--rungs', 'top'], "rung 'top'; allowed: teacher"),
     ('ladder', ['--table-only', '--output', 'nowhere'], 'no scored run in nowhere'),
     ('ladder', ['--output', '/proc/nowhere', '--data', '.'], '/proc/nowhere/camera'),
+    ('evaluate', ['nowhere', '--data', '.'], 'nowhere'),
+    ('evaluate', [BUNDLE, '--data', 'nowhere'], 'no folder nowhere'),
+    ('evaluate', [BUNDLE, '--data', '.', '--benchmark', 'emm,rrm'], "'rrm'"),
+    ('evaluate', [BUNDLE, '--data', '.', '--option', 'hha'], 'write KEY=VALUE'),
+    ('evaluate', [BUNDLE, '--bag', '.', '--split', 'test'], '--split needs --data'),
+    ('evaluate', [BUNDLE, '--bag', '.', '--faults', 'gone.yaml'], 'gone.yaml'),
     ('extract_bag', ['nowhere', '--output', 'out', '--split', 'train'], 'nowhere'),
     ('extract_bag', ['.', '--output', 'out', '--split', 'train', '--topics', 'x'], "--topics 'x'"),
 ])

@@ -15,7 +15,8 @@ from training import evaluate
 from training.bag_scores import score_recording
 from training.datasets.recorded import RECORDING, RecordedDataset, read_frames
 from training.extract_bag import main
-from training.scoring import open_frames, predict_with, score_frames
+from training.scored_frames import open_frames
+from training.scoring import predict_with, score_frames
 
 FAULTS = """
 faults:

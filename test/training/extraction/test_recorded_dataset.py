@@ -14,7 +14,7 @@ from anymodal_seg_ros.labels import load_label_space
 from training.datasets import DATASETS
 from training.datasets.files import UnreadableFrameError
 from training.datasets.recorded import RecordedDataset
-from training.scoring import open_frames
+from training.scored_frames import open_frames
 
 FULL = ('rgb', 'depth', 'lidar')
 

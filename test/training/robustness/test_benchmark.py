@@ -14,9 +14,9 @@ from anymodal_seg_ros.corruption import DELIVER_FAILURES
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.metrics import ConfusionMatrix
 from anymodal_seg_ros.models import modality_subsets
-from training.robustness import BENCHMARKS, BenchmarkConfig, run_benchmark
+from training.robustness.benchmark import run_benchmark
 from training.robustness.degradation import failed, generator, noisy, without_elements
-from training.robustness.protocol import NM_LEVELS, RMM_RATES
+from training.robustness.protocol import BENCHMARKS, NM_LEVELS, RMM_RATES, BenchmarkConfig
 from training.scoring import score_frames
 from training.subset_network import SubsetNetwork
 

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.metrics import expected_over_subsets, subset_weight
 from anymodal_seg_ros.models import modality_subsets
-from training.robustness import BenchmarkConfig, robustness_score
-from training.robustness.protocol import SCORE_COLUMNS
+from training.robustness.protocol import SCORE_COLUMNS, BenchmarkConfig, robustness_score
 
 WEIGHTS = [
     (4, 0.2, (0.41026, 0.10256, 0.02564, 0.00641)),

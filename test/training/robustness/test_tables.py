@@ -13,7 +13,8 @@ from anymodal_seg_ros.errors import WriteError
 from anymodal_seg_ros.models import modality_subsets
 from training.report import read_scores
 from training.report.robustness import robustness_tables
-from training.robustness import BenchmarkConfig, RobustnessScores
+from training.robustness.protocol import BenchmarkConfig
+from training.robustness.result import RobustnessScores
 from training.robustness.tables import latex_tables, text_tables, write_heatmap
 from training.scoring import SubsetScores
 
