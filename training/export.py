@@ -22,24 +22,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from anymodal_seg_ros.bundle import Bundle, read_description
-from anymodal_seg_ros.bundle.weights import save_bundle
 from anymodal_seg_ros.errors import AnymodalError, ConfigError
-from anymodal_seg_ros.existence import is_dir
 from anymodal_seg_ros.inference import build_segmenter
-from training.checkpoint import read_checkpoint
+from anymodal_seg_ros.stopping import COMMAND_STOPPED, ends_at_once
 from training.data_config import NO_SPLIT, DataConfig
-from training.evaluation import score_split, update_scores, usual_batch
-from training.output_folder import BUNDLE_FOLDER, CHECKPOINT_FILE
+from training.output_folder import CHECKPOINT_FILE, checkpoint_of
 from training.robustness.protocol import BenchmarkConfig
 from training.scored_frames import open_frames
 
-BUNDLE = 'bundle'
-"""The checkpoint's entry that describes its network."""
 AVERAGE, LAST = 'average', 'last'
-WEIGHTS: Mapping[str, str] = {AVERAGE: 'average', LAST: 'model'}
-"""Choice to the checkpoint's key."""
-INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,7 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not args.update_scores and (args.data or args.split):
         parser.error('--data and --split need --update-scores')
     try:
-        recipe = export(args.source, args.output, weights=args.weights)
+        path = checkpoint_of(args.source)
+        with ends_at_once(COMMAND_STOPPED):
+            from training.checkpoint_bundle import export
+        recipe = export(path, args.output, weights=args.weights)
         sys.stdout.write(f'{args.output}\n')
         if args.update_scores:
             _update_scores(args, recipe)
@@ -57,62 +51,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f'error: {error}\n')
         return 1
     except KeyboardInterrupt:
-        return INTERRUPTED
+        return COMMAND_STOPPED
     return 0
-
-
-def export(source: Path, output: Path, *, weights: str = AVERAGE) -> dict[str, Any]:
-    """Write the bundle of a checkpoint; an older bundle at ``output`` is replaced.
-
-    Args:
-        source: a run folder, or a checkpoint.
-        output: bundle folder.
-        weights: 'average' (what a finished run exports) or 'last' (those of the last step).
-
-    Returns:
-        The run's recipe.
-
-    Raises:
-        ConfigError: no checkpoint, or one that does not say what network it is of.
-        BundleError: the weights do not fit, or ``output`` exists and is no bundle.
-        WriteError: ``output`` cannot be written.
-    """
-    if weights not in WEIGHTS:
-        raise ConfigError(f'weights {weights!r}; allowed: {", ".join(WEIGHTS)}')
-    path = source / CHECKPOINT_FILE if is_dir(source) else source
-    state = read_checkpoint(path)
-    bundle = _described(state, path)
-    progress = state['progress']
-    provenance = {name: value for name, value in bundle.provenance.items() if name != 'scores'}
-    provenance.update(
-        recipe=state['recipe'], steps=progress['steps'], samples=progress['samples'],
-        minutes=round(progress['elapsed_s'] / 60, 2), weights=weights)
-    save_bundle(output, replace(bundle, provenance=provenance), state[WEIGHTS[weights]])
-    recipe: dict[str, Any] = state['recipe']
-    return recipe
-
-
-def _described(state: Mapping[str, Any], path: Path) -> Bundle:
-    """What network a checkpoint is of: as it says itself, else as the run's bundle does."""
-    description = state.get('bundle')
-    if description is None:
-        beside = path.parent / BUNDLE_FOLDER
-        if not is_dir(beside):
-            raise ConfigError(f'{path} has no entry {BUNDLE!r} that describes its network, and '
-                              f'there is no bundle at {beside}')
-        return read_description(beside)
-    if isinstance(description, dict):
-        # Those of the first version did not name it.
-        description = {'format_version': 1, **description}
-    try:
-        return Bundle.from_dict(description)
-    except (ConfigError, TypeError) as error:
-        raise ConfigError(f'{path}: its entry {BUNDLE!r} is incomplete or wrong: {error}'
-                          ) from None
 
 
 def _update_scores(args: argparse.Namespace, recipe: Mapping[str, Any]) -> None:
     """Score the bundle on each data set of the recipe and note that in it."""
+    from training.evaluation import score_split, update_scores, usual_batch
+
     data = _scored_data(DataConfig.from_dict(recipe.get('data', {})), args.data)
     for number, each in enumerate(data.sets):
         split = args.split or each.score_split
@@ -151,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
                         help=f'run folder, or a {CHECKPOINT_FILE}')
     parser.add_argument('--output', type=Path, required=True, metavar='BUNDLE',
                         help='bundle folder to write; a bundle there is replaced')
-    parser.add_argument('--weights', default=AVERAGE, choices=tuple(WEIGHTS),
+    parser.add_argument('--weights', default=AVERAGE, choices=(AVERAGE, LAST),
                         help="the run's averaged weights, or those of its last step "
                              '(default %(default)s)')
     parser.add_argument('--update-scores', action='store_true',

@@ -43,3 +43,15 @@ def prepared_folder(config: TrainConfig, *, resume: bool) -> Path:
     except OSError as error:
         raise ConfigError(f'cannot write output {run}: {error.strerror}') from None
     return run
+
+
+def checkpoint_of(source: Path) -> Path:
+    """The checkpoint in the folder of a run, or the one that ``source`` itself is.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    path = source / CHECKPOINT_FILE if is_dir(source) else source
+    if not is_file(path):
+        raise ConfigError(f'no checkpoint at {path}')
+    return path

@@ -31,10 +31,10 @@ from anymodal_seg_ros.models.abilities import FeatureNetwork, SeparableNetwork
 from anymodal_seg_ros.models.network import STATISTICS, Network
 from training.batch import Batch
 from training.checkpoint import KEYS, save_checkpoint
+from training.checkpoint_bundle import export
 from training.config import OptimConfig, TrainConfig
 from training.datasets import Frame
 from training.devices import make_fabric
-from training.export import export
 from training.losses import build_loss
 from training.methods import METHODS
 from training.methods.base import StudentNetwork, run_network

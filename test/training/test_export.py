@@ -17,7 +17,8 @@ from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.models import build_model
 from anymodal_seg_ros.sim.vehicle import SENSOR_NAMES
 from training.checkpoint import KEYS, save_checkpoint
-from training.export import export, main
+from training.checkpoint_bundle import export
+from training.export import main
 
 pytestmark = pytest.mark.slow
 

@@ -78,6 +78,7 @@ def test_so_is_a_missing_recipe(tmp_path):
     ('evaluate', [BUNDLE, '--data', '.', '--option', 'hha'], 'write KEY=VALUE'),
     ('evaluate', [BUNDLE, '--bag', '.', '--split', 'test'], '--split needs --data'),
     ('evaluate', [BUNDLE, '--bag', '.', '--faults', 'gone.yaml'], 'gone.yaml'),
+    ('export', ['nowhere', '--output', 'out'], 'no checkpoint at nowhere'),
     ('extract_bag', ['nowhere', '--output', 'out', '--split', 'train'], 'nowhere'),
     ('extract_bag', ['.', '--output', 'out', '--split', 'train', '--topics', 'x'], "--topics 'x'"),
 ])
