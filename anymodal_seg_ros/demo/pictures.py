@@ -13,11 +13,15 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from anymodal_seg_ros.demo.states import STATE_COLORS
 from anymodal_seg_ros.errors import AnymodalError, WriteError
 from anymodal_seg_ros.unfinished import SUFFIX, write_errors
 
 Picture = npt.NDArray[np.uint8]
+STATE_COLORS: Mapping[str, str] = {
+    'waiting': '#c9ced6', 'ok': '#009e73', 'degraded': '#e69f00', 'lost': '#d55e00',
+    'probation': '#56b4e9', 'disabled': '#8a8f98',
+}
+"""Those of Okabe and Ito, which the colour-blind tell apart, and greys."""
 SIDE_PX = 384
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _GREY = (235, 235, 235)

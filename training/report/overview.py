@@ -1,23 +1,19 @@
 # SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""How a network survives missing sensors, at a glance: words, figures and colours for a page."""
+"""How a network survives missing sensors, at a glance."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
 from statistics import fmean
 
-from anymodal_seg_ros.labels import LabelSpace
 from anymodal_seg_ros.pages import Table
-from anymodal_seg_ros.pages.colors import color_of, scale_limits, text_on
 from anymodal_seg_ros.pages.grid import Subset
 from training.report.scores import Scores
 from training.report.wording import change, percent
 
 MISSING_P = (0.2, 0.1, 0.05)
-MAX_LATTICE_SENSORS = 7
+MAX_SHOWN_SENSORS = 7
 
 
 def headline(scores: Scores) -> str:
@@ -60,60 +56,18 @@ def main_figures(scores: Scores) -> list[tuple[str, str, str]]:
     return entries
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
-    """A combination of sensors in its colour."""
-
-    name: str
-    miou: str
-    change: str
-    color: str
-    text_color: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lattice:
-    """Every combination, in a level for each number of missing sensors."""
-
-    levels: Sequence[tuple[str, str, Sequence[Cell]]]
-    """What it is, the mean where there are several, the combinations."""
-    low: float
-    high: float
-    stops: Sequence[str]
-    """Colours from ``low`` to ``high`` at equal distances."""
-
-
-def lattice(scores: Scores) -> Lattice | None:
-    """None where there are too many combinations to look at."""
-    if len(scores.sensors) > MAX_LATTICE_SENSORS:
-        return None
-    low, high = scale_limits([scored.miou for scored in scores.subsets.values()])
-
-    def cell(subset: Subset, miou: float) -> Cell:
-        color = color_of(miou, low, high)
-        is_full = subset == scores.sensors
-        return Cell(name=_name(subset, scores), miou=percent(miou), color=color,
-                    text_color=text_on(color), change='' if is_full or scores.full is None
-                    else change(miou - scores.full))
-
-    levels = []
-    for num_missing in range(len(scores.sensors)):
-        mious = scores.with_missing(num_missing)
-        if mious:
-            mean = percent(fmean(mious.values())) if len(mious) > 1 else ''
-            levels.append((_level(scores, num_missing), mean,
-                           [cell(subset, miou) for subset, miou in mious.items()]))
-    return Lattice(levels=levels, low=low, high=high,
-                   stops=[color_of(i / 8, 0.0, 1.0) for i in range(9)])
-
-
-def _level(scores: Scores, num_missing: int) -> str:
-    words = ('no', 'one', 'two', 'three', 'four', 'five', 'six')
-    if num_missing == 0:
-        return 'all sensors'
-    if num_missing == len(scores.sensors) - 1:
-        return 'one sensor left'
-    return f'{words[num_missing]} missing'
+def levels(scores: Scores) -> list[tuple[str, list[tuple[str, float]]]]:
+    """Name and mIoU of every combination, in a titled level for each number of missing sensors;
+    none where there are too many to look at."""
+    if len(scores.sensors) > MAX_SHOWN_SENSORS:
+        return []
+    counts = ('no', 'one', 'two', 'three', 'four', 'five', 'six')
+    titles = [f'{counts[i]} missing' for i in range(len(scores.sensors))]
+    titles[-1], titles[0] = 'one sensor left', 'all sensors'
+    found = [(title, [(_name(subset, scores), miou)
+                      for subset, miou in scores.with_missing(num_missing).items()])
+             for num_missing, title in enumerate(titles)]
+    return [(title, combinations) for title, combinations in found if combinations]
 
 
 def _name(subset: Subset, scores: Scores) -> str:
@@ -150,26 +104,12 @@ def data_set_table(scores: Scores) -> Table | None:
          percent(each.full), percent(each.average())) for name, each in scores.sets.items()])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClassScore:
-    """A class's IoU in percent, NaN where it was not measured, and its colour."""
-
-    name: str
-    rgb: tuple[int, int, int] | None
-    full: float
-    alone: float
-    """Mean of each sensor alone."""
-
-
-def class_scores(scores: Scores, label_space: LabelSpace | None) -> list[ClassScore]:
-    """Best first; the classes are those of the combination with the most sensors."""
-    full = next(iter(scores.subsets.values())).classes
+def class_scores(scores: Scores) -> list[tuple[str, float, float]]:
+    """Each class's IoU with the most sensors and the mean of each sensor alone, NaN where it was
+    not measured; best first."""
     singles = [scored.classes for subset, scored in scores.subsets.items() if len(subset) == 1]
-    colors = (dict(zip(label_space.class_names, label_space.colors, strict=True))
-              if label_space else {})
     found = []
-    for name, value in full.items():
+    for name, iou in next(iter(scores.subsets.values())).classes.items():
         alone = [table[name] for table in singles if not math.isnan(table.get(name, math.nan))]
-        found.append(ClassScore(name=name, rgb=colors.get(name), full=value,
-                                alone=fmean(alone) if alone else math.nan))
-    return sorted(found, key=lambda entry: -(0.0 if math.isnan(entry.full) else entry.full))
+        found.append((name, iou, fmean(alone) if alone else math.nan))
+    return sorted(found, key=lambda entry: math.inf if math.isnan(entry[1]) else -entry[1])

@@ -6,12 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
 
 from anymodal_seg_ros.pages import Table, render
 from anymodal_seg_ros.pages.charts import curve, short
+from anymodal_seg_ros.pages.colors import color_of, scale_limits, text_on
 from anymodal_seg_ros.pages.heatmap import heatmap_svg
 from anymodal_seg_ros.unfinished import write_whole
 from training.report.metrics import STEP, Column
@@ -19,7 +21,7 @@ from training.report.overview import (
     class_scores,
     data_set_table,
     headline,
-    lattice,
+    levels,
     main_figures,
     sensor_table,
 )
@@ -27,7 +29,7 @@ from training.report.pictures import inlined_pictures
 from training.report.robustness import robustness_tables
 from training.report.run_folder import REPORT, SAMPLES, Run, read_run
 from training.report.scores import Scores
-from training.report.wording import duration, percent
+from training.report.wording import change, duration, percent
 
 _NOT_LOSSES = (STEP, 'samples', 'elapsed_s', 'lr')
 
@@ -53,21 +55,24 @@ def report_html(run: Run) -> str:
     pictures, problems = inlined_pictures(run.path / SAMPLES)
     return render(
         'training.report', 'run.html', title=f'{run.name}: {run.method}', run=run,
-        subtitle=_subtitle(run), problems=(*run.problems, *problems), percent=percent,
+        subtitle=_subtitle(run), problems=(*run.problems, *problems),
         scores=_scores(run, run.scores) if run.scores else None,
         robustness=robustness_tables(run.robustness), pictures=pictures, curves=_curves(run),
-        effort=_effort(run), host=_host(run.provenance))
+        effort=_effort(run), host=_host(run.provenance), percent=percent, change=change,
+        mean=fmean, color_of=color_of, text_on=text_on)
 
 
 def _scores(run: Run, scores: Scores) -> dict[str, object]:
-    grid = scores.grid()
+    grid, space = scores.grid(), run.label_space
+    stops = ', '.join(color_of(i / 8, 0.0, 1.0) for i in range(9))
     return {
         'headline': headline(scores), 'figures': main_figures(scores), 'how': _scored(scores),
-        'lattice': lattice(scores), 'sets': data_set_table(scores),
-        'sensors': sensor_table(scores),
+        'full': scores.full, 'levels': levels(scores), 'stops': stops,
+        'limits': scale_limits([scored.miou for scored in scores.subsets.values()]),
+        'sets': data_set_table(scores), 'sensors': sensor_table(scores),
         'conditions': heatmap_svg(grid) if len(grid.columns) > 1 else '',
-        'classes': class_scores(scores, run.label_space),
-        'full': ' + '.join(next(iter(scores.subsets))),
+        'most': ' + '.join(next(iter(scores.subsets))), 'classes': class_scores(scores),
+        'rgb': dict(zip(space.class_names, space.colors, strict=True)) if space else {},
     }
 
 
