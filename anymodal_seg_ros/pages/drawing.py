@@ -67,6 +67,15 @@ class Drawing:
                                      1 - (left_px + right_px) / width,
                                      1 - (top_px + bottom_px) / height))
 
+    def canvas(self, left_px: float = 0, top_px: float = 0) -> Axes:
+        """Axes without a frame over all of the figure, in pixels from a place and downwards."""
+        width, height = self.figure.get_size_inches() * _PX_PER_INCH
+        axes = self.axes(0, 0, 0, 0)
+        axes.set(xlim=(-left_px, width - left_px), ylim=(height - top_px, -top_px))
+        axes.set(autoscale_on=False)
+        axes.set_axis_off()
+        return axes
+
     def text(self, axes: Axes, x: float, y: float, text: str, *, align: str = 'center',
              color: str = INK, size_px: float = 13, bold: bool = False) -> Artist:
         """Text whose middle line is at ``y``."""
@@ -98,10 +107,15 @@ class Drawing:
                           for side in ('width', 'height')}}
         return ElementTree.tostring(root, encoding='unicode')
 
-    def png(self) -> bytes:
-        """A picture on white, with two pixels for one."""
+    def png(self, scale: int = 2, ground: str = 'white', margin_px: float = 0) -> bytes:
+        """A picture with so many pixels for one, and an empty margin around all."""
         file = io.BytesIO()
-        self.figure.savefig(file, format='png', dpi=2 * _PX_PER_INCH, facecolor='white')
+        width, height = self.figure.get_size_inches()
+        margin = margin_px / _PX_PER_INCH
+        box = load_library('matplotlib.transforms').Bbox.from_extents(
+            -margin, -margin, width + margin, height + margin)
+        self.figure.savefig(file, format='png', dpi=scale * _PX_PER_INCH, facecolor=ground,
+                            bbox_inches=box)
         return file.getvalue()
 
 

@@ -24,6 +24,11 @@ def frame_of(*sensors, size=64, dtype=np.uint8):
                  labels=labels)
 
 
+def picture_of(png):
+    """[H, W, 3] red first."""
+    return cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+
+
 class Recorder:
     def __init__(self):
         self.asked = []
@@ -45,13 +50,14 @@ def test_all_without_each_and_each_alone_are_predicted():
 @pytest.mark.parametrize('dtype', [np.uint8, np.float32])
 def test_one_sensor_has_nothing_to_be_without(dtype):
     predict = Recorder()
-    sheet = sample_sheet(frame_of('thermal', dtype=dtype), predict, SPACE, 32)
+    sheet = picture_of(sample_sheet(frame_of('thermal', dtype=dtype), predict, SPACE, 32))
     assert predict.asked == [('thermal',)]
-    assert sheet.dtype == np.uint8 and sheet.ndim == 3
+    # What the sensor saw is there, at the size of a tile, and nothing covers it.
+    assert 320 ** 2 * 0.99 < (sheet == 30).all(-1).sum() < 320 ** 2 * 1.01
 
 
 def test_truth_and_prediction_are_in_the_label_colours():
-    sheet = sample_sheet(frame_of('rgb', 'lidar'), Recorder(), SPACE, 32)
+    sheet = picture_of(sample_sheet(frame_of('rgb', 'lidar'), Recorder(), SPACE, 32))
     count = {color: int((sheet == color).all(-1).sum()) for color in SPACE.colors}
     # Half of the truth, and the legend, are 'right'; everything predicted is 'left'.
     assert count[SPACE.colors[1]] < count[SPACE.colors[0]] / 8
