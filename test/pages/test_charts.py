@@ -123,7 +123,9 @@ def test_timeline_bars_lie_where_their_times_are():
              for path in root.iter(f'{SVG}path')}
     all_of_it, late, short_one = (boxes[color] for color in ('#654321', '#123456', '#abcdef'))
     left, wide = all_of_it[:, 0].min(), np.ptp(all_of_it[:, 0])
+    seconds = {text.text: float(text.get('x')) for text in root.iter(f'{SVG}text')}
     assert wide > 0.9 * CHART_PX[0]
+    assert (left, left + wide) == pytest.approx((seconds['0 s'], seconds['10 s']), abs=0.1)
     assert late[:, 0].min() == pytest.approx(left + wide / 2, abs=0.1)
     assert np.ptp(late[:, 0]) == pytest.approx(wide / 4, abs=0.1)
     assert all_of_it[:, 1].max() < late[:, 1].min() < late[:, 1].max() < short_one[:, 1].min()

@@ -57,7 +57,7 @@ def test_the_same_drawing_is_the_same_text_whatever_the_users_settings_are():
         return curve(np.arange(3.0), np.array([1.0, 3.0, 2.0]), 'x')
 
     before = drawn()
-    with matplotlib.rc_context({'font.size': 30, 'axes.grid': False, 'lines.linewidth': 9}):
+    with matplotlib.rc_context({'font.size': 30, 'axes.grid': False, 'lines.linestyle': ':'}):
         mine = dict(matplotlib.rcParams)
         assert drawn() == before == drawn()
         assert dict(matplotlib.rcParams) == mine

@@ -88,6 +88,24 @@ def test_damaged_scores_of_data_sets_are_named(scores_dict, sets):
         read_scores({**scores_dict, 'sets': sets})
 
 
+def test_cells_and_classes_say_what_was_scored(run_path, scores_dict):
+    source = write_report(run_path).read_text(encoding='utf-8')
+    subsets = scores_dict['subsets']
+    full = subsets['rgb+depth+lidar']
+    cells = re.findall(r'<div style="background: #\w+; color: #\w+">([^<]*)<b>([^<]*)</b>([^<]*)<',
+                       source)
+    assert len(cells) == 7
+    for name, subset in (('rgb + depth + lidar', 'rgb+depth+lidar'), ('depth', 'depth'),
+                         ('without rgb', 'depth+lidar')):
+        miou = subsets[subset]['miou']
+        delta = '' if subsets[subset] is full else change(miou - full['miou'])
+        assert (name, f'{miou:.1f}', delta) in cells
+    alone = np.mean([subsets[sensor]['classes']['yield'] for sensor in ('rgb', 'depth', 'lidar')])
+    [figures] = re.findall(r'yield</span>.*?<b>([^<]*)</b> ([^<]*)</span>', source)
+    assert figures == (f'{full["classes"]["yield"]:.1f}', f'{alone:.1f}')
+    assert 'background: rgb(0, 0, 200)' in source
+
+
 def test_the_precision_of_the_network_is_said_with_its_scores(run_path, scores_dict):
     scores = {**scores_dict, 'network': 'torch 2 on cpu, bf16, <2> threads'}
     (run_path / 'scores.json').write_text(json.dumps(scores))
