@@ -15,7 +15,7 @@ from anymodal_seg_ros.pages.libraries import load_library
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
-    from matplotlib.axes import Axes
+    from matplotlib.axes import Axes as Axes
     from matplotlib.figure import Figure
 
 INK, ACCENT = '#010203', '#010204'

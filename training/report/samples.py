@@ -20,7 +20,7 @@ from anymodal_seg_ros.unfinished import whole_folder, write_errors
 from training.datasets import Frame, Frames, first_size, resize_frame
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+    from anymodal_seg_ros.pages.drawing import Axes
 
 Picture = npt.NDArray[np.uint8]
 Predict = Callable[[Mapping[str, npt.NDArray[Any]], tuple[int, int]], Picture]
