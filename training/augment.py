@@ -21,11 +21,10 @@ import numpy.typing as npt
 from anymodal_seg_ros.corruption import FAULTS
 from anymodal_seg_ros.inference import modality_subsets
 from anymodal_seg_ros.labels import UNLABELLED
-from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.samples import Payload
 from training.config import AugmentConfig, DropoutConfig
 from training.datasets import Frame
-from training.datasets.frames import PICTURES, Image, resize_image, resize_labels
+from training.datasets.frames import PAYLOADS, PICTURES, Image, resize_image, resize_labels
 from training.datasets.polarization import mirror_aolp
 from training.degradation import add_noise, miss_elements, zero_blocks
 
@@ -129,8 +128,9 @@ def corrupt_encoded(image: Image, modality: str, rng: np.random.Generator) -> Im
     Faults of cameras and events are of 8 bit; a float32 image is rounded by them.
     """
     severity = float(rng.uniform(0.05, MAX_FAULT_SEVERITY))
-    if modality in PICTURES or modality == 'event':
-        names, kind = (EVENT_FAULTS, 'event') if modality == 'event' else (CAMERA_FAULTS, 'rgb')
+    is_event = PAYLOADS.get(modality) is Payload.EVENTS
+    if is_event or modality in PICTURES:
+        names, kind = (EVENT_FAULTS, 'event') if is_event else (CAMERA_FAULTS, 'rgb')
         name = names[rng.integers(len(names))]
         shown = image if image.dtype == np.uint8 else np.rint(image).astype(np.uint8)
         return FAULTS[name].apply(shown, severity, rng, kind).astype(image.dtype, copy=False)
@@ -167,9 +167,8 @@ EncodedFault = Callable[[Image, float, np.random.Generator], Image]
 MAP_FAULTS: tuple[EncodedFault, ...] = (lose_returns, block_columns)
 SCAN_FAULTS: tuple[EncodedFault, ...] = (*MAP_FAULTS, shift)
 ENCODED_FAULTS: Mapping[str, tuple[EncodedFault, ...]] = {
-    **{name: MAP_FAULTS for name, row in MODALITIES.items() if row.payload is Payload.DEPTH},
-    **{name: SCAN_FAULTS for name, row in MODALITIES.items() if row.payload is Payload.CLOUD},
-    'radar': SCAN_FAULTS,
+    **{name: MAP_FAULTS for name, payload in PAYLOADS.items() if payload is Payload.DEPTH},
+    **{name: SCAN_FAULTS for name, payload in PAYLOADS.items() if payload is Payload.CLOUD},
     'aolp': MAP_FAULTS,
     'dolp': MAP_FAULTS,
 }

@@ -116,7 +116,7 @@ class ThermalEncoder:
         image_hw = (data.shape[0], data.shape[1])
         warp = self._maps.get(rig, (*image_hw, *size_hw), lambda: _warp(rig, image_hw, size_hw))
         picture = resize_area(data, size_hw) if warp is None else warp.warped(data)
-        return np.repeat(picture[..., None], 3, axis=2)
+        return cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB).astype(np.uint8, copy=False)
 
     def settings(self) -> Settings:
         """low and high."""

@@ -131,6 +131,12 @@ def test_what_a_turned_camera_sees_is_where_the_reference_camera_sees_it():
     assert (column, row) == pytest.approx(uv.tolist(), abs=0.7)
 
 
+def test_a_camera_that_looks_back_sees_nothing_of_what_lies_ahead():
+    for yaw_deg in (180.0, 100.0):
+        rig = Rig(camera=CAMERA, camera_T={'thermal': turned(yaw_deg)})
+        assert not ThermalEncoder().encode(np.full((48, 64), 200, np.uint8), rig, (48, 64)).any()
+
+
 def test_distortion_of_either_lens_is_taken_into_account():
     bent = CameraModel(width_px=64, height_px=48, K=CAMERA.K, D=np.array([-0.35, 0.0, 0.0, 0.0]))
     ramp = np.tile(np.arange(64, dtype=np.uint8) * 4, (48, 1))

@@ -22,9 +22,15 @@ Image: TypeAlias = npt.NDArray[Any]
 
 NORMAL = 'normal'
 """The failure of a frame whose sensors all work."""
-PICTURES = (*(name for name, row in MODALITIES.items() if row.payload is Payload.IMAGE),
-            'nir', 'lightfield')
-"""What a camera of any kind takes."""
+PAYLOADS: Mapping[str, Payload] = {
+    **{name: row.payload for name, row in MODALITIES.items()},
+    'nir': Payload.IMAGE,
+    'lightfield': Payload.IMAGE,
+    'radar': Payload.CLOUD,
+}
+"""What a modality's picture was made of: of the sensors that have a row, and of those that only
+data sets have, as their authors encoded them. Angle and degree of polarization are none of it."""
+PICTURES = tuple(name for name, payload in PAYLOADS.items() if payload is Payload.IMAGE)
 DENSE_MODALITIES = (*PICTURES, 'dolp')
 """Those with a measurement at every pixel that may be averaged with its neighbours. In all others
 0 means no return, or a value is an angle."""
