@@ -124,7 +124,7 @@ def test_recordings_become_a_data_set_with_it(recording, tmp_path):
 
 def test_a_data_set_s_grey_pictures_are_what_a_live_camera_gives():
     """So that a bundle that was trained on MFNet runs on a vehicle."""
-    from training.data import encoder_settings
+    from training.run_data import encoder_settings
     settings = encoder_settings({}, ('rgb', 'thermal', 'nir'))
     assert settings['thermal'] == MODALITIES['thermal'].default_settings()
     assert settings['nir'] == {'source': 'dataset'}

@@ -26,7 +26,7 @@ from training.config import AugmentConfig, DropoutConfig
 from training.datasets import Frame
 from training.datasets.frames import PAYLOADS, PICTURES, Image, resize_image, resize_labels
 from training.datasets.polarization import mirror_aolp
-from training.degradation import add_noise, miss_elements, zero_blocks
+from training.sample_damage import add_noise, miss_elements, zero_blocks
 
 Box = tuple[int, int, int, int]
 CAMERA_FAULTS = ('noise', 'overexposure', 'underexposure', 'motion_blur', 'block_mask')

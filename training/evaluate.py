@@ -38,7 +38,7 @@ from anymodal_seg_ros.pages import check_libraries
 from anymodal_seg_ros.stopping import COMMAND_STOPPED, ends_at_once
 from anymodal_seg_ros.unfinished import write_errors, write_whole
 from training.datasets import DATASETS
-from training.reading import LABEL_SIZES
+from training.frame_batches import LABEL_SIZES
 from training.robustness.protocol import BENCHMARKS, BenchmarkConfig
 from training.scored_frames import open_frames
 

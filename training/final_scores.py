@@ -12,8 +12,8 @@ from tqdm import tqdm
 
 from anymodal_seg_ros.inference import Segmenter, build_segmenter, modality_subsets
 from training.config import TrainConfig
-from training.data import DataSet, RunData
 from training.datasets import FrameSource, spread
+from training.run_data import DataSet, RunData
 from training.scoring import SubsetScores, predict_with, score_frames, score_table
 
 Log = Callable[[str], None]

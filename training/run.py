@@ -30,7 +30,6 @@ from anymodal_seg_ros.models.network import Network
 from anymodal_seg_ros.unfinished import whole_folder, write_whole
 from training.allocator import keep_freed_memory
 from training.config import TrainConfig
-from training.data import RunData
 from training.data_config import DataConfig
 from training.datasets import (
     FrameCache,
@@ -55,6 +54,7 @@ from training.output_folder import (
 )
 from training.preparation import Log, PreparedRun
 from training.report import write_report, write_samples
+from training.run_data import RunData
 from training.scoring import predict_with, score_frames, score_table
 from training.students import build_student, build_teacher
 from training.trainer import RunResult, Trainer

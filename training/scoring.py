@@ -29,7 +29,7 @@ from training.datasets import (
     Frames,
     first_size,
 )
-from training.reading import Workers, read_batches
+from training.frame_batches import Workers, read_batches
 from training.subset_network import Counts, Subset, SubsetNetwork
 
 UInt8 = npt.NDArray[np.uint8]

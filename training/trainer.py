@@ -23,17 +23,17 @@ from anymodal_seg_ros.models import FEATURES
 from anymodal_seg_ros.models.network import Network
 from training.average import WeightAverage
 from training.batch import Batch
-from training.batches import BatchMaker, stream
+from training.batch_maker import BatchMaker, stream
 from training.checkpoint import load_checkpoint, restoring, save_checkpoint, weights_hashes
 from training.config import TrainConfig
 from training.datasets import JoinedFrames
 from training.journal import Journal
+from training.learning_rate import rate_factor, run_progress
 from training.methods import METHODS
 from training.methods.base import Method, StudentNetwork, Terms, run_network
 from training.optimizer import build_optimizer, scales_gradients
 from training.output_folder import CHECKPOINT_FILE
 from training.progress import ProgressBar
-from training.schedule import rate_factor, run_progress
 from training.teacher_steps import TeacherSteps
 
 

@@ -23,7 +23,7 @@ from training.augment import (
 from training.config import AugmentConfig, DropoutConfig
 from training.datasets import Frame
 from training.datasets.polarization import encode_aolp
-from training.degradation import add_noise, miss_elements, zero_blocks
+from training.sample_damage import add_noise, miss_elements, zero_blocks
 
 FOUR = ('rgb', 'depth', 'lidar', 'event')
 OTHERS = ('radar', 'aolp', 'dolp', 'nir', 'thermal', 'lightfield')

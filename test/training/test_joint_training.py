@@ -18,8 +18,8 @@ from anymodal_seg_ros.resources import resource_path
 from training import export
 from training import train as train_command
 from training.config import TrainConfig
-from training.data import open_data
 from training.datasets import load_label_map
+from training.run_data import open_data
 from training.trainer import Trainer
 
 DEBUG = resource_path('config') / 'training' / 'debug.yaml'

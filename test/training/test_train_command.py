@@ -25,8 +25,8 @@ from anymodal_seg_ros.resources import resource_path
 from training import evaluate, export, memory
 from training import train as train_command
 from training.config import TrainConfig
-from training.data import encoder_settings
 from training.datasets import DeliverDataset
+from training.run_data import encoder_settings
 from training.trainer import Trainer
 
 pytestmark = pytest.mark.slow

@@ -9,7 +9,7 @@ import pytest
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.resources import resource_path
 from training.config import OptimConfig, TrainConfig
-from training.schedule import rate_factor, run_progress
+from training.learning_rate import rate_factor, run_progress
 
 RECIPES = sorted((resource_path('config') / 'training').rglob('*.yaml'))
 

@@ -19,7 +19,7 @@ from anymodal_seg_ros.inference.precision import has_native_bfloat16
 from anymodal_seg_ros.labels import load_label_space
 from anymodal_seg_ros.models import NetworkConfig, build_model
 from training.average import WeightAverage
-from training.batches import BatchMaker, stream
+from training.batch_maker import BatchMaker, stream
 from training.checkpoint import (
     load_checkpoint,
     read_checkpoint,

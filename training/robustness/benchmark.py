@@ -19,7 +19,7 @@ from anymodal_seg_ros.inference.precision import exact_float32
 from anymodal_seg_ros.labels import LabelSpace
 from anymodal_seg_ros.models import DROP, ZERO, modality_subsets
 from training.datasets import Frame, FrameSource, first_size
-from training.reading import Workers, read_batches
+from training.frame_batches import Workers, read_batches
 from training.robustness.degradation import Float32, failed, generator, noisy, without_elements
 from training.robustness.protocol import (
     EMM,

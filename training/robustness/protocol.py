@@ -25,7 +25,7 @@ from anymodal_seg_ros.corruption.fault import check_severity
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.models import DROP, MISSING_MODES
 from training import limits
-from training.reading import LABEL_SIZES, MAX_WORKERS
+from training.frame_batches import LABEL_SIZES, MAX_WORKERS
 
 EMM, RMM, NM, FAILURES = 'emm', 'rmm', 'nm', 'failures'
 BENCHMARKS = (EMM, RMM, NM, FAILURES)

@@ -12,8 +12,8 @@ from anymodal_seg_ros.labels import load_label_space
 from anymodal_seg_ros.resources import resource_path
 from training.datasets import DATASETS, Frame, RemappedFrames, load_label_map, with_policy
 from training.datasets.frames import resize_image
+from training.datasets.modality_statistics import MIN_STD, ChannelMoments, modality_statistics
 from training.datasets.remap import LabelMap
-from training.datasets.statistics import MIN_STD, ChannelMoments, modality_statistics
 
 MAPS = sorted(path.stem for path in (resource_path('config') / 'label_maps').glob('*-to-*'))
 

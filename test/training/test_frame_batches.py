@@ -8,7 +8,7 @@ import pytest
 
 from anymodal_seg_ros.errors import ConfigError
 from training.datasets import DeliverDataset
-from training.reading import Workers, read_batches
+from training.frame_batches import Workers, read_batches
 
 
 @pytest.mark.parametrize('count', [0, 1, 3])

@@ -29,7 +29,7 @@ from training.datasets import (
     spread,
     with_policy,
 )
-from training.datasets.statistics import modality_statistics
+from training.datasets.modality_statistics import modality_statistics
 
 STATISTICS_FRAMES = 200
 CHECKED_FRAMES = 8
