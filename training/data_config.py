@@ -45,6 +45,7 @@ class DataSetConfig:
 
     def __post_init__(self) -> None:
         check_settings('data', self)
+        read_section(DATASETS[self.name].OPTIONS, 'data.options', self.options)
         limits.one_of('data.score_split', self.score_split,
                       (*DATASETS[self.name].SPLITS, NO_SPLIT))
         if self.hold_out and self.score_split != DataSetConfig.score_split:

@@ -16,12 +16,14 @@ from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.models import MODELS
 from anymodal_seg_ros.ranges import Range
 from training.config import TrainConfig
+from training.datasets import DATASETS
 from training.methods import METHODS
 from training.settings import OneOf, Setting, settings_of
 
 WIDTH = 100
 OPEN: Mapping[str, tuple[str, Mapping[str, type]]] = {
     'model_config': ('model', {name: row.config for name, row in MODELS.items()}),
+    'data.options': ('data.name', {name: kind.OPTIONS for name, kind in DATASETS.items()}),
     'method.options': ('method.name', {name: row.options for name, row in METHODS.items()}),
 }
 """Tables whose keys depend on another key's value: that key, and the settings by its value."""

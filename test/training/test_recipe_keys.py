@@ -11,6 +11,7 @@ from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.models import MODELS
 from training import train as train_command
 from training.config import TrainConfig
+from training.datasets import DATASETS
 from training.methods import METHODS
 from training.recipe_keys import keys_overview, keys_page, sections
 
@@ -45,6 +46,7 @@ def test_no_settings_class_of_a_recipe_is_left_out():
     kinds = {section.kind for section in sections()}
     assert {row.options for row in METHODS.values()} <= kinds
     assert {row.config for row in MODELS.values()} <= kinds
+    assert {kind.OPTIONS for kind in DATASETS.values()} <= kinds
     of_recipe = {type(getattr(TrainConfig(), item.name)).__name__ for item in fields(TrainConfig)}
     named = {kind.__name__ for kind in kinds}
     assert {name for name in of_recipe if name.endswith('Config')} <= named

@@ -37,6 +37,8 @@ def answer(*arguments, command='train'):
     ('loss=dice', "loss 'dice'; allowed: ce"),
     ('method={name: distil}', "method.name 'distil'; allowed: supervised"),
     ('method={name: anyseg, teacher: x, options: {mda: 1}}', "unknown key 'mda'"),
+    ('data.options.hha=true', "data.options: unknown key 'hha'; known are depth_folder"),
+    ('data.options.depth_folder=raw', "data.options.depth_folder 'raw'; allowed: auto, hha"),
     ('data.name=cityscapes', "data.name 'cityscapes'; allowed: deliver"),
 ])
 def test_a_wrong_value_is_named_without_the_heavy_imports(override, named):

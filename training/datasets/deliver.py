@@ -13,16 +13,18 @@ class 0 to 24.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from anymodal_seg_ros.documents import read_json
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.existence import is_dir, is_file
 from training.datasets.files import LabelTable, UnreadableFrameError, read_color, read_labels
-from training.datasets.folder import Entry, FolderDataset, check_names
+from training.datasets.folder import Entry, FolderDataset
 from training.datasets.frames import NORMAL, Image, UInt8, resize_image
+from training.settings import OneOf, check_settings
 
 CONDITIONS = ('cloud', 'fog', 'night', 'rain', 'sun')
 FAILURES = ('motionblur', 'overexposure', 'underexposure', 'lidarjitter', 'eventlowres')
@@ -39,13 +41,21 @@ MANIFEST = 'dataset.json'
 MAX_MANIFEST_BYTES = 16 << 20
 
 
-class DeliverDataset(FolderDataset):
-    """Frames of one split, sorted by condition, scene and frame. Arguments as of FolderDataset.
+@dataclass(frozen=True, kw_only=True)
+class DeliverOptions:
+    """What DELIVER alone can be told."""
 
-    Options:
-        depth_folder: 'auto' (hha where it exists, else depth), 'hha' or 'depth'.
-        allow_missing: a modality without a file is absent instead of an error.
-    """
+    depth_folder: Annotated[str, OneOf(('auto', 'hha', 'depth'))] = 'auto'
+    """Which depth is read; 'auto' is hha where it exists, else depth."""
+    allow_missing: bool = False
+    """A modality without a file is absent instead of an error."""
+
+    def __post_init__(self) -> None:
+        check_settings('data.options', self)
+
+
+class DeliverDataset(FolderDataset):
+    """Frames of one split, sorted by condition, scene and frame. Arguments as of FolderDataset."""
 
     LAYOUT: ClassVar[str] = 'deliver'
     MODALITIES: ClassVar[tuple[str, ...]] = tuple(FOLDERS)
@@ -53,29 +63,22 @@ class DeliverDataset(FolderDataset):
     LABEL_SPACE: ClassVar[str] = 'deliver'
     CONDITIONS: ClassVar[tuple[str, ...]] = CONDITIONS
     FAILURES: ClassVar[tuple[str, ...]] = FAILURES
-    OPTIONS: ClassVar[Mapping[str, Any]] = {'depth_folder': 'auto', 'allow_missing': False}
+    OPTIONS: ClassVar[type[Any]] = DeliverOptions
 
     def describe(self) -> dict[str, Any]:
         """As of every data set, and the number of scenes."""
         scenes = {entry.stem.split('/')[2] for entry in self._entries}
         return {**super().describe(), 'scenes': len(scenes)}
 
-    def _checked_options(self, options: Mapping[str, Any]) -> Mapping[str, Any]:
-        check_names('depth_folder', [options['depth_folder']], ('auto', 'hha', 'depth'))
-        if not isinstance(options['allow_missing'], bool):
-            raise ConfigError(f'allow_missing is {options["allow_missing"]!r}; allowed: true, '
-                              'false')
-        return options
-
     def _choices(self, modality: str) -> tuple[str, ...]:
         folders = tuple(folder for folder, _ in FOLDERS[modality])
-        wanted = self.options['depth_folder']
+        wanted = self.options.depth_folder
         if modality == 'depth' and wanted != 'auto':
             return (wanted,)
         return folders
 
     def _find_folder(self, modality: str) -> str:
-        if self.options['allow_missing']:
+        if self.options.allow_missing:
             choices = self._choices(modality)
             return next((c for c in choices if is_dir(self.root / c)), choices[0])
         return super()._find_folder(modality)
@@ -103,7 +106,7 @@ class DeliverDataset(FolderDataset):
     def _read_images(self, entry: Entry) -> dict[str, Image]:
         images = {
             name: self._read_image(name, entry) for name in self.modalities
-            if not self.options['allow_missing'] or is_file(self._image_path(name, entry))
+            if not self.options.allow_missing or is_file(self._image_path(name, entry))
         }
         if not images:
             raise UnreadableFrameError(f'no modality of frame {entry.id} is in {self.root}')

@@ -9,6 +9,7 @@ import json
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -23,6 +24,7 @@ from training.datasets.files import (
     read_labels,
 )
 from training.datasets.frames import NORMAL, Frame, Image, UInt8
+from training.settings import read_section, settings_of
 
 ANY_CONDITION = 'any'
 """The condition of the frames of data sets that tell none."""
@@ -37,6 +39,11 @@ class Entry(NamedTuple):
     """What the reader finds its files by."""
     condition: str = ANY_CONDITION
     failure: str = NORMAL
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoOptions:
+    """Of a data set that has none of its own."""
 
 
 class FolderDataset(ABC):
@@ -68,8 +75,8 @@ class FolderDataset(ABC):
     LABELS: ClassVar[LabelTable]
     CONDITIONS: ClassVar[tuple[str, ...]] = ()
     FAILURES: ClassVar[tuple[str, ...]] = ()
-    OPTIONS: ClassVar[Mapping[str, Any]] = {}
-    """Name to default."""
+    OPTIONS: ClassVar[type[Any]] = NoOptions
+    """The settings class of what such a data set alone can be told."""
 
     def __init__(
         self,
@@ -85,13 +92,14 @@ class FolderDataset(ABC):
         check_names('modality', modalities or (), self.MODALITIES)
         check_names('condition', conditions, self.CONDITIONS)
         check_names('failure', failures, (NORMAL, *self.FAILURES))
-        check_names(f'option of {self.LAYOUT}', options or (), tuple(self.OPTIONS))
+        check_names(f'option of {self.LAYOUT}', options or (),
+                    [item.name for item in settings_of(self.OPTIONS)])
         self.root = Path(root)
         self.split = split
         self.modalities = self.MODALITIES if modalities is None else tuple(modalities)
         if not self.modalities:
             raise ConfigError(f'no modality to read; allowed: {", ".join(self.MODALITIES)}')
-        self.options = self._checked_options({**self.OPTIONS, **(options or {})})
+        self.options = read_section(self.OPTIONS, 'data.options', options or {})
         if not is_dir(self.root):
             raise ConfigError(f'no folder {self.root}')
         self._folders = {name: self._find_folder(name) for name in self.modalities}
@@ -136,14 +144,10 @@ class FolderDataset(ABC):
             'failures': dict(Counter(entry.failure for entry in self._entries)),
             'label_space': self.LABEL_SPACE,
             'folders': dict(self._folders),
-            'options': dict(self.options),
+            'options': asdict(self.options),
             'sha256': digest.hexdigest(),
             'manifest': manifest,
         }
-
-    def _checked_options(self, options: Mapping[str, Any]) -> Mapping[str, Any]:
-        """All options; raises ConfigError for a value that is not allowed."""
-        return options
 
     def _choices(self, modality: str) -> tuple[str, ...]:
         """Folders below ``root`` that may hold a modality; the first that exists is read."""

@@ -72,6 +72,8 @@ class DatasetType(Protocol):
     MODALITIES: tuple[str, ...]
     """All that such a data set can have, in the order of the network's."""
     SPLITS: tuple[str, ...]
+    OPTIONS: type[Any]
+    """Settings class of what such a data set alone can be told."""
     LABEL_SPACE: str
     """Name of the label space in ``config/labels``."""
 

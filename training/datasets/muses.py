@@ -21,14 +21,16 @@ cannot be compared. The test labels are withheld: frames of 'test' are all unlab
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.labels import UNLABELLED
+from anymodal_seg_ros.ranges import Range
 from training.datasets.files import (
     LabelTable,
     UnreadableFrameError,
@@ -40,6 +42,7 @@ from training.datasets.files import (
 )
 from training.datasets.folder import Entry, FolderDataset
 from training.datasets.frames import Image, UInt8
+from training.settings import check_settings
 
 FOLDERS = {'rgb': 'frame_camera', 'event': 'event_camera', 'lidar': 'lidar', 'radar': 'radar'}
 """Modality to folder, which is also the ending of its files' names."""
@@ -58,13 +61,24 @@ SCALES: Mapping[str, tuple[tuple[float, float], tuple[float, float], tuple[float
 _STORED_ZERO, _STORED_PER_UNIT = 15000, 150
 
 
-class MusesDataset(FolderDataset):
-    """Frames of one split; the condition is weather and time, as in 'fog_night'.
+@dataclass(frozen=True, kw_only=True)
+class MusesOptions:
+    """What MUSES alone can be told."""
 
-    Options:
-        projections: folder of the projected sensors; 'auto' takes the first of ``PROJECTIONS``.
-        count_clip: so many events of one polarity at a pixel are 255.
-    """
+    projections: str = 'auto'
+    """Folder of the projected sensors; 'auto' is projected_to_rgb, else multimodal."""
+    count_clip: Annotated[int, Range(1, 255)] = 4
+    """So many events of one polarity at a pixel are 255."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.projections, str) or not self.projections:
+            raise ConfigError(f'data.options.projections {self.projections!r}; allowed: auto or a '
+                              'folder in the data set')
+        check_settings('data.options', self)
+
+
+class MusesDataset(FolderDataset):
+    """Frames of one split; the condition is weather and time, as in 'fog_night'."""
 
     LAYOUT: ClassVar[str] = 'muses'
     MODALITIES: ClassVar[tuple[str, ...]] = ('rgb', 'lidar', 'event', 'radar')
@@ -72,21 +86,12 @@ class MusesDataset(FolderDataset):
     LABEL_SPACE: ClassVar[str] = 'cityscapes'
     CONDITIONS: ClassVar[tuple[str, ...]] = (
         *WEATHERS, *TIMES, *(f'{weather}_{time}' for weather in WEATHERS for time in TIMES))
-    OPTIONS: ClassVar[Mapping[str, Any]] = {'projections': 'auto', 'count_clip': 4}
-
-    def _checked_options(self, options: Mapping[str, Any]) -> Mapping[str, Any]:
-        folder, clip = options['projections'], options['count_clip']
-        if not isinstance(folder, str) or not folder:
-            raise ConfigError(f'projections is {folder!r}; allowed: auto or a folder in the '
-                              'data set')
-        if isinstance(clip, bool) or not isinstance(clip, int) or not 1 <= clip <= 255:
-            raise ConfigError(f'count_clip is {clip!r}; allowed: 1 to 255')
-        return options
+    OPTIONS: ClassVar[type[Any]] = MusesOptions
 
     def _choices(self, modality: str) -> tuple[str, ...]:
         if modality == 'rgb':
             return (FOLDERS['rgb'],)
-        chosen = self.options['projections']
+        chosen = self.options.projections
         bases = PROJECTIONS if chosen == 'auto' else (chosen,)
         return tuple(f'{base}/{FOLDERS[modality]}' for base in bases)
 
@@ -120,7 +125,7 @@ class MusesDataset(FolderDataset):
             return read_color(first_file(stem, ('.png',)))
         path = first_file(stem, SUFFIXES)
         if modality == 'event':
-            return encode_counts(_read_projection(path, np.uint8), self.options['count_clip'])
+            return encode_counts(_read_projection(path, np.uint8), self.options.count_clip)
         values = _read_projection(path, np.uint16)
         if path.suffix == '.png':
             values = decode_projection(values)

@@ -15,22 +15,31 @@ ATTENTION: there is no validation list; what published code calls 'val' is test.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
 
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.existence import is_file
 from training.datasets.files import LabelTable, name_of_image, read_list
-from training.datasets.folder import Entry, FolderDataset, check_names
+from training.datasets.folder import Entry, FolderDataset
+from training.settings import OneOf, check_settings
 
 DEPTH_FOLDERS = {'hha': 'HHA', 'depth': 'Depth'}
 
 
-class Nyuv2Dataset(FolderDataset):
-    """Frames in the order of the list.
+@dataclass(frozen=True, kw_only=True)
+class Nyuv2Options:
+    """What NYUv2 alone can be told."""
 
-    Options:
-        depth_folder: 'auto' (HHA where it exists, else Depth), 'hha' or 'depth'.
-    """
+    depth_folder: Annotated[str, OneOf(('auto', *DEPTH_FOLDERS))] = 'auto'
+    """Which depth is read; 'auto' is HHA where it exists, else Depth."""
+
+    def __post_init__(self) -> None:
+        check_settings('data.options', self)
+
+
+class Nyuv2Dataset(FolderDataset):
+    """Frames in the order of the list."""
 
     LAYOUT: ClassVar[str] = 'nyuv2'
     MODALITIES: ClassVar[tuple[str, ...]] = ('rgb', 'depth')
@@ -40,14 +49,10 @@ class Nyuv2Dataset(FolderDataset):
         'rgb': ('RGB',), 'depth': tuple(DEPTH_FOLDERS.values())}
     LABEL_FOLDER: ClassVar[str] = 'Label'
     LABELS: ClassVar[LabelTable] = LabelTable.from_one(40)
-    OPTIONS: ClassVar[Mapping[str, Any]] = {'depth_folder': 'auto'}
-
-    def _checked_options(self, options: Mapping[str, Any]) -> Mapping[str, Any]:
-        check_names('depth_folder', [options['depth_folder']], ('auto', *DEPTH_FOLDERS))
-        return options
+    OPTIONS: ClassVar[type[Any]] = Nyuv2Options
 
     def _choices(self, modality: str) -> tuple[str, ...]:
-        wanted = self.options['depth_folder']
+        wanted = self.options.depth_folder
         if modality == 'depth' and wanted != 'auto':
             return (DEPTH_FOLDERS[wanted],)
         return super()._choices(modality)

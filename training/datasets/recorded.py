@@ -31,7 +31,7 @@ from training.datasets.files import (
     read_color,
     read_labels,
 )
-from training.datasets.folder import check_names
+from training.datasets.folder import NoOptions, check_names
 from training.datasets.frames import NORMAL, Frame, UInt8
 
 DATASET_FILE = 'dataset.json'
@@ -75,6 +75,7 @@ class RecordedDataset:
     MODALITIES: ClassVar[tuple[str, ...]] = tuple(MODALITIES)
     SPLITS: ClassVar[tuple[str, ...]] = ('train', 'val', 'test')
     LABEL_SPACE: ClassVar[str] = 'deliver'
+    OPTIONS: ClassVar[type[Any]] = NoOptions
     """Unless the recordings were extracted with another one; ``describe`` says which."""
 
     def __init__(

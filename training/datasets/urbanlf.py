@@ -16,10 +16,11 @@ class is an error, or unlabelled where ``unmatched`` says so; never a class. Bla
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
@@ -27,8 +28,9 @@ from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.existence import is_file
 from anymodal_seg_ros.labels import UNLABELLED, load_label_space
 from training.datasets.files import LabelTable, UnreadableFrameError, read_array, read_color
-from training.datasets.folder import Entry, FolderDataset, check_names
+from training.datasets.folder import Entry, FolderDataset
 from training.datasets.frames import Image, UInt8
+from training.settings import OneOf, check_settings
 
 CENTRE = '5_5'
 REAL_LABEL, SYNTHETIC_LABEL = 'label.png', '5_5_label.npy'
@@ -36,26 +38,29 @@ LABELS = LabelTable.from_one(14)
 _VIEW = re.compile(r'[1-9]_[1-9]')
 
 
-class UrbanlfDataset(FolderDataset):
-    """Scenes of one split, sorted by name.
+@dataclass(frozen=True, kw_only=True)
+class UrbanlfOptions:
+    """What UrbanLF alone can be told."""
 
-    Options:
-        view: the view that is 'lightfield', '1_1' to '9_9' but the centre.
-        unmatched: 'error' or 'unlabelled', for a colour of a real label that is no class.
-    """
+    view: str = '1_1'
+    """The view that is 'lightfield', 1_1 to 9_9 but the centre."""
+    unmatched: Annotated[str, OneOf(('error', 'unlabelled'))] = 'error'
+    """What a colour that is no class is: an 'error', or 'unlabelled'."""
+
+    def __post_init__(self) -> None:
+        check_settings('data.options', self)
+        if not _VIEW.fullmatch(self.view) or self.view == CENTRE:
+            raise ConfigError(f'data.options.view {self.view!r}; allowed: 1_1 to 9_9 but {CENTRE}')
+
+
+class UrbanlfDataset(FolderDataset):
+    """Scenes of one split, sorted by name."""
 
     LAYOUT: ClassVar[str] = 'urbanlf'
     MODALITIES: ClassVar[tuple[str, ...]] = ('rgb', 'lightfield')
     SPLITS: ClassVar[tuple[str, ...]] = ('train', 'val', 'test')
     LABEL_SPACE: ClassVar[str] = 'urbanlf'
-    OPTIONS: ClassVar[Mapping[str, Any]] = {'view': '1_1', 'unmatched': 'error'}
-
-    def _checked_options(self, options: Mapping[str, Any]) -> Mapping[str, Any]:
-        view = options['view']
-        if not isinstance(view, str) or not _VIEW.fullmatch(view) or view == CENTRE:
-            raise ConfigError(f'view is {view!r}; allowed: 1_1 to 9_9 but {CENTRE}')
-        check_names('unmatched', [options['unmatched']], ('error', 'unlabelled'))
-        return options
+    OPTIONS: ClassVar[type[Any]] = UrbanlfOptions
 
     def _choices(self, modality: str) -> tuple[str, ...]:
         return (self.split,)
@@ -66,7 +71,7 @@ class UrbanlfDataset(FolderDataset):
             yield Entry(f'{self.split}/{scene}', f'{self.split}/{scene}')
 
     def _read_image(self, modality: str, entry: Entry) -> Image:
-        view = CENTRE if modality == 'rgb' else self.options['view']
+        view = CENTRE if modality == 'rgb' else self.options.view
         return read_color(self.root / entry.stem / f'{view}.png')
 
     def _read_labels(self, entry: Entry, size_hw: tuple[int, int]) -> UInt8:
@@ -82,7 +87,7 @@ class UrbanlfDataset(FolderDataset):
         codes = pixels[:, :, 0] << 16 | pixels[:, :, 1] << 8 | pixels[:, :, 2]
         ids: UInt8 = _color_table()[codes]
         unmatched = ids == UNLABELLED
-        if unmatched.any() and self.options['unmatched'] == 'error':
+        if unmatched.any() and self.options.unmatched == 'error':
             color = tuple(int(v) for v in pixels[unmatched][0])
             raise UnreadableFrameError(f'{path} has colour {color} at {int(unmatched.sum())} '
                                        "pixels, which is no class; the option unmatched: "
