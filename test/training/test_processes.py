@@ -109,7 +109,7 @@ data, folder = Path(sys.argv[1]), Path(sys.argv[2])
 config = TrainConfig.from_dict({
     'epochs': 2, 'precision': 'fp32', 'device': 'cpu', 'class_weights': 'none', 'log_steps': 1,
     'data': {'short_side_px': 32}, 'stages': [{'until': 1.0, 'crop_px': 32, 'batch': 2}],
-    'optim': {'lr': 1.0e-2}})
+    'method': {'name': 'robustseg', 'teacher': 'bundle'}, 'optim': {'lr': 1.0e-2}})
 torch.manual_seed(0)
 student = build_model('m_segformer', {'head_dim': 16, 'stem': 'per_modality'})
 teacher = build_model('m_segformer', {'backbone': 'b1', 'head_dim': 16})
