@@ -159,7 +159,7 @@ def _unknown_model(model: str, asked: str) -> str:
     substitute = SUBSTITUTES.get(asked)
     if substitute is not None:
         return f'{shown} is not known here; calibrate the lens as {substitute}'
-    return f'{shown}; allowed are {", ".join(name or repr(name) for name in MODEL_NAMES)}'
+    return f'{shown}; allowed: {", ".join(name or repr(name) for name in MODEL_NAMES)}'
 
 
 def _implausible(width_px: int, height_px: int, K: Float64Array) -> tuple[str, str] | None:
@@ -168,14 +168,14 @@ def _implausible(width_px: int, height_px: int, K: Float64Array) -> tuple[str, s
     focal_x, focal_y = float(K[0, 0]), float(K[1, 1])
     if not all(side / WIDEST_SIDE_BY_FOCAL <= focal <= side * LONGEST_FOCAL_BY_SIDE
                for focal in (focal_x, focal_y)):
-        return 'K', (f'focal lengths {focal_x:g}, {focal_y:g} px; allowed is '
+        return 'K', (f'focal lengths {focal_x:g}, {focal_y:g} px; allowed: '
                      f'{side / WIDEST_SIDE_BY_FOCAL:g} to {side * LONGEST_FOCAL_BY_SIDE:g} for '
                      f'{width_px}x{height_px}')
     if max(focal_x, focal_y) > LARGEST_FOCAL_RATIO * min(focal_x, focal_y):
-        return 'K', (f'focal lengths {focal_x:g}, {focal_y:g} px; allowed is a ratio of up to '
+        return 'K', (f'focal lengths {focal_x:g}, {focal_y:g} px; allowed: a ratio of up to '
                      f'{LARGEST_FOCAL_RATIO:g}')
     if abs(K[0, 1]) > focal_x or K[1, 0] != 0.0:
-        return 'K', f'skew {K[0, 1]:g}, {K[1, 0]:g}; allowed is less than the focal length, and 0'
+        return 'K', f'skew {K[0, 1]:g}, {K[1, 0]:g}; allowed: less than the focal length, and 0'
     for axis, size_px, focal in ((0, width_px, focal_x), (1, height_px, focal_y)):
         offset = abs(float(K[axis, 2]) - (size_px - 1) / 2.0)
         if offset > FARTHEST_CENTRE * max(side, focal):

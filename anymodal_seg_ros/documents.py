@@ -128,7 +128,7 @@ def read_text(path: Path, max_bytes: int, form: str) -> str:
     try:
         size = path.stat().st_size
         if size > max_bytes:
-            raise ConfigError(f'{path} is not {form}: {size} bytes; allowed are {max_bytes}')
+            raise ConfigError(f'{path} is not {form}: {size} bytes; allowed: at most {max_bytes}')
         return path.read_text(encoding='utf-8')
     except OSError as error:
         raise ConfigError(f'cannot read {path}: {error.strerror}') from None

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The errors this package raises on purpose; everything else is a defect."""
 
+from __future__ import annotations
+
 MAX_MESSAGE = 2000
 """Characters; an error may quote what was read, and that may be anything."""
 
@@ -17,6 +19,11 @@ class AnymodalError(Exception):
 
 class ConfigError(AnymodalError):
     """A parameter, YAML file or command line is wrong. Raised at start-up."""
+
+    @classmethod
+    def of(cls, name: str, value: object, allowed: object) -> ConfigError:
+        """The one wording for a value that is not allowed."""
+        return cls(f'{name} is {value!r}; allowed: {allowed}')
 
 
 class BadMessageError(AnymodalError):

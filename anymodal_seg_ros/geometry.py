@@ -325,7 +325,7 @@ def camera_problem(width_px: int, height_px: int, K: Float64Array, model: str,
         return 'K', f'{K.tolist()}; focal lengths above 0 and a last row 0 0 1 are needed'
     lengths = DISTORTION_LENGTHS.get(model)
     if lengths is None:
-        return 'distortion_model', f'{model!r}; allowed are {", ".join(DISTORTION_LENGTHS)}'
+        return 'distortion_model', f'{model!r}; allowed: {", ".join(DISTORTION_LENGTHS)}'
     if D.size not in (0, *lengths):
         return 'D', f'{D.size} values; {model} has {" or ".join(map(str, lengths))}, or none'
     if not np.isfinite(D).all():
@@ -337,10 +337,10 @@ def size_problem(width_px: int, height_px: int) -> tuple[str, str] | None:
     """As ``camera_problem``, for the size of an image alone."""
     for name, side_px in (('width', width_px), ('height', height_px)):
         if not 1 <= side_px <= MAX_IMAGE_SIDE_PX:
-            return name, f'{side_px}; allowed is 1 to {MAX_IMAGE_SIDE_PX}'
+            return name, f'{side_px}; allowed: 1 to {MAX_IMAGE_SIDE_PX}'
     if width_px * height_px > MAX_IMAGE_PIXELS:
-        return 'height', f'{width_px}x{height_px}; allowed are {MAX_IMAGE_PIXELS} pixels'
+        return 'height', f'{width_px}x{height_px}; allowed: {MAX_IMAGE_PIXELS} pixels'
     if max(width_px, height_px) > MAX_ASPECT * min(width_px, height_px):
-        return 'height', (f'{width_px}x{height_px}; allowed is a long side of up to {MAX_ASPECT} '
+        return 'height', (f'{width_px}x{height_px}; allowed: a long side of up to {MAX_ASPECT} '
                           'short ones')
     return None

@@ -28,8 +28,8 @@ class Range:
     """One number beside them with a meaning of its own, such as 0 for off."""
 
     def __str__(self) -> str:
-        span = f'{self.least:g} to {self.most:g}'
-        return span if self.also is None else f'{self.also:g}, or {span}'
+        span = f'{_shown(self.least)} to {_shown(self.most)}'
+        return span if self.also is None else f'{_shown(self.also)}, or {span}'
 
     def check(self, name: str, value: object, *, whole: bool = False) -> None:
         """Raises ConfigError naming the value, unless it is one of these numbers."""
@@ -37,8 +37,13 @@ class Range:
         if (isinstance(value, kinds) and not isinstance(value, bool)
                 and (self.least <= value <= self.most or value == self.also)):
             return
-        number = 'a whole number, ' if whole else ''
-        raise ConfigError(f'{name} is {value!r}; allowed is {number}{self}')
+        raise ConfigError.of(name, value, f'a whole number, {self}' if whole else self)
+
+
+def _shown(number: float) -> str:
+    """In as few characters as say it exactly."""
+    short = f'{number:g}'
+    return short if float(short) == number else str(number)
 
 
 class RangedConfig(Protocol):

@@ -276,10 +276,10 @@ def _topics(pairs: Sequence[str]) -> dict[str, str]:
 
 def _check_part(start_s: float, max_seconds: float, duration_s: float) -> None:
     if not 0.0 <= start_s <= duration_s:
-        raise ConfigError(f'--start-s {start_s:g}; allowed is 0 to the {duration_s:g} s of the '
+        raise ConfigError(f'--start-s {start_s:g}; allowed: 0 to the {duration_s:g} s of the '
                           'recording')
     if not max_seconds > 0.0:
-        raise ConfigError(f'--max-seconds {max_seconds:g}; allowed is more than 0')
+        raise ConfigError(f'--max-seconds {max_seconds:g}; allowed: more than 0')
 
 
 def _run(options: argparse.Namespace) -> str:

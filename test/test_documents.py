@@ -101,10 +101,10 @@ def test_files_are_named_and_bounded(tmp_path):
     file = tmp_path / 'x'
     file.write_text('{"a": 1}')
     assert read_yaml(file) == read_json(str(file), 8) == {'a': 1}
-    with pytest.raises(ConfigError, match=r'x is not valid JSON: 8 bytes; allowed are 7'):
+    with pytest.raises(ConfigError, match=r'x is not valid JSON: 8 bytes; allowed: at most 7'):
         read_json(file, 7)
     file.write_bytes(b' ' * (MAX_YAML_BYTES + 1))
-    with pytest.raises(ConfigError, match=r'x is not YAML: 262145 bytes; allowed are 262144'):
+    with pytest.raises(ConfigError, match=r'x is not YAML: 262145 bytes; allowed: at most 262144'):
         read_yaml(file)
     file.write_bytes(b'\xff')
     with pytest.raises(ConfigError, match='x is not YAML, nor text'):

@@ -36,21 +36,21 @@ def test_the_ends_and_the_value_beside_them_are_in_it(value):
 def test_what_is_not_in_it_is_named_with_what_is(value):
     with pytest.raises(ConfigError) as caught:
         RATE.check('rate_hz', value)
-    assert str(caught.value) == f'rate_hz is {value!r}; allowed is 0, or 0.5 to 10'
+    assert str(caught.value) == f'rate_hz is {value!r}; allowed: 0, or 0.5 to 10'
 
 
 def test_a_whole_number_is_asked_for():
     Range(1, 9).check('tries', 9, whole=True)
-    with pytest.raises(ConfigError, match=r'^tries is 2.0; allowed is a whole number, 1 to 9$'):
+    with pytest.raises(ConfigError, match=r'^tries is 2.0; allowed: a whole number, 1 to 9$'):
         Range(1, 9).check('tries', 2.0, whole=True)
 
 
 @pytest.mark.parametrize(('values', 'message'), [
-    ({'least_s': -1.0}, 'least_s is -1.0; allowed is 0 to 60'),
-    ({'tries': 1.0}, 'tries is 1.0; allowed is a whole number, 1 to 9'),
+    ({'least_s': -1.0}, 'least_s is -1.0; allowed: 0 to 60'),
+    ({'tries': 1.0}, 'tries is 1.0; allowed: a whole number, 1 to 9'),
     ({'usual_s': 0.5}, 'least_s is 1.0; at most usual_s (0.5) is allowed'),
     ({'most_s': 1.5}, 'usual_s is 2.0; at most most_s (1.5) is allowed'),
-    ({'most_s': 0.5}, 'most_s is 0.5; allowed is 0, or 1 to 60'),
+    ({'most_s': 0.5}, 'most_s is 0.5; allowed: 0, or 1 to 60'),
 ])
 def test_a_field_out_of_its_range_or_order_is_named(values, message):
     with pytest.raises(ConfigError) as caught:

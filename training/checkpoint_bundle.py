@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from anymodal_seg_ros import limits
 from anymodal_seg_ros.bundle import Bundle, read_description
 from anymodal_seg_ros.bundle.weights import save_bundle
 from anymodal_seg_ros.errors import ConfigError
@@ -38,8 +39,7 @@ def export(source: Path, output: Path, *, weights: str = 'average') -> dict[str,
         BundleError: the weights do not fit, or ``output`` exists and is no bundle.
         WriteError: ``output`` cannot be written.
     """
-    if weights not in WEIGHTS:
-        raise ConfigError(f'weights {weights!r}; allowed: {", ".join(WEIGHTS)}')
+    limits.one_of('weights', weights, WEIGHTS)
     path = checkpoint_of(source)
     state = read_checkpoint(path)
     bundle = _described(state, path)

@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
+from anymodal_seg_ros import limits
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.inference.segmenter import AUTO_PRECISION, PRECISION_NAMES
 from anymodal_seg_ros.models import DEFAULT_MODEL, MODELS
 from anymodal_seg_ros.ranges import Range
-from training import limits
 from training.data_config import DataConfig
 from training.losses import LOSSES
 from training.methods import METHODS

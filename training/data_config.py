@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Annotated, Any
 
+from anymodal_seg_ros import limits
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.ranges import Range
-from training import limits
 from training.datasets import DATASETS, UNREADABLE_POLICIES
 from training.settings import OneOf, check_settings, read_section
 
@@ -128,8 +128,7 @@ class DataConfig:
 def _listed(entries: object, shared: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     if not isinstance(entries, list) or not entries or not all(
             isinstance(entry, Mapping) for entry in entries):
-        raise ConfigError(f'data.{SETS} {entries!r}; allowed: a list of tables, one for each data '
-                          'set')
+        raise ConfigError.of(f'data.{SETS}', entries, 'a list of tables, one for each data set')
     for key in shared:
         if all(key in entry for entry in entries):
             raise ConfigError(f'data.{key} {shared[key]!r} is of no data set, since each in '

@@ -154,7 +154,7 @@ def _segmenter(args: argparse.Namespace) -> Segmenter:
 
 def _config(args: argparse.Namespace, missing_mode: str) -> BenchmarkConfig:
     if args.max_frames < 0:
-        raise ConfigError(f'max frames {args.max_frames}; allowed: a whole number from 0')
+        raise ConfigError.of('--max-frames', args.max_frames, 'a whole number, 0 and more')
     given = args.missing_mode or missing_mode
     return BenchmarkConfig(
         benchmarks=_names(args.benchmark or 'emm'),
@@ -173,8 +173,8 @@ def _numbers(text: str) -> tuple[float, ...]:
     try:
         return tuple(float(word) for word in text.split(','))
     except ValueError:
-        raise ConfigError(f'severities {text!r}; allowed: numbers from {SEVERITY_RANGE} with '
-                          'commas between') from None
+        raise ConfigError.of(
+            'severities', text, f'numbers from {SEVERITY_RANGE} with commas between') from None
 
 
 def _options(pairs: Sequence[str]) -> dict[str, Any]:

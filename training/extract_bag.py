@@ -27,6 +27,7 @@ from collections.abc import Mapping, Sequence
 
 from tqdm import tqdm
 
+from anymodal_seg_ros import limits
 from anymodal_seg_ros.bags import TOPICS
 from anymodal_seg_ros.corruption import FaultSchedule
 from anymodal_seg_ros.errors import AnymodalError, ConfigError
@@ -136,11 +137,8 @@ def _job(args: argparse.Namespace) -> Job:
     encoding = _encoding(args, topics).with_decoding(decoding)
     space = encoding.bundle.label_space
     for name in args.require:
-        if name not in encoding.bundle.encoders:
-            raise ConfigError(f'--require {name!r}; allowed: '
-                              f'{", ".join(encoding.bundle.encoders)}')
-    if not 0.0 <= args.max_label_offset_s <= 10.0:
-        raise ConfigError(f'--max-label-offset-s {args.max_label_offset_s:g}; allowed: 0 to 10')
+        limits.one_of('--require', name, encoding.bundle.encoders)
+    limits.number('--max-label-offset-s', args.max_label_offset_s, 0.0, 10.0)
     labels = None
     if args.labels != NO_LABELS:
         codes = load_label_codes(args.label_map) if args.label_map else LabelCodes.of_space(space)

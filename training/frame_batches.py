@@ -10,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import TypeVar
 
+from anymodal_seg_ros import limits
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.modalities import network_size
 from training.datasets import Frame, Frames, first_size, resize_frame
@@ -34,8 +35,7 @@ class Workers:
     """
 
     def __init__(self, count: int) -> None:
-        if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count <= MAX_WORKERS:
-            raise ConfigError(f'workers {count!r}; allowed: 0 to {MAX_WORKERS}')
+        limits.whole('workers', count, 0, MAX_WORKERS)
         self._ahead = 2 * count
         self._pool = ThreadPoolExecutor(count, 'reading') if count else None
 
@@ -78,8 +78,7 @@ def read_batches(
         ConfigError: an argument that is not allowed, or a frame that cannot be read.
     """
     check_batch_size(batch_size)
-    if label_size not in LABEL_SIZES:
-        raise ConfigError(f'label size {label_size!r}; allowed: {", ".join(LABEL_SIZES)}')
+    limits.one_of('label size', label_size, LABEL_SIZES)
 
     def read(index: int) -> Frame | None:
         try:
@@ -107,7 +106,7 @@ def read_batches(
 def check_batch_size(batch_size: int) -> None:
     """Raises ConfigError unless it is 1 or more."""
     if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-        raise ConfigError(f'batch size {batch_size!r}; allowed: 1 or more')
+        raise ConfigError.of('batch size', batch_size, 'a whole number, 1 and more')
 
 
 def _kind(frame: Frame) -> tuple[tuple[int, int], frozenset[str]]:

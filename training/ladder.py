@@ -24,6 +24,7 @@ from statistics import fmean, stdev
 
 from tqdm import tqdm
 
+from anymodal_seg_ros import limits
 from anymodal_seg_ros.documents import read_json
 from anymodal_seg_ros.errors import AnymodalError, ConfigError
 from anymodal_seg_ros.existence import is_dir, is_file
@@ -102,8 +103,7 @@ def train_ladder(
     """
     names = [rung.recipe for rung in (*RUNGS, *EXTRAS)]
     for name in rungs:
-        if name not in names:
-            raise ConfigError(f'rung {name!r}; allowed: {", ".join(names)}')
+        limits.one_of('rung', name, names)
     _train(CAMERA, output / CAMERA, data, {}, should_stop)
     for seed in seeds:
         teacher = output / f'{TEACHER}-{seed}'

@@ -49,7 +49,7 @@ def _read(path: Path) -> dict[str, Any]:
     if data is None:
         return {}
     if not isinstance(data, dict):
-        raise ConfigError(f'{path}: the recipe must be a table, not {data!r}')
+        raise ConfigError.of(f'{path}: the recipe', data, 'a table')
     return data
 
 

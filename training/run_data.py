@@ -11,6 +11,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from anymodal_seg_ros import limits
 from anymodal_seg_ros.bundle import FROM_DATASET
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.labels import LabelSpace, load_label_space
@@ -254,7 +255,6 @@ def encoder_settings(
         else:
             settings[name] = dict(FROM_DATASET)
             continue
-        if not isinstance(given, Mapping):
-            raise ConfigError(f'encoder settings of {name} are {given!r}; allowed: a table')
+        limits.table(f'encoder settings of {name}', given)
         settings[name] = dict(MODALITIES[name].build_encoder(given).settings())
     return settings

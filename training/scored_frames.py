@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from anymodal_seg_ros import limits
 from anymodal_seg_ros.bundle import Bundle
 from anymodal_seg_ros.errors import ConfigError
 from training.datasets import (
@@ -34,8 +35,7 @@ def open_frames(
         ConfigError: no such data set or split, a sensor that the bundle or the data set lacks,
             or classes that are not the bundle's.
     """
-    if name not in DATASETS:
-        raise ConfigError(f'data set {name!r}; allowed: {", ".join(DATASETS)}')
+    limits.one_of('data set', name, DATASETS)
     dataset = DATASETS[name]
     there = dataset.modalities_of(data)
     both = [sensor for sensor in bundle.modalities if sensor in there]

@@ -159,7 +159,7 @@ def score_frames(
         ConfigError: an argument that is not allowed, or a frame that cannot be read.
     """
     if missing != DROP and not isinstance(predict, SubsetNetwork):
-        raise ConfigError(f'missing mode {missing!r}; allowed without the network itself: {DROP}')
+        raise ConfigError.of('missing mode', missing, f'{DROP} without the network itself')
     scores = SubsetScores(label_space=label_space, missing_mode=missing)
     chosen = range(len(frames)) if indices is None else indices
     with exact_float32(), Workers(workers) as pool:

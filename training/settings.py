@@ -20,9 +20,9 @@ from itertools import pairwise
 from types import NoneType, UnionType
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
+from anymodal_seg_ros import limits
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.ranges import Range
-from training import limits
 
 Section = TypeVar('Section')
 Share = Annotated[float, Range(0, 1)]
@@ -125,7 +125,7 @@ def read_section(kind: type[Section], section: str, data: object) -> Section:
     """
     where = section or 'the recipe'
     if not isinstance(data, Mapping):
-        raise ConfigError(f'{where} must be a table, not {data!r}')
+        raise ConfigError.of(where, data, 'a table')
     items = {item.name: item for item in settings_of(kind)}
     limits.known(where, data, tuple(items))
     for key, item in items.items():
@@ -142,7 +142,7 @@ def _value(item: Setting, section: str, data: object) -> object:
         return _names(f'{section or "the recipe"}: {item.name}', data) if is_list else data
     if is_list:
         if not isinstance(data, (list, tuple)):
-            raise ConfigError(f'{name} must be a list, not {data!r}')
+            raise ConfigError.of(name, data, 'a list')
         return tuple(_section(item.section, f'{name}[{number}]', entry)
                      for number, entry in enumerate(data))
     # An empty table says as little as none.
@@ -155,7 +155,7 @@ def _section(kind: type[Section], name: str, data: object) -> Section:
 
 def _names(name: str, value: object) -> tuple[str, ...]:
     if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
-        raise ConfigError(f'{name} must be a list of names, not {value!r}')
+        raise ConfigError.of(name, value, 'a list of names')
     return tuple(value)
 
 

@@ -25,8 +25,9 @@ from rosbags.rosbag2.storage_sqlite3 import Sqlite3Writer
 from rosbags.serde import SerdeError
 from rosbags.typesys import TypesysError
 
+from anymodal_seg_ros import limits
 from anymodal_seg_ros.bags.reading import default_typestore, to_cdr
-from anymodal_seg_ros.errors import BagError, ConfigError, WriteError
+from anymodal_seg_ros.errors import BagError, WriteError
 from anymodal_seg_ros.unfinished import unfinished_path, whole_folder
 
 if TYPE_CHECKING:
@@ -70,8 +71,7 @@ class BagWriter:
     """
 
     def __init__(self, path: Path | str, storage: str = 'mcap', *, keep: bool = True) -> None:
-        if storage not in STORAGES:
-            raise ConfigError(f'storage {storage!r} is unknown; allowed: {", ".join(STORAGES)}')
+        limits.one_of('storage', storage, STORAGES)
         self.path = Path(path)
         self._keep = keep
         self._storage = STORAGES[storage]

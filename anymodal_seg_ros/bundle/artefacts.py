@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from anymodal_seg_ros import limits
 from anymodal_seg_ros.errors import ConfigError
 
 KINDS: Mapping[str, tuple[str, ...]] = {
@@ -41,21 +42,15 @@ class Artefact:
     def __post_init__(self) -> None:
         name, kind, size = self.name, self.kind, self.size_bytes
         if not isinstance(name, str) or not _NAME.fullmatch(name) or name == WEIGHTS_STEM:
-            raise ConfigError(f'artefact {name!r}; allowed: a name of up to 64 small letters, '
-                              f'digits and _, but {WEIGHTS_STEM!r}')
-        if not isinstance(kind, str) or kind not in KINDS:
-            raise ConfigError(f'artefact {name!r}: kind {kind!r}; allowed: {", ".join(KINDS)}')
-        files = [f'{name}{ending}' for ending in KINDS[kind]]
-        if self.file not in files:
-            raise ConfigError(f'artefact {name!r}: file {self.file!r}; allowed: '
-                              f'{" or ".join(files)}')
-        if isinstance(size, bool) or not isinstance(size, int) or (
-                not 1 <= size <= MAX_ARTEFACT_BYTES):
-            raise ConfigError(f'artefact {name!r}: size_bytes {size!r}; allowed: 1 to '
-                              f'{MAX_ARTEFACT_BYTES}')
+            raise ConfigError.of('artefact', name, 'a name of up to 64 small letters, digits '
+                                 f'and _, but {WEIGHTS_STEM!r}')
+        limits.one_of(f'artefact {name!r}: kind', kind, KINDS)
+        limits.one_of(f'artefact {name!r}: file', self.file,
+                      [f'{name}{ending}' for ending in KINDS[kind]])
+        limits.whole(f'artefact {name!r}: size_bytes', size, 1, MAX_ARTEFACT_BYTES)
         if not isinstance(self.sha256, str) or not _SHA256.fullmatch(self.sha256):
-            raise ConfigError(f'artefact {name!r}: sha256 {self.sha256!r}; allowed: 64 '
-                              'hexadecimal digits')
+            raise ConfigError.of(f'artefact {name!r}: sha256', self.sha256,
+                                 '64 hexadecimal digits')
 
     @classmethod
     def of(cls, data: bytes, *, name: str, kind: str, ending: str) -> Artefact:
@@ -78,7 +73,7 @@ def artefacts_from(data: object) -> tuple[Artefact, ...]:
     keys = {item.name for item in fields(Artefact)}
     if not isinstance(data, list) or not all(
             isinstance(entry, dict) and set(entry) == keys for entry in data):
-        raise ConfigError(f'artefacts {data!r}; allowed: a list of tables with {sorted(keys)}')
+        raise ConfigError.of('artefacts', data, f'a list of tables with {sorted(keys)}')
     return tuple(Artefact(**entry) for entry in data)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from anymodal_seg_ros import limits
 from anymodal_seg_ros.bundle.artefacts import Artefact, artefacts_from, check_artefacts
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.labels import LabelSpace
@@ -42,10 +43,8 @@ class Bundle:
     """What lies in the folder beside the weights."""
 
     def __post_init__(self) -> None:
-        if not isinstance(self.model_name, str) or self.model_name not in MODELS:
-            raise ConfigError(f'model {self.model_name!r}; allowed: {", ".join(MODELS)}')
-        if not isinstance(self.model_config, Mapping):
-            raise ConfigError(f'model config {self.model_config!r}; allowed: a table')
+        limits.one_of('model', self.model_name, MODELS)
+        limits.table('model config', self.model_config)
         config = MODELS[self.model_name].config.from_dict(self.model_config)
         object.__setattr__(self, 'model_config', config.to_dict())
         if config.num_classes != self.label_space.num_classes:
@@ -59,17 +58,12 @@ class Bundle:
             or set(settings) != set(config.modalities)
             or not all(isinstance(value, Mapping) for value in settings.values())
         ):
-            raise ConfigError(
-                f'encoders {settings!r}; allowed: one table of settings for each of '
-                f'{", ".join(config.modalities)}'
-            )
-        side = self.short_side_px
-        if isinstance(side, bool) or not isinstance(side, int) or not 32 <= side <= 4096:
-            raise ConfigError(f'short_side_px {side!r}; allowed: an integer from 32 to 4096')
-        if self.missing_mode not in MISSING_MODES:
-            raise ConfigError(f'missing_mode {self.missing_mode!r}; allowed: {MISSING_MODES}')
-        if not isinstance(self.provenance, Mapping):
-            raise ConfigError(f'provenance {self.provenance!r}; allowed: a table')
+            raise ConfigError.of(
+                'encoders', settings,
+                f'one table of settings for each of {", ".join(config.modalities)}')
+        limits.whole('short_side_px', self.short_side_px, 32, 4096)
+        limits.one_of('missing_mode', self.missing_mode, MISSING_MODES)
+        limits.table('provenance', self.provenance)
         check_artefacts(self.artefacts)
 
     @property
@@ -127,7 +121,7 @@ def _newest(data: object) -> dict[str, Any]:
     assert isinstance(data, dict)
     version = data['format_version']
     if isinstance(version, bool) or not isinstance(version, int) or version < 1:
-        raise ConfigError(f'format_version {version!r}; allowed: 1 to {FORMAT_VERSION}')
+        raise ConfigError.of('format_version', version, f'1 to {FORMAT_VERSION}')
     if version > FORMAT_VERSION:
         raise ConfigError(
             f'format_version {version} is of a newer release; this one reads 1 to '

@@ -52,7 +52,7 @@ def read_signed(folder: Path) -> tuple[Bundle, str]:
             check_keys('bundle', data, KEYS | {'weights_sha256'})
         sha256 = data.pop('weights_sha256')
         if not isinstance(sha256, str):
-            raise ConfigError(f'weights_sha256 {sha256!r}; allowed: 64 hexadecimal digits')
+            raise ConfigError.of('weights_sha256', sha256, '64 hexadecimal digits')
         return Bundle.from_dict(data), sha256
     except (ConfigError, TypeError) as error:
         raise BundleError(f'{file}: {error}') from None

@@ -84,7 +84,7 @@ class FaultSchedule:
 
     def __post_init__(self) -> None:
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
-            raise ConfigError(f'seed must be an integer of 0 or more, not {self.seed!r}')
+            raise ConfigError.of('seed', self.seed, 'a whole number, 0 and more')
         names = [fault.name for fault in self.faults]
         for name in names:
             if names.count(name) > 1:
@@ -117,7 +117,7 @@ class FaultSchedule:
         table = _checked_keys(data, 'a fault schedule', {'seed', 'faults'}, set())
         entries = table.get('faults') or []
         if not isinstance(entries, list):
-            raise ConfigError(f'faults must be a list, not {entries!r}')
+            raise ConfigError.of('faults', entries, 'a list')
         known = {item.name for item in fields(ScheduledFault)}
         faults = tuple(
             ScheduledFault(**_checked_keys(
@@ -144,10 +144,10 @@ def _checked_keys(
     data: object, what: str, known: set[str], required: set[str]
 ) -> Mapping[str, Any]:
     if not isinstance(data, dict):
-        raise ConfigError(f'{what} must be a table of {", ".join(sorted(known))}, not {data!r}')
+        raise ConfigError.of(what, data, f'a table of {", ".join(sorted(known))}')
     for key in data:
         if key not in known:
-            raise ConfigError(f'{what}: unknown key {key!r}; known are {", ".join(sorted(known))}')
+            raise ConfigError(f'{what}: unknown key {key!r}; allowed: {", ".join(sorted(known))}')
     for key in sorted(required):
         if key not in data:
             raise ConfigError(f'{what}: {key!r} is missing')

@@ -237,5 +237,5 @@ def check_skipped(modality: str, config: HealthConfig) -> None:
     """Raises ConfigError where ``skip_checks`` names a check that the modality has not."""
     allowed = check_reasons(modality)
     for reason in sorted(config.skip_checks - set(allowed)):
-        raise ConfigError(f'skip_checks of {modality} has {reason!r}; allowed are '
+        raise ConfigError(f'skip_checks of {modality} has {reason!r}; allowed: '
                           f'{", ".join(allowed) or "none"}')

@@ -139,7 +139,7 @@ class HealthConfig:
     def __post_init__(self) -> None:
         check_config(self)
         if self.size_hw is not None and (len(self.size_hw) != 2 or min(self.size_hw) < 1):
-            raise ConfigError(f'size_hw is {self.size_hw!r}; two positive numbers are allowed')
+            raise ConfigError.of('size_hw', self.size_hw, 'two positive numbers')
 
 
 DEFAULTS: Mapping[str, HealthConfig] = {

@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import cast
 
-from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros import limits
 from anymodal_seg_ros.inference.segmenter import THREAD_RANGE, Segmenter
 from anymodal_seg_ros.models import modality_subsets
 
@@ -40,8 +40,7 @@ def build_segmenter(
         ConfigError: an argument that is not allowed, or a device that is not there.
         BundleError: the bundle is missing or damaged.
     """
-    if backend not in BACKENDS:
-        raise ConfigError(f'backend {backend!r}; allowed: {", ".join(BACKENDS)}')
+    limits.one_of('backend', backend, BACKENDS)
     module, name = BACKENDS[backend]
     segmenter = getattr(import_module(module), name).from_bundle(
         bundle_path, device=device, precision=precision, num_threads=num_threads

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from anymodal_seg_ros import limits
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.inference.segmenter import AUTO_PRECISION, PRECISION_NAMES
 
@@ -29,11 +30,9 @@ def resolve_precision(name: str, device: torch.device) -> torch.dtype:
     """
     if name == AUTO_PRECISION:
         return _fastest_precision(device)
-    if name not in PRECISIONS:
-        raise ConfigError(
-            f'precision {name!r}; allowed: {AUTO_PRECISION}, {", ".join(PRECISIONS)}')
+    limits.one_of('precision', name, (AUTO_PRECISION, *PRECISIONS))
     if name == 'fp16' and device.type == 'cpu':
-        raise ConfigError("precision 'fp16' needs CUDA; allowed on a CPU: auto, fp32, bf16")
+        raise ConfigError.of('precision', name, 'auto, fp32, bf16 on a CPU (fp16 needs CUDA)')
     return PRECISIONS[name]
 
 

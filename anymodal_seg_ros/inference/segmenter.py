@@ -76,4 +76,4 @@ def check_predict_input(
         if image.shape != shape:
             raise ValueError(f'{modality} image is {image.shape} but others {shape}')
     if len(out_hw) != 2 or not all(isinstance(n, (int, np.integer)) and n > 0 for n in out_hw):
-        raise ValueError(f'out_hw {out_hw!r}; allowed: two positive integers')
+        raise ValueError(f'out_hw is {out_hw!r}; allowed: two positive integers')

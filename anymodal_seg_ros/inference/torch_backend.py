@@ -34,14 +34,14 @@ def resolve_device(name: str) -> torch.device:
         return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
     match = re.fullmatch(r'cpu|cuda(?::(\d+))?', name)
     if match is None:
-        raise ConfigError(f'device {name!r}; allowed: auto, cpu, cuda, cuda:<index>')
+        raise ConfigError.of('device', name, 'auto, cpu, cuda, cuda:<index>')
     if name == 'cpu':
         return torch.device('cpu')
     if not torch.cuda.is_available():
         raise ConfigError(f'device {name!r}: this PyTorch finds no CUDA GPU; allowed: auto, cpu')
     if match[1] and int(match[1]) >= torch.cuda.device_count():
         last = torch.cuda.device_count() - 1
-        raise ConfigError(f'device {name!r}; allowed: cuda:0 to cuda:{last}, auto, cpu')
+        raise ConfigError.of('device', name, f'cuda:0 to cuda:{last}, auto, cpu')
     return torch.device(name)
 
 

@@ -12,9 +12,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.geometry import Rig
-from anymodal_seg_ros.ranges import Range
 
 Uint8Array = npt.NDArray[np.uint8]
 Float32Array = npt.NDArray[np.float32]
@@ -70,20 +68,6 @@ class Encoder(Protocol):
 def settings_of(encoder: Any) -> Settings:  # noqa: ANN401 - any dataclass
     """The init fields of an encoder, which are its settings."""
     return {item.name: getattr(encoder, item.name) for item in fields(encoder) if item.init}
-
-
-def check_range(low_name: str, low: float, high_name: str, high: float, allowed: Range) -> None:
-    """Raise ConfigError unless both are allowed and low < high."""
-    allowed.check(low_name, low)
-    allowed.check(high_name, high)
-    if low >= high:
-        raise ConfigError(f'{high_name} is {high!r}; allowed is more than {low_name}, {low!r}')
-
-
-def check_choice(name: str, value: object, allowed: tuple[str, ...]) -> None:
-    """Raise ConfigError unless ``value`` is one of ``allowed``."""
-    if value not in allowed:
-        raise ConfigError(f'{name} is {value!r}; allowed are {", ".join(allowed)}')
 
 
 def linear_level(value: Float32Array, low: float, high: float) -> Float32Array:

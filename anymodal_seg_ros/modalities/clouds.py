@@ -48,9 +48,9 @@ def cloud_points(msg: PointCloudMessage) -> npt.NDArray[Any]:
     height, width = msg.height, msg.width
     for name, value in (('height', height), ('width', width)):
         if not 0 <= value <= MAX_POINTS:
-            raise BadMessageError(name, f'{value}; allowed is 0 to {MAX_POINTS}')
+            raise BadMessageError(name, f'{value}; allowed: 0 to {MAX_POINTS}')
     if height * width > MAX_POINTS:
-        raise BadMessageError('width', f'{width} x height {height}; allowed are {MAX_POINTS} '
+        raise BadMessageError('width', f'{width} x height {height}; allowed: {MAX_POINTS} '
                                        'points')
     if height * width == 0:
         return np.zeros((height, width), dtype)
@@ -91,7 +91,7 @@ def required_field(points: npt.NDArray[Any], names: tuple[str, ...], kinds: str)
 
 def _point_dtype(msg: PointCloudMessage) -> np.dtype[Any]:
     if not 1 <= msg.point_step <= MAX_POINT_STEP:
-        raise BadMessageError('point_step', f'{msg.point_step}; allowed is 1 to {MAX_POINT_STEP}')
+        raise BadMessageError('point_step', f'{msg.point_step}; allowed: 1 to {MAX_POINT_STEP}')
     order = '>' if msg.is_bigendian else '<'
     names: list[str] = []
     formats: list[str] = []

@@ -60,7 +60,7 @@ def check_unpacked(height: int, width: int, unpacked_bytes: int, packed_bytes: i
     allowed = FREE_BYTES + BYTES_PER_BYTE * packed_bytes
     if unpacked_bytes > allowed:
         raise BadMessageError('data', f'{width}x{height} from {packed_bytes} bytes unpacks to '
-                                      f'{unpacked_bytes}; allowed are {allowed}')
+                                      f'{unpacked_bytes}; allowed: {allowed}')
 
 
 def decode_compressed(buffer: Uint8Array, flags: int,

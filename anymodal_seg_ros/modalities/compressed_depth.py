@@ -50,7 +50,7 @@ def decode_compressed_depth(msg: CompressedImageMessage,
         return _png_codes(buffer, sizes)
     encoding, codec = encoding.strip('; '), codec.strip()
     if codec not in ('', 'png', 'rvl') or encoding not in (*_RAW_ENCODINGS, '32FC1'):
-        raise BadMessageError('format', f'{msg.format!r}; allowed are 16UC1 and 32FC1, each '
+        raise BadMessageError('format', f'{msg.format!r}; allowed: 16UC1 and 32FC1, each '
                                         'compressedDepth png or compressedDepth rvl')
     if buffer.size <= _HEADER.size:
         raise BadMessageError('data', f'{buffer.size} bytes; compressedDepth has a header of '
@@ -60,7 +60,7 @@ def decode_compressed_depth(msg: CompressedImageMessage,
     if encoding in _RAW_ENCODINGS:
         return _codes(stream, codec, sizes)
     if scheme != _INVERSE_DEPTH:
-        raise BadMessageError('data', f'compressedDepth scheme {scheme}; allowed is '
+        raise BadMessageError('data', f'compressedDepth scheme {scheme}; allowed: '
                                       f'{_INVERSE_DEPTH}, inverse depth')
     if not (math.isfinite(quantum_a) and math.isfinite(quantum_b)):
         raise BadMessageError('data', f'compressedDepth parameters {quantum_a} and {quantum_b}; '

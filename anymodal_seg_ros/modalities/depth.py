@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from anymodal_seg_ros import limits
 from anymodal_seg_ros.errors import BadMessageError
 from anymodal_seg_ros.geometry import CameraModel, Rig, rasterize_nearest
 from anymodal_seg_ros.modalities.base import (
@@ -19,8 +20,6 @@ from anymodal_seg_ros.modalities.base import (
     LastBuilt,
     Settings,
     Uint8Array,
-    check_choice,
-    check_range,
     linear_level,
     logarithmic_level,
     settings_of,
@@ -71,7 +70,7 @@ def decode_depth(msg: Any,  # noqa: ANN401 - Image or CompressedImage
         red, blue = (0, 2) if msg.encoding == 'rgba8' else (2, 0)
         code = codes[..., red] + 256.0 * codes[..., 1] + 65536.0 * codes[..., blue]
         return _returns_only(code * np.float32(_CARLA_FAR_M / (2**24 - 1)))
-    raise BadMessageError('encoding', f'{msg.encoding!r}; allowed are '
+    raise BadMessageError('encoding', f'{msg.encoding!r}; allowed: '
                                       f'{", ".join(DEPTH_ENCODINGS)}')
 
 
@@ -117,9 +116,9 @@ class DepthEncoder:
                                      default_factory=LastBuilt)
 
     def __post_init__(self) -> None:
-        check_choice('depth encoding', self.encoding, ('log', 'hha'))
-        check_range('min_m', self.min_m, 'max_m', self.max_m, Range(0.01, 10000.0))
-        check_range('min_height_m', self.min_height_m, 'max_height_m', self.max_height_m,
+        limits.one_of('depth encoding', self.encoding, ('log', 'hha'))
+        limits.span('min_m', self.min_m, 'max_m', self.max_m, Range(0.01, 10000.0))
+        limits.span('min_height_m', self.min_height_m, 'max_height_m', self.max_height_m,
                     Range(-1000.0, 1000.0))
 
     def encode(self, data: npt.NDArray[Any], rig: Rig, size_hw: tuple[int, int]) -> Uint8Array:

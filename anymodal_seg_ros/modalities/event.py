@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from anymodal_seg_ros import limits
 from anymodal_seg_ros.errors import BadMessageError, ConfigError
 from anymodal_seg_ros.geometry import Rig
 from anymodal_seg_ros.modalities.base import (
@@ -17,7 +18,6 @@ from anymodal_seg_ros.modalities.base import (
     LastBuilt,
     Settings,
     Uint8Array,
-    check_choice,
     settings_of,
 )
 from anymodal_seg_ros.modalities.clouds import PointCloudMessage, cloud_points, required_field
@@ -120,7 +120,7 @@ class EventWindow:
 
     def __init__(self, window_ns: int) -> None:
         if window_ns < 1:
-            raise ConfigError(f'window_ns is {window_ns}; allowed is 1 and more')
+            raise ConfigError.of('window_ns', window_ns, '1 and more')
         self.window_ns = window_ns
         self.reset()
 
@@ -194,7 +194,7 @@ class EventEncoder:
     def __post_init__(self) -> None:
         WINDOW_RANGE_MS.check('window_ms', self.window_ms)
         Range(1, 65535).check('count_clip', self.count_clip)
-        check_choice('frame_positive', self.frame_positive, ('red', 'blue'))
+        limits.one_of('frame_positive', self.frame_positive, ('red', 'blue'))
 
     def encode(self, data: npt.NDArray[Any], rig: Rig, size_hw: tuple[int, int]) -> Uint8Array:
         """Events [N] of ``EVENT_DTYPE`` or a frame uint8 [H, W, 3] to uint8 [h, w, 3]."""
@@ -329,7 +329,7 @@ def _table(rig: Rig, image_hw: tuple[int, int], size_hw: tuple[int, int],
 def _pixel_coordinates(values: npt.NDArray[Any], name: str) -> npt.NDArray[np.int32]:
     lowest, highest = values.min(), values.max()
     if not (lowest >= 0 and highest <= 65535):
-        raise BadMessageError(name, f'{lowest} to {highest}; allowed is 0 to 65535')
+        raise BadMessageError(name, f'{lowest} to {highest}; allowed: 0 to 65535')
     return values.astype(np.int32)
 
 
@@ -353,7 +353,7 @@ def _checked_ns(t_ns: Int64Array) -> Int64Array:
     oldest_ns, newest_ns = int(t_ns.min()), int(t_ns.max())
     if max(-oldest_ns, newest_ns) > _LARGEST_TIME_NS \
             or newest_ns - oldest_ns > _LONGEST_BATCH_NS:
-        raise BadMessageError('t', f'{oldest_ns} to {newest_ns} ns; allowed is a span of '
+        raise BadMessageError('t', f'{oldest_ns} to {newest_ns} ns; allowed: a span of '
                                    f'{_LONGEST_BATCH_NS} ns')
     return t_ns
 

@@ -97,7 +97,7 @@ def decode_color(msg: Any,  # noqa: ANN401 - Image or CompressedImage
         return _converted(_eight_bits(pixels), cv2.COLOR_BGR2RGB)
     convert = _BY_LOWER_NAME.get(msg.encoding.lower())
     if convert is None:
-        raise BadMessageError('encoding', f'{msg.encoding!r}; allowed are '
+        raise BadMessageError('encoding', f'{msg.encoding!r}; allowed: '
                                           f'{", ".join(COLOR_ENCODINGS)}')
     return convert(msg)
 

@@ -118,14 +118,14 @@ def _segment(data: bytes, at: int) -> tuple[bytes, int]:
 def _frame(marker: int, segment: bytes) -> tuple[int, int, int, int]:
     """(marker, height, width, components) of a frame header."""
     if marker not in (_BASELINE, _EXTENDED, _PROGRESSIVE):
-        raise BadMessageError('data', f'a JPEG of coding 0x{marker:02x}; allowed are baseline, '
+        raise BadMessageError('data', f'a JPEG of coding 0x{marker:02x}; allowed: baseline, '
                                       'extended and progressive with Huffman codes')
     if len(segment) < 6:
         raise BadMessageError('data', 'a JPEG with a frame header of '
                                       f'{len(segment)} bytes; 6 needed')
     bits, height, width, components = struct.unpack_from('>BHHB', segment)
     if bits != 8 or components not in (1, 3, 4):
-        raise BadMessageError('data', f'a JPEG of {components} times {bits} bits; allowed are 1, '
+        raise BadMessageError('data', f'a JPEG of {components} times {bits} bits; allowed: 1, '
                                       '3 or 4 times 8')
     check_image_size(height, width, field='data')
     return marker, height, width, components

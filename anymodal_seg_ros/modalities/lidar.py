@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from anymodal_seg_ros import limits
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.geometry import Rig, rasterize_nearest, transform_points
 from anymodal_seg_ros.modalities.base import (
@@ -17,7 +18,6 @@ from anymodal_seg_ros.modalities.base import (
     Float32Array,
     Settings,
     Uint8Array,
-    check_range,
     linear_level,
     logarithmic_level,
     settings_of,
@@ -107,15 +107,14 @@ class LidarEncoder:
     channel_names: ClassVar[tuple[str, str, str]] = ('range', 'height', 'intensity')
 
     def __post_init__(self) -> None:
-        check_range('min_range_m', self.min_range_m, 'max_range_m', self.max_range_m,
+        limits.span('min_range_m', self.min_range_m, 'max_range_m', self.max_range_m,
                     Range(0.01, 10000.0))
-        check_range('min_height_m', self.min_height_m, 'max_height_m', self.max_height_m,
+        limits.span('min_height_m', self.min_height_m, 'max_height_m', self.max_height_m,
                     Range(-1000.0, 1000.0))
         Range(1, 15).check('dilation_px', self.dilation_px)
         SCALE_RANGE.check('intensity_scale', self.intensity_scale)
         if self.dilation_px not in range(1, 16, 2):
-            raise ConfigError(f'dilation_px is {self.dilation_px!r}; allowed is an odd number '
-                              'from 1 to 15')
+            raise ConfigError.of('dilation_px', self.dilation_px, 'an odd number from 1 to 15')
 
     def encode(self, data: npt.NDArray[Any], rig: Rig, size_hw: tuple[int, int]) -> Uint8Array:
         """float32 [N, 4] to uint8 [h, w, 3].

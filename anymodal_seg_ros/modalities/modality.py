@@ -102,7 +102,7 @@ class Modality:
         unknown = sorted(set(settings) - set(allowed))
         if unknown:
             raise ConfigError(f'unknown setting {unknown[0]!r} of the {self.name} encoder; '
-                              f'allowed are {", ".join(allowed) or "none"}')
+                              f'allowed: {", ".join(allowed) or "none"}')
         return self.encoder_type(**settings)
 
     def default_settings(self) -> Settings:

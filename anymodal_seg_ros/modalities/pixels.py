@@ -69,9 +69,9 @@ def check_image_size(height: int, width: int, field: str = '') -> None:
     for name, side in (('height', height), ('width', width)):
         if not 1 <= side <= MAX_IMAGE_SIDE_PX:
             raise BadMessageError(field or name,
-                                  f'{name} {side}; allowed is 1 to {MAX_IMAGE_SIDE_PX}')
+                                  f'{name} {side}; allowed: 1 to {MAX_IMAGE_SIDE_PX}')
     if height * width > MAX_IMAGE_PIXELS:
-        raise BadMessageError(field or 'height', f'{width}x{height}; allowed are '
+        raise BadMessageError(field or 'height', f'{width}x{height}; allowed: '
                                                  f'{MAX_IMAGE_PIXELS} pixels')
 
 

@@ -31,11 +31,11 @@ def network_size(camera_hw: tuple[int, int], short_side_px: int,
             input would fill the memory.
     """
     if min(*camera_hw, short_side_px, multiple) < 1:
-        raise ConfigError(f'camera size {camera_hw}, short_side_px {short_side_px} and multiple '
-                          f'{multiple}; allowed is 1 and more')
+        raise ConfigError.of('camera size, short_side_px and multiple',
+                             (camera_hw, short_side_px, multiple), '1 and more')
     if max(camera_hw) > MAX_ASPECT * min(camera_hw):
-        raise ConfigError(f'camera size {camera_hw}; allowed is a long side of up to {MAX_ASPECT} '
-                          'short ones')
+        raise ConfigError.of('camera size', camera_hw,
+                             f'a long side of up to {MAX_ASPECT} short ones')
     scale = short_side_px / min(camera_hw)
     height, width = (max(1, int(side * scale / multiple + 0.5)) * multiple for side in camera_hw)
     return height, width

@@ -77,7 +77,7 @@ class ThermalDecoder(Decoder):
         elif msg.encoding in SAMPLE_TYPES:
             counts = image_pixels(msg, SAMPLE_TYPES[msg.encoding], 1)
         else:
-            raise BadMessageError('encoding', f'{msg.encoding!r}; allowed are '
+            raise BadMessageError('encoding', f'{msg.encoding!r}; allowed: '
                                               f'{", ".join(SAMPLE_TYPES)}')
         return self._levels(counts)
 
@@ -187,7 +187,7 @@ def _check_counts(low: float, high: float) -> None:
     COUNTS.check('low', low)
     COUNTS.check('high', high)
     if low >= high and (low, high) != (OWN_RANGE, OWN_RANGE):
-        raise ConfigError(f'high is {high!r}; allowed is more than low, {low!r}, or 0 for both')
+        raise ConfigError.of('high', high, f'more than low, {low!r}, or 0 for both')
 
 
 def _own_range(counts: npt.NDArray[Any]) -> tuple[float, float]:

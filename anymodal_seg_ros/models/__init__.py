@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros import limits
 from anymodal_seg_ros.models.m_segformer_config import MSegFormerConfig
 from anymodal_seg_ros.models.network_config import NetworkConfig
 from anymodal_seg_ros.models.subsets import DROP, MISSING_MODES, ZERO, modality_subsets
@@ -64,8 +64,7 @@ def build_model(name: str, config: Mapping[str, Any]) -> Network:
     Raises:
         ConfigError: unknown name or setting, or a value that is not allowed.
     """
-    if name not in MODELS:
-        raise ConfigError(f'unknown model {name!r}; allowed: {", ".join(MODELS)}')
+    limits.one_of('model', name, MODELS)
     row = MODELS[name]
     return row.network_class()(row.config.from_dict(config))
 

@@ -6,9 +6,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from anymodal_seg_ros import limits
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.models.mit_sizes import BACKBONES
-from anymodal_seg_ros.models.network_config import NetworkConfig, check_int
+from anymodal_seg_ros.models.network_config import NetworkConfig
 
 STEMS = ('shared', 'per_modality')
 ENCODERS = ('shared', 'per_modality', 'adapters')
@@ -35,21 +36,15 @@ class MSegFormerConfig(NetworkConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not isinstance(self.backbone, str) or self.backbone not in BACKBONES:
-            raise ConfigError(f'backbone {self.backbone!r}; allowed: {", ".join(BACKBONES)}')
-        check_int('head_dim', self.head_dim, 0, 4096)
+        limits.one_of('backbone', self.backbone, BACKBONES)
+        limits.whole('head_dim', self.head_dim, 0, 4096)
         if self.head_dim == 0:
             object.__setattr__(self, 'head_dim', 256 if self.backbone in ('b0', 'b1') else 768)
-        if self.stem not in STEMS:
-            raise ConfigError(f'stem {self.stem!r}; allowed: {", ".join(STEMS)}')
-        if self.encoder not in ENCODERS:
-            raise ConfigError(f'encoder {self.encoder!r}; allowed: {", ".join(ENCODERS)}')
+        limits.one_of('stem', self.stem, STEMS)
+        limits.one_of('encoder', self.encoder, ENCODERS)
         if self.encoder == 'per_modality' and self.stem != 'per_modality':
-            raise ConfigError(
-                f"stem {self.stem!r}; allowed with encoder 'per_modality': per_modality"
-            )
-        if self.fusion not in FUSIONS:
-            raise ConfigError(f'fusion {self.fusion!r}; allowed: {", ".join(FUSIONS)}')
+            raise ConfigError.of('stem', self.stem, "per_modality with encoder 'per_modality'")
+        limits.one_of('fusion', self.fusion, FUSIONS)
         rate = self.drop_path
         if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 <= rate < 1:
-            raise ConfigError(f'drop_path {rate!r}; allowed: 0 to below 1')
+            raise ConfigError.of('drop_path', rate, '0 to below 1')

@@ -175,5 +175,5 @@ def checked_subsets(subsets: Sequence[Subset] | None, available: Subset) -> Sequ
         return modality_subsets(available)
     for subset in subsets:
         if not subset or not set(subset) <= set(available):
-            raise ValueError(f'subset {subset!r}; allowed: some of {list(available)}')
+            raise ValueError(f'subset is {subset!r}; allowed: some of {list(available)}')
     return subsets

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, TypeVar
 
+from anymodal_seg_ros import limits
 from anymodal_seg_ros.errors import ConfigError
 
 MIN_INPUT_PX = 32
@@ -36,7 +37,7 @@ class NetworkConfig:
     """The same for what an image is divided by; without an entry ImageNet's (rgb) or 255."""
 
     def __post_init__(self) -> None:
-        check_int('num_classes', self.num_classes, 1, 255)
+        limits.whole('num_classes', self.num_classes, 1, 255)
         object.__setattr__(self, 'modalities', _checked_modalities(self.modalities))
         object.__setattr__(self, 'mean', self._statistics('mean', self.mean, RGB_MEAN, 0.0))
         object.__setattr__(self, 'std', self._statistics('std', self.std, RGB_STD, 255.0))
@@ -45,9 +46,8 @@ class NetworkConfig:
         self, name: str, given: object, rgb: Sequence[float], other: float
     ) -> dict[str, tuple[float, ...]]:
         if not isinstance(given, Mapping) or not set(given) <= set(self.modalities):
-            raise ConfigError(
-                f'{name} {given!r}; allowed: three numbers for each of {list(self.modalities)}'
-            )
+            raise ConfigError.of(
+                name, given, f'three numbers for each of {list(self.modalities)}')
         statistics = {}
         for modality in self.modalities:
             value = given.get(modality, rgb if modality == 'rgb' else (other,) * 3)
@@ -72,12 +72,6 @@ class NetworkConfig:
         return cls(**data)
 
 
-def check_int(name: str, value: object, low: int, high: int) -> None:
-    """Raises ConfigError."""
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise ConfigError(f'{name} {value!r}; allowed: an integer from {low} to {high}')
-
-
 def _checked_modalities(names: object) -> tuple[str, ...]:
     valid = (
         isinstance(names, (list, tuple))
@@ -86,7 +80,7 @@ def _checked_modalities(names: object) -> tuple[str, ...]:
         and len(set(names)) == len(names)
     )
     if not valid:
-        raise ConfigError(f'modalities {names!r}; allowed: 1 to 16 different names')
+        raise ConfigError.of('modalities', names, '1 to 16 different names')
     assert isinstance(names, (list, tuple))
     return tuple(names)
 
@@ -97,5 +91,5 @@ def _checked_channels(name: str, value: object, positive: bool) -> tuple[float, 
         numbers = [v for v in value if isinstance(v, (int, float)) and not isinstance(v, bool)]
     low = 1e-3 if positive else -255.0
     if len(numbers) != 3 or not all(low <= v <= 1e3 for v in numbers):
-        raise ConfigError(f'{name} {value!r}; allowed: three numbers from {low} to 1000')
+        raise ConfigError.of(name, value, f'three numbers from {low} to 1000')
     return tuple(float(v) for v in numbers)

@@ -64,7 +64,7 @@ def check_presence(
 def check_missing(missing: str) -> None:
     """Raises ValueError."""
     if missing not in MISSING_MODES:
-        raise ValueError(f'missing {missing!r}; allowed: {", ".join(MISSING_MODES)}')
+        raise ValueError(f'missing is {missing!r}; allowed: {", ".join(MISSING_MODES)}')
 
 
 def present_rows(

@@ -18,6 +18,7 @@ from rclpy.exceptions import (
 )
 from rclpy.node import Node
 
+from anymodal_seg_ros import limits
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.ranges import Range
 
@@ -95,9 +96,8 @@ class Spec:
     def _check_one(self, name: str, value: object, like: object) -> None:
         if type(value) is not type(like):
             raise ConfigError(f'{name} is {value!r}; {_KINDS[type(like)]} is needed')
-        if self.choices and value not in self.choices:
-            raise ConfigError(f'{name} is {value!r}; allowed are '
-                              f'{", ".join(map(repr, self.choices))}')
+        if self.choices:
+            limits.one_of(name, value, self.choices)
         if self.range is not None:
             self.range.check(name, value, whole=self.is_whole)
 

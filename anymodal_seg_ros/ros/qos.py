@@ -15,6 +15,7 @@ from rclpy.qos import (
     qos_profile_system_default,
 )
 
+from anymodal_seg_ros import limits
 from anymodal_seg_ros.errors import ConfigError
 
 QOS_NAMES = ('BEST_AVAILABLE', 'RELIABLE', 'SENSOR_DATA', 'SYSTEM_DEFAULT', 'DEFAULT')
@@ -31,10 +32,9 @@ def input_qos(name: str, depth: int) -> QoSProfile:
     Raises:
         ConfigError: unknown name or a depth below 1.
     """
-    if name not in QOS_NAMES:
-        raise ConfigError(f'QoS {name!r} is not known; allowed are {", ".join(QOS_NAMES)}')
+    limits.one_of('QoS', name, QOS_NAMES)
     if depth < 1:
-        raise ConfigError(f'QoS depth is {depth}; at least 1 allowed')
+        raise ConfigError.of('QoS depth', depth, '1 and more')
     presets = {
         'SENSOR_DATA': qos_profile_sensor_data,
         'SYSTEM_DEFAULT': qos_profile_system_default,

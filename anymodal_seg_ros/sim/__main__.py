@@ -102,8 +102,8 @@ def _drive(args: argparse.Namespace) -> SimConfig:
         try:
             changes.append((float(time_s), name))
         except ValueError:
-            raise ConfigError(f'--then {change!r}; allowed is CONDITION@SECONDS, '
-                              'for example night@20') from None
+            raise ConfigError.of(
+                '--then', change, 'CONDITION@SECONDS, for example night@20') from None
     return SimConfig(
         seed=args.seed, street=args.street, condition=args.condition, changes=tuple(changes),
         failure=args.failure, width_px=args.size, height_px=args.size, event_width_px=args.size,

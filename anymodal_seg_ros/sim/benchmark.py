@@ -38,8 +38,8 @@ def benchmark(config: SimConfig, num_frames: int = 40) -> BenchmarkResult:
     """
     longest = int(config.duration_s * SET_RATE_HZ) - NUM_WARM_UP - 1
     if not 1 <= num_frames <= longest:
-        raise ConfigError(f'frames is {num_frames}; allowed is 1 to {longest} in a drive of '
-                          f'{config.duration_s:g} s')
+        raise ConfigError.of('frames', num_frames,
+                             f'1 to {longest} in a drive of {config.duration_s:g} s')
     simulator = Simulator(config)
     times: dict[str, list[float]] = {name: [] for name in SENSOR_NAMES}
     for index in range(num_frames + 1):

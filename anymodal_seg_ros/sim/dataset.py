@@ -175,7 +175,7 @@ def write_deliver_dataset(root: str | Path, config: DatasetConfig, workers: int 
     """
     root = Path(root)
     if workers < 0:
-        raise ConfigError(f'workers is {workers}; allowed is 0 and more')
+        raise ConfigError.of('workers', workers, '0 and more')
     with whole_folder(root) as folder, write_errors(root):
         folder.mkdir()
         _write_scenes(folder, config, workers, progress)

@@ -32,7 +32,7 @@ def write_contact_sheet(path: str | Path, seed: int = 0, size_px: int = 256,
         WriteError: the file cannot be written.
     """
     if frame < 0:
-        raise ConfigError(f'frame is {frame}; allowed is 0 and more')
+        raise ConfigError.of('frame', frame, '0 and more')
     configs = [SimConfig(seed=seed + row, street=STREET_KINDS[row % len(STREET_KINDS)],
                          condition=condition, width_px=2 * size_px, height_px=2 * size_px,
                          event_width_px=2 * size_px, event_height_px=2 * size_px)

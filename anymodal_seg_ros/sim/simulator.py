@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from anymodal_seg_ros import limits
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.geometry import CameraModel, Rig
 from anymodal_seg_ros.labels import load_label_space
@@ -69,9 +70,7 @@ class SimConfig:
         for name, value, allowed in (
                 ('street', self.street, STREET_KINDS), ('failure', self.failure, ('', *FAILURES)),
                 *(('condition', name, tuple(WEATHERS)) for _, name in self._conditions())):
-            if value not in allowed:
-                raise ConfigError(f'{name} is {value!r}; allowed are '
-                                  f'{", ".join(repr(item) for item in allowed)}')
+            limits.one_of(name, value, allowed)
         times = [time_s for time_s, _ in self._conditions()]
         if not all(a < b for a, b in itertools.pairwise(times)):
             raise ConfigError(f'conditions change at {times[1:]} s; the times must increase from '

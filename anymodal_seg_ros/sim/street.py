@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros import limits
 from anymodal_seg_ros.sim.figures import FIGURES
 from anymodal_seg_ros.sim.mesh import Mesh, MeshBuilder, merge
 from anymodal_seg_ros.sim.roadside import FURNITURE, LOTS, Lot, build_overpass, build_signals
@@ -102,10 +102,8 @@ class Street:
     """
 
     def __init__(self, seed: int, kind: str, length_m: float) -> None:
-        if kind not in STREET_KINDS:
-            raise ConfigError(f'street is {kind!r}; allowed are {", ".join(STREET_KINDS)}')
-        if not 60.0 <= length_m <= 20000.0:
-            raise ConfigError(f'street length is {length_m} m; allowed is 60 to 20000')
+        limits.one_of('street', kind, STREET_KINDS)
+        limits.number('street length_m', length_m, 60.0, 20000.0)
         rng = np.random.default_rng([seed, 101])
         self.kind = kind
         self.length_m = length_m

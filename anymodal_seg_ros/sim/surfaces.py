@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
-from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros import limits
 
 
 class Texture(IntEnum):
@@ -47,8 +47,7 @@ class Surface:
     def __post_init__(self) -> None:
         for name, value in (('reflectivity', self.reflectivity), ('color', max(self.color)),
                             ('color', min(self.color))):
-            if not 0.0 <= value <= 1.0:
-                raise ConfigError(f'surface {name} is {value}; allowed is 0 to 1')
+            limits.number(f'surface {name}', value, 0.0, 1.0)
 
 
 SURFACES: Mapping[str, Surface] = {

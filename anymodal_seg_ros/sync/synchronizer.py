@@ -97,7 +97,7 @@ class Synchronizer:
         """Take in a sample that arrived at ``now_ns``; returns the sets that it completed."""
         queue = self._inputs.get(sample.modality)
         if queue is None:
-            raise ConfigError(f'modality is {sample.modality!r}; allowed: {list(self._inputs)}')
+            raise ConfigError.of('modality', sample.modality, list(self._inputs))
         self._observe_clock(now_ns)
         reason = self._refuse(queue, sample, now_ns)
         queue.received += 1

@@ -60,21 +60,21 @@ def test_other_artefacts_than_declared_are_not_saved(tmp_path, state, data, mess
 
 
 @pytest.mark.parametrize(('changes', 'message'), [
-    ({'name': 'bundle.json'}, "artefact 'bundle.json'; allowed"),
-    ({'name': '../x'}, r"artefact '\.\./x'; allowed"),
-    ({'name': 'weights'}, "artefact 'weights'; allowed"),
-    ({'name': 3}, 'artefact 3; allowed'),
-    ({'kind': 'code'}, "kind 'code'; allowed: graph, text_embeddings, prototypes"),
+    ({'name': 'bundle.json'}, "artefact is 'bundle.json'; allowed"),
+    ({'name': '../x'}, r"artefact is '\.\./x'; allowed"),
+    ({'name': 'weights'}, "artefact is 'weights'; allowed"),
+    ({'name': 3}, 'artefact is 3; allowed'),
+    ({'kind': 'code'}, "kind is 'code'; allowed: graph, text_embeddings, prototypes"),
     ({'kind': ['graph']}, 'kind .* allowed: graph'),
-    ({'file': '/etc/passwd'}, r"file '/etc/passwd'; allowed: all_sensors\.onnx"),
+    ({'file': '/etc/passwd'}, r"file is '/etc/passwd'; allowed: all_sensors\.onnx"),
     ({'file': '../all_sensors.onnx'}, 'file'),
     ({'file': 'all_sensors.py'}, 'file'),
     ({'file': ['all_sensors.onnx']}, 'file'),
-    ({'size_bytes': 0}, 'size_bytes 0; allowed: 1 to 1073741824'),
-    ({'size_bytes': 1 << 31}, 'size_bytes 2147483648'),
-    ({'size_bytes': True}, 'size_bytes True'),
+    ({'size_bytes': 0}, 'size_bytes is 0; allowed: a whole number, 1 to 1073741824'),
+    ({'size_bytes': 1 << 31}, 'size_bytes is 2147483648'),
+    ({'size_bytes': True}, 'size_bytes is True'),
     ({'sha256': 'A' * 64}, 'sha256'),
-    ({'sha256': None}, 'sha256 None; allowed: 64 hexadecimal digits'),
+    ({'sha256': None}, 'sha256 is None; allowed: 64 hexadecimal digits'),
 ])
 def test_wrong_declarations_are_named(folder, changes, message):
     with pytest.raises(ConfigError, match=message):
@@ -88,7 +88,7 @@ def test_wrong_declarations_are_named(folder, changes, message):
 
 
 @pytest.mark.parametrize(('artefacts', 'message'), [
-    (3, 'artefacts 3; allowed: a list of tables'),
+    (3, 'artefacts is 3; allowed: a list of tables'),
     ([3], 'allowed: a list of tables'),
     ([{'name': 'x'}], 'allowed: a list of tables'),
     ([GRAPH.to_dict()] * 2, "artefact 'all_sensors' is declared twice"),

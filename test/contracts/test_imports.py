@@ -12,8 +12,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = 'anymodal_seg_ros'
 
-GROUND = {'stopping', 'errors', 'existence', 'defects', 'ranges', 'documents', 'samples',
-          'resources', 'labels', 'lens', 'smooth', 'geometry', 'calibration', 'metrics',
+GROUND = {'stopping', 'errors', 'existence', 'defects', 'ranges', 'limits', 'documents',
+          'samples', 'resources', 'labels', 'lens', 'smooth', 'geometry', 'calibration', 'metrics',
           'unfinished', '__init__'}
 BELOW_HEALTH = GROUND | {'modalities', 'intrinsics', 'extrinsics', 'placement', 'corruption'}
 BELOW_BUNDLE = BELOW_HEALTH | {'sync', 'health', 'models'}

@@ -170,10 +170,10 @@ def test_wrong_input_is_named(network):
             (lambda: network.logits({'rgb': images['rgb'][..., :16]}), 'at least 32'),
             (lambda: network.logits(images, PRESENT_BM[:2]), r'allowed: bool \(3, 4\)'),
             (lambda: network.logits(images, PRESENT_BM & False), 'no present modality'),
-            (lambda: network.logits(images, missing='mean'), "missing 'mean'; allowed: drop"),
-            (lambda: network.logits_of_subsets(images, [()]), r'subset \(\); allowed'),
+            (lambda: network.logits(images, missing='mean'), "missing is 'mean'; allowed: drop"),
+            (lambda: network.logits_of_subsets(images, [()]), r'subset is \(\); allowed'),
             (lambda: network.logits_of_subsets(
-                {'rgb': images['rgb']}, [('depth',)]), r"subset \('depth',\); allowed")):
+                {'rgb': images['rgb']}, [('depth',)]), r"subset is \('depth',\); allowed")):
         with pytest.raises(ValueError, match=message):
             wrong()
     with pytest.raises(ConfigError, match="unknown modality 'radar'"):

@@ -332,14 +332,14 @@ def test_unknown_sensors_and_empty_configurations_are_refused(drive):
 
 
 @pytest.mark.parametrize(('values', 'message'), [
-    ({'grace_s': -1.0}, 'grace_s is -1.0; allowed is 0 to 3600'),
-    ({'stale_s': math.nan}, 'stale_s is nan; allowed is 0.001 to 3600'),
-    ({'enter_count': 0}, 'enter_count is 0; allowed is a whole number, 1 to'),
-    ({'enter_count': 1.5}, 'enter_count is 1.5; allowed is a whole number'),
-    ({'depth_min_share': 1.2}, 'depth_min_share is 1.2; allowed is 1e-06 to 1'),
+    ({'grace_s': -1.0}, 'grace_s is -1.0; allowed: 0 to 3600'),
+    ({'stale_s': math.nan}, 'stale_s is nan; allowed: 0.001 to 3600'),
+    ({'enter_count': 0}, 'enter_count is 0; allowed: a whole number, 1 to'),
+    ({'enter_count': 1.5}, 'enter_count is 1.5; allowed: a whole number'),
+    ({'depth_min_share': 1.2}, 'depth_min_share is 1.2; allowed: 1e-06 to 1'),
     ({'overexposed_exit': 0.7}, 'overexposed_exit is 0.7; at most overexposed_enter'),
     ({'blurred_enter': 0.5}, 'blurred_enter is 0.5; at most blurred_exit'),
-    ({'rate_exit': 0.9}, 'rate_exit is 0.9; allowed is 1 to'),
+    ({'rate_exit': 0.9}, 'rate_exit is 0.9; allowed: 1 to'),
     ({'rate_wait': 1.7}, 'rate_wait is 1.7; at most rate_enter'),
     ({'max_latency_s': 2.0}, 'max_latency_s is 2.0; at most stale_s'),
     ({'size_hw': (0, 5)}, 'size_hw is'),
@@ -363,7 +363,7 @@ def test_after_one_lost_image_the_next_may_jitter_before_the_rate_is_low(drive, 
 
 def test_a_check_that_a_sensor_has_not_cannot_be_skipped(drive):
     wrong = HealthConfig(skip_checks=frozenset({'depth_empty', 'image_frozen'}))
-    message = "skip_checks of depth has 'image_frozen'; allowed are depth_empty, depth_frozen"
+    message = "skip_checks of depth has 'image_frozen'; allowed: depth_empty, depth_frozen"
     with pytest.raises(ConfigError, match=message):
         HealthMonitor({'depth': wrong})
     monitor = drive('depth').monitor

@@ -199,9 +199,9 @@ def test_warm_up_runs_every_subset(segmenter, monkeypatch):
         (lambda d: d.update(lidar=d['lidar'] / 255), OUT_HW, 'lidar image is float64'),
         (lambda d: d.update(event=d['event'][:32]), OUT_HW, 'event image is (32, 96, 3)'),
         (lambda d: d.update(rgb=d['rgb'][:16]), OUT_HW, 'rgb image is (16, 96, 3)'),
-        (lambda d: None, (0, 100), 'out_hw (0, 100)'),
-        (lambda d: None, (100.0, 100), 'out_hw (100.0, 100)'),
-        (lambda d: None, (100,), 'out_hw (100,)'),
+        (lambda d: None, (0, 100), 'out_hw is (0, 100)'),
+        (lambda d: None, (100.0, 100), 'out_hw is (100.0, 100)'),
+        (lambda d: None, (100,), 'out_hw is (100,)'),
     ],
 )
 def test_wrong_input_is_named(segmenter, images, change, out_hw, message):
@@ -297,11 +297,11 @@ def test_confidence_of_certain_and_uniform_logits():
 @pytest.mark.parametrize(
     ('settings', 'message'),
     [
-        ({'backend': 'tensorflow'}, "backend 'tensorflow'; allowed: torch"),
-        ({'device': 'gpu'}, "device 'gpu'; allowed: auto, cpu, cuda"),
-        ({'device': 'cuda:x'}, "device 'cuda:x'; allowed"),
-        ({'precision': 'int8'}, "precision 'int8'; allowed: auto, fp32, bf16, fp16"),
-        ({'precision': 'fp16', 'device': 'cpu'}, "precision 'fp16' needs CUDA"),
+        ({'backend': 'tensorflow'}, "backend is 'tensorflow'; allowed: torch"),
+        ({'device': 'gpu'}, "device is 'gpu'; allowed: auto, cpu, cuda"),
+        ({'device': 'cuda:x'}, "device is 'cuda:x'; allowed"),
+        ({'precision': 'int8'}, "precision is 'int8'; allowed: auto, fp32, bf16, fp16"),
+        ({'precision': 'fp16', 'device': 'cpu'}, 'bf16 on a CPU (fp16 needs CUDA)'),
         ({'num_threads': -1}, 'num_threads is -1; allowed'),
         ({'num_threads': 1000}, 'num_threads is 1000; allowed'),
     ],

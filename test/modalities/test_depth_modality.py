@@ -85,7 +85,7 @@ def test_raw_integers_in_another_unit(image_message, encoding, unit_m):
 
 @pytest.mark.parametrize('unit_m', [0.0, -0.001, 1.5, 1e-9, NAN, '0.001', True])
 def test_a_unit_that_is_none(unit_m):
-    with pytest.raises(ConfigError, match=r'^unit_m is .*; allowed is 1e-06 to 1$'):
+    with pytest.raises(ConfigError, match=r'^unit_m is .*; allowed: 1e-06 to 1$'):
         DepthDecoder(unit_m=unit_m)
 
 
@@ -246,5 +246,5 @@ def test_a_huge_depth_camera_costs_what_the_network_needs(monkeypatch):
     {'encoding': 'jet'}, {'min_m': 0.0}, {'min_m': 200.0}, {'max_m': math.nan},
     {'max_m': '100'}, {'min_height_m': 7.0}, {'max_height_m': math.inf}, {'min_m': True}])
 def test_settings_that_are_not_allowed(settings):
-    with pytest.raises(ConfigError, match=r'; allowed (is|are) '):
+    with pytest.raises(ConfigError, match=r'; allowed: '):
         DepthEncoder(**settings)

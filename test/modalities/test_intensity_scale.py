@@ -114,7 +114,7 @@ def test_a_scale_that_is_given_is_taken_whatever_comes(dtype):
 def test_what_is_no_scale_is_named(wrong):
     for build in (IntensityScale, lambda value: MODALITIES['lidar'].build_encoder(
             {'intensity_scale': value})):
-        with pytest.raises(ConfigError, match=r'intensity_scale is .*; allowed is 0, or 0.001 to'):
+        with pytest.raises(ConfigError, match=r'intensity_scale is .*; allowed: 0, or 0.001 to'):
             build(wrong)
 
 

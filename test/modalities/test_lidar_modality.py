@@ -249,5 +249,5 @@ def test_rig_without_lidar_transform_is_refused():
     {'max_range_m': 0.5}, {'min_range_m': 0.0}, {'max_height_m': -5.0},
     {'min_height_m': None}])
 def test_settings_that_are_not_allowed(wrong):
-    with pytest.raises(ConfigError, match='; allowed is '):
+    with pytest.raises(ConfigError, match='; allowed: '):
         LidarEncoder(**wrong)

@@ -80,7 +80,7 @@ def test_compressed_pictures_are_the_same(image_message):
 def test_colours_are_refused(image_message):
     """Those of a palette are no heat."""
     colors = np.zeros((4, 6, 3), np.uint8)
-    with pytest.raises(BadMessageError, match="'rgb8'; allowed are mono8, 8UC1, mono16, 16UC1"):
+    with pytest.raises(BadMessageError, match="'rgb8'; allowed: mono8, 8UC1, mono16, 16UC1"):
         ThermalDecoder().decode(image_message(colors, 'rgb8'))
     with pytest.raises(BadMessageError, match='3 channels; a grey picture is needed'):
         ThermalDecoder().decode(compressed(colors))
@@ -89,13 +89,13 @@ def test_colours_are_refused(image_message):
 @pytest.mark.parametrize(('low', 'high'), [(5, 5), (9, 3), (4, 0)])
 def test_a_range_of_nothing_is_named(low, high):
     for build in (ThermalDecoder, ThermalEncoder):
-        with pytest.raises(ConfigError, match=f'high is {high}; allowed is more than low, {low}'):
+        with pytest.raises(ConfigError, match=f'high is {high}; allowed: more than low, {low}'):
             build(low=low, high=high)
 
 
 @pytest.mark.parametrize('value', [-1, 65536, float('nan'), '5', True])
 def test_what_is_no_count_is_named(value):
-    with pytest.raises(ConfigError, match=r'low is .*; allowed is 0 to 65535'):
+    with pytest.raises(ConfigError, match=r'low is .*; allowed: 0 to 65535'):
         ThermalDecoder(low=value, high=65535)
 
 

@@ -283,7 +283,7 @@ def test_wrong_settings_are_named(settings):
 
 
 def test_unknown_model_is_named():
-    with pytest.raises(ConfigError, match=r"unknown model 'x'; allowed: m_segformer"):
+    with pytest.raises(ConfigError, match=r"model is 'x'; allowed: m_segformer"):
         build_model('x', {})
 
 

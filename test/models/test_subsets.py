@@ -109,7 +109,7 @@ def test_gradients_reach_the_features_of_every_subset(model, images):
 @pytest.mark.parametrize(
     ('subsets', 'message'),
     [
-        ([('rgb', 'depth')], "subset ('rgb', 'depth'); allowed: some of ['rgb', 'event']"),
+        ([('rgb', 'depth')], "subset is ('rgb', 'depth'); allowed: some of ['rgb', 'event']"),
         ([()], 'subset ()'),
         ([('radar',)], "subset ('radar',)"),
     ],
@@ -133,5 +133,5 @@ def test_a_modality_that_one_sample_lacks_is_in_no_subset(model, images):
 def test_unknown_missing_is_named(images):
     model = MSegFormer(MSegFormerConfig())
     for call in (model, model.encode, model.logits_of_subsets):
-        with pytest.raises(ValueError, match="missing 'mean'; allowed: drop, zero"):
+        with pytest.raises(ValueError, match="missing is 'mean'; allowed: drop, zero"):
             call(images, missing='mean')

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from anymodal_seg_ros import limits
 from anymodal_seg_ros.models.network import Network
-from anymodal_seg_ros.models.network_config import NetworkConfig, check_int
+from anymodal_seg_ros.models.network_config import NetworkConfig
 from anymodal_seg_ros.models.presence import check_presence
 
 
@@ -24,7 +25,7 @@ class ToyConfig(NetworkConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_int('width', self.width, 1, 1024)
+        limits.whole('width', self.width, 1, 1024)
 
 
 class ToyNetwork(Network):

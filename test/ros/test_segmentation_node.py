@@ -193,7 +193,7 @@ def test_a_paused_simulation_is_no_dead_sensor_and_a_restart_is_survived(running
 
 
 @pytest.mark.parametrize(('params', 'message'), [
-    ({'inputs.rgb.qos': 'BEST'}, "inputs.rgb.qos is 'BEST'; allowed are"),
+    ({'inputs.rgb.qos': 'BEST'}, "inputs.rgb.qos is 'BEST'; allowed:"),
     ({'sync.max_wait': 0.1}, 'sync.max_wait is not a parameter of anymodal_seg'),
     ({'inputs.rgb.qos_depth': 'two'}, 'inputs.rgb.qos_depth'),
     ({'health.rgb.expected_rate_hz': 1e-300}, 'health.rgb.expected_rate_hz is 1e-300'),

@@ -105,5 +105,5 @@ def test_seconds_are_whole_nanoseconds():
 def test_what_may_be_nothing_and_what_may_not():
     assert SyncConfig(arrival_margin_s=0.0, max_future_s=0.0)
     for name in ('max_wait_s', 'max_silence_s', 'max_past_s', 'reset_jump_s'):
-        with pytest.raises(ConfigError, match=f'{name} is 0.0; allowed is 0.001 to'):
+        with pytest.raises(ConfigError, match=f'{name} is 0.0; allowed: 0.001 to'):
             SyncConfig(**{name: 0.0})

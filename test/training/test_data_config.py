@@ -46,14 +46,14 @@ def test_what_stands_beside_the_list_is_of_every_set_without_its_own():
 
 
 @pytest.mark.parametrize(('data', 'match'), [
-    ({'sets': []}, r'data\.sets \[\]; allowed: a list of tables'),
+    ({'sets': []}, r'data\.sets is \[\]; allowed: a list of tables'),
     ({'sets': {'0': {}}}, 'allowed: a list of tables'),
     ({'sets': ['muses']}, 'allowed: a list of tables'),
     ({'sets': [{'rot': 'x'}]}, r"data\.sets\.0: data: unknown key 'rot'"),
-    ({'sets': [{}, {'weight': 0}]}, r'data\.sets\.1: data\.weight 0'),
+    ({'sets': [{}, {'weight': 0}]}, r'data\.sets\.1: data\.weight is 0'),
     ({'sets': [{}, {'short_side_px': 64}]}, r"data\.sets\.1: data: unknown key 'short_side_px'"),
     ({**TWO, 'root': 'X'}, r"data\.root 'X' is of no data set.*or give data\.sets\.0\.root"),
-    ({'size': 3}, "data: unknown key 'size'; known are name, root, weight"),
+    ({'size': 3}, "data: unknown key 'size'; allowed: name, root, weight"),
 ])
 def test_wrong_lists_are_named(data, match):
     with pytest.raises(ConfigError, match=match):

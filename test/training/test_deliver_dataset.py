@@ -61,7 +61,7 @@ def test_filters(deliver_root, filters, num):
 
 
 @pytest.mark.parametrize(('arguments', 'match'), [
-    ({'split': 'dev'}, "unknown split 'dev'"),
+    ({'split': 'dev'}, "split is 'dev'"),
     ({'split': 'train', 'conditions': ['rain']}, 'no .train. frames'),
     ({'split': 'train', 'conditions': ['snow']}, 'snow'),
     ({'split': 'train', 'failures': ['flat tyre']}, 'flat tyre'),

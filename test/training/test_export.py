@@ -96,7 +96,7 @@ def test_an_incomplete_description_is_named(run, tmp_path, description):
 
 
 def test_unknown_weights(run, tmp_path):
-    with pytest.raises(ConfigError, match="weights 'best'; allowed: average, last"):
+    with pytest.raises(ConfigError, match="weights is 'best'; allowed: average, last"):
         export(run, tmp_path / 'out', weights='best')
 
 

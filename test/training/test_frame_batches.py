@@ -49,7 +49,7 @@ def test_workers_stay_only_a_little_ahead():
 
 @pytest.mark.parametrize('count', [-1, 65, 1.5, True])
 def test_bad_numbers_of_threads(count):
-    with pytest.raises(ConfigError, match='allowed: 0 to 64'):
+    with pytest.raises(ConfigError, match='allowed: a whole number, 0 to 64'):
         Workers(count)
 
 

@@ -67,7 +67,7 @@ def test_nothing_to_show_is_said(tmp_path, capsys):
     assert ladder.main(['--output', str(tmp_path), '--table-only']) == 1
     assert 'hpd-0' in capsys.readouterr().err
     assert ladder.main(['--output', str(tmp_path), '--rungs', 'top']) == 1
-    assert "rung 'top'" in capsys.readouterr().err
+    assert "rung is 'top'" in capsys.readouterr().err
 
 
 def test_each_seed_trains_a_teacher_and_students_that_start_from_it(tmp_path, monkeypatch):

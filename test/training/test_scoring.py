@@ -143,7 +143,7 @@ def test_missing_sensors_as_zeros_are_said_to_be_so(segmenter, deliver_root):
     assert zero.to_dict()['missing_mode'] == 'zero'
     assert 'EMM average (zero)' in score_table(zero) and '(drop)' in score_table(drop)
     assert (drop.matrices['rgb',]['all'].counts != zero.matrices['rgb',]['all'].counts).any()
-    with pytest.raises(ConfigError, match="missing mode 'zero'; allowed without the network"):
+    with pytest.raises(ConfigError, match="missing mode is 'zero'; allowed: drop without"):
         score_frames(perfect_with_camera, frames, subsets, SPACE, 64, missing='zero')
 
 
@@ -211,7 +211,7 @@ def test_classes_of_another_name_are_the_same_classes(segmenter, deliver_root):
 
 
 @pytest.mark.parametrize(('arguments', 'words'), [
-    ({'name': 'kitti'}, "data set 'kitti'; allowed: deliver"),
+    ({'name': 'kitti'}, "data set is 'kitti'; allowed: deliver"),
     ({'modalities': ['radar']}, 'modalities radar; the bundle has rgb, depth, lidar, event'),
     ({'label_map': 'urbanlf-to-cityscapes'}, "from 'urbanlf', but the data set has 'deliver'"),
     ({'label_map': 'deliver-to-cityscapes'}, "labelled in classes of 'cityscapes'"),

@@ -137,7 +137,7 @@ def test_input_statistics_come_from_the_training_frames(deliver_root, tmp_path):
     (['data.label_map=mfnet-to-deliver'], 'mfnet'),
     (['data.label_space=mfnet'], 'label_map'),
     (['model_config={modalities: [rgb, radar]}'], 'radar'),
-    (['model_config={backbone: b9}'], r"\.yaml: model_config: backbone 'b9'; allowed: b0"),
+    (['model_config={backbone: b9}'], r"\.yaml: model_config: backbone is 'b9'; allowed: b0"),
     (['pretrained=nowhere.pth'], 'nowhere'),
     (['device=cuda'], 'CUDA') if not torch.cuda.is_available() else (['device=gpu'], 'gpu'),
 ])

@@ -31,15 +31,15 @@ def answer(*arguments, command='train'):
 
 @pytest.mark.parametrize(('override', 'named'), [
     ('optim.rl=1', "unknown key 'rl'"),
-    ('epochs=many', "epochs 'many'"),
-    ('model=unet', "model 'unet'"),
-    ('model_config={backbone: b9}', "backbone 'b9'; allowed: b0"),
-    ('loss=dice', "loss 'dice'; allowed: ce"),
-    ('method={name: distil}', "method.name 'distil'; allowed: supervised"),
+    ('epochs=many', "epochs is 'many'"),
+    ('model=unet', "model is 'unet'"),
+    ('model_config={backbone: b9}', "backbone is 'b9'; allowed: b0"),
+    ('loss=dice', "loss is 'dice'; allowed: ce"),
+    ('method={name: distil}', "method.name is 'distil'; allowed: supervised"),
     ('method={name: anyseg, teacher: x, options: {mda: 1}}', "unknown key 'mda'"),
-    ('data.options.hha=true', "data.options: unknown key 'hha'; known are depth_folder"),
-    ('data.options.depth_folder=raw', "data.options.depth_folder 'raw'; allowed: auto, hha"),
-    ('data.name=cityscapes', "data.name 'cityscapes'; allowed: deliver"),
+    ('data.options.hha=true', "data.options: unknown key 'hha'; allowed: depth_folder"),
+    ('data.options.depth_folder=raw', "data.options.depth_folder is 'raw'; allowed: auto, hha"),
+    ('data.name=cityscapes', "data.name is 'cityscapes'; allowed: deliver"),
 ])
 def test_a_wrong_value_is_named_without_the_heavy_imports(override, named):
     status, error = answer('--recipe', str(DEBUG), override)
@@ -71,7 +71,7 @@ def test_so_is_a_missing_recipe(tmp_path):
 
 
 @pytest.mark.parametrize(('command', 'arguments', 'named'), [
-    ('ladder', ['--rungs', 'top'], "rung 'top'; allowed: teacher"),
+    ('ladder', ['--rungs', 'top'], "rung is 'top'; allowed: teacher"),
     ('ladder', ['--table-only', '--output', 'nowhere'], 'no scored run in nowhere'),
     ('ladder', ['--output', '/proc/nowhere', '--data', '.'], '/proc/nowhere/camera'),
     ('evaluate', ['nowhere', '--data', '.'], 'nowhere'),

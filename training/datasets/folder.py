@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
+from anymodal_seg_ros import limits
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.existence import is_dir
 from training.datasets.files import (
@@ -209,9 +210,7 @@ def first_shape(images: Mapping[str, Image]) -> tuple[int, int]:
 def check_names(what: str, names: Iterable[str], allowed: Sequence[str]) -> None:
     """Raises ConfigError for the first name that is not allowed."""
     for name in names:
-        if name not in allowed:
-            raise ConfigError(f'unknown {what} {name!r}; allowed: '
-                              f'{", ".join(allowed) or "none"}')
+        limits.one_of(what, name, allowed)
 
 
 def _has_condition(entry: Entry, conditions: Sequence[str]) -> bool:

@@ -72,8 +72,8 @@ class MusesOptions:
 
     def __post_init__(self) -> None:
         if not isinstance(self.projections, str) or not self.projections:
-            raise ConfigError(f'data.options.projections {self.projections!r}; allowed: auto or a '
-                              'folder in the data set')
+            raise ConfigError.of('data.options.projections', self.projections,
+                                 'auto or a folder in the data set')
         check_settings('data.options', self)
 
 

@@ -196,9 +196,9 @@ def read_dataset(root: Path) -> dict[str, Any]:
         raise ConfigError(f'{path}: {error}') from None
     modalities, recordings = data['modalities'], data['recordings']
     if not isinstance(modalities, list) or not all(isinstance(name, str) for name in modalities):
-        raise ConfigError(f'{path}: modalities {modalities!r}; allowed: a list of names')
+        raise ConfigError.of(f'{path}: modalities', modalities, 'a list of names')
     if not isinstance(recordings, dict):
-        raise ConfigError(f'{path}: recordings {recordings!r}; allowed: a table')
+        raise ConfigError.of(f'{path}: recordings', recordings, 'a table')
     for name, recording in recordings.items():
         _check_recording(f'{path}: recording {name!r}', name, recording)
     return data
@@ -209,7 +209,7 @@ def _check_recording(what: str, name: str, recording: object) -> None:
         raise ConfigError(f'{what}; allowed: the name of a folder of the data set')
     if not isinstance(recording, dict) or not all(
             isinstance(recording.get(key), str) for key in ('split', 'condition')):
-        raise ConfigError(f'{what} is {recording!r}; allowed: a table with split and condition')
+        raise ConfigError.of(what, recording, 'a table with split and condition')
 
 
 def read_frames(root: Path, recording: str) -> list[dict[str, Any]]:

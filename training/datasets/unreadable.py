@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from anymodal_seg_ros import limits
 from anymodal_seg_ros.errors import ConfigError
 from training.datasets.frames import Frame, FrameSource
 
@@ -64,6 +65,5 @@ def with_policy(source: FrameSource, policy: str, report: Callable[[str], None])
     Raises:
         ConfigError: an unknown policy.
     """
-    if policy not in UNREADABLE_POLICIES:
-        raise ConfigError(f'unreadable {policy!r}; allowed: {", ".join(UNREADABLE_POLICIES)}')
+    limits.one_of('unreadable', policy, UNREADABLE_POLICIES)
     return source if policy == 'error' else ReadableFrames(source, report)

@@ -50,7 +50,7 @@ class UrbanlfOptions:
     def __post_init__(self) -> None:
         check_settings('data.options', self)
         if not _VIEW.fullmatch(self.view) or self.view == CENTRE:
-            raise ConfigError(f'data.options.view {self.view!r}; allowed: 1_1 to 9_9 but {CENTRE}')
+            raise ConfigError.of('data.options.view', self.view, f'1_1 to 9_9 but {CENTRE}')
 
 
 class UrbanlfDataset(FolderDataset):

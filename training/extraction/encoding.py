@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from anymodal_seg_ros import limits
 from anymodal_seg_ros.bundle import FROM_DATASET, Bundle, read_description
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.labels import LabelSpace
@@ -50,8 +51,7 @@ class EncodingOnly:
         """Default encoders but for ``encoders``; raises ConfigError for what is not known."""
         given = encoders or {}
         for name in (*modalities, *given):
-            if name not in MODALITIES:
-                raise ConfigError(f'modality {name!r}; allowed: {", ".join(MODALITIES)}')
+            limits.one_of('modality', name, MODALITIES)
         settings = {name: dict(MODALITIES[name].build_encoder(given.get(name, {})).settings())
                     for name in modalities}
         config = {'num_classes': label_space.num_classes, 'modalities': tuple(modalities)}

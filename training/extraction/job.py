@@ -185,7 +185,7 @@ def _named(text: str) -> tuple[str, Path]:
         path = Path(text)
         name = path.resolve().stem if is_file(path) else path.resolve().name
     if not _NAME.fullmatch(name):
-        raise ConfigError(f'recording name {name!r}; allowed: letters, digits, _ - and .')
+        raise ConfigError.of('recording name', name, 'letters, digits, _ - and .')
     return name, path
 
 

@@ -48,11 +48,11 @@ class Selection:
 
     def __post_init__(self) -> None:
         if self.every < 1:
-            raise ConfigError(f'every is {self.every}; allowed: 1 and more')
+            raise ConfigError.of('every', self.every, '1 and more')
         if not (math.isfinite(self.min_gap_s) and self.min_gap_s >= 0.0):
-            raise ConfigError(f'min_gap_s is {self.min_gap_s:g}; allowed: 0 and more')
+            raise ConfigError.of('min_gap_s', self.min_gap_s, '0 and more')
         if not self.max_dt_s >= 0.0:
-            raise ConfigError(f'max_dt_s is {self.max_dt_s:g}; allowed: 0 and more')
+            raise ConfigError.of('max_dt_s', self.max_dt_s, '0 and more')
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data; null for no limit."""

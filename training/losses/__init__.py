@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
-from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros import limits
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -29,8 +29,7 @@ def build_loss(name: str, weight_K: Tensor | None = None) -> nn.Module:
     Raises:
         ConfigError: unknown name.
     """
-    if name not in LOSSES:
-        raise ConfigError(f'unknown loss {name!r}; allowed: {", ".join(LOSSES)}')
+    limits.one_of('loss', name, LOSSES)
     module, loss = LOSSES[name]
     return cast('nn.Module', getattr(import_module(module), loss)(weight_K))
 

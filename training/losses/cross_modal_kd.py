@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from anymodal_seg_ros import limits
 from anymodal_seg_ros.models.features import FeatureMaps
-from training import limits
 from training.losses.cosine import inverse_norm, inverse_sqrt
 from training.losses.pairing import matched_rows, take_rows
 from training.losses.unimodal_kd import check_same_maps

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from anymodal_seg_ros import limits
 from anymodal_seg_ros.labels import UNLABELLED
-from training import limits
 from training.losses.cross_entropy import is_pixel_major, pixel_rows
 from training.losses.variants import REDUCTIONS
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from anymodal_seg_ros import limits
 from anymodal_seg_ros.models.features import FeatureMaps
-from training import limits
 from training.losses.variants import PAIRINGS
 
 

@@ -45,7 +45,7 @@ class PrototypeBank(nn.Module):
         """
         super().__init__()
         if not 0.0 <= momentum < 1.0:
-            raise ConfigError(f'prototype bank momentum {momentum!r}; allowed: 0 to below 1')
+            raise ConfigError.of('prototype bank momentum', momentum, '0 to below 1')
         self.momentum = momentum
         shape_MK = (num_modalities, num_classes)
         for level, dim in enumerate(dims):

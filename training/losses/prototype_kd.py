@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from anymodal_seg_ros import limits
 from anymodal_seg_ros.models.features import FeatureMaps
-from training import limits
 from training.losses.cosine import inverse_norm
 from training.losses.pairing import matched_rows, take_rows
 from training.losses.prototypes import Prototypes

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from anymodal_seg_ros import limits
 from anymodal_seg_ros.labels import UNLABELLED
 from anymodal_seg_ros.models.features import FeatureMaps
-from training import limits
 from training.losses.pairing import take_rows
 from training.losses.variants import PROTOTYPE_NORMS
 

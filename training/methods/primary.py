@@ -11,9 +11,9 @@ import torch.distributed
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from anymodal_seg_ros import limits
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.models.features import FeatureMaps
-from training import limits
 from training.methods.primary_options import PrimaryOptions
 
 DECAY = 0.99

@@ -21,10 +21,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import fmean
 
+from anymodal_seg_ros import limits
 from anymodal_seg_ros.corruption.fault import check_severity
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.models import DROP, MISSING_MODES
-from training import limits
 from training.frame_batches import LABEL_SIZES, MAX_WORKERS
 
 EMM, RMM, NM, FAILURES = 'emm', 'rmm', 'nm', 'failures'

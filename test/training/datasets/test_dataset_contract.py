@@ -78,10 +78,10 @@ def test_one_modality_may_be_chosen(name, root_of):
 
 @pytest.mark.parametrize('name', NAMES)
 @pytest.mark.parametrize(('arguments', 'match'), [
-    ({'split': 'dev'}, "unknown split 'dev'; allowed: train"),
-    ({'modalities': ['sonar']}, "unknown modality 'sonar'; allowed: rgb"),
+    ({'split': 'dev'}, "split is 'dev'; allowed: train"),
+    ({'modalities': ['sonar']}, "modality is 'sonar'; allowed: rgb"),
     ({'modalities': []}, 'no modality'),
-    ({'conditions': ['monsoon']}, "unknown condition 'monsoon'"),
+    ({'conditions': ['monsoon']}, "condition is 'monsoon'"),
     ({'failures': ['flat tyre']}, 'flat tyre'),
     ({'options': {'speed': 1}}, "option of .* 'speed'"),
 ])

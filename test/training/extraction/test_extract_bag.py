@@ -244,7 +244,7 @@ def test_names_for_recordings_of_one_name(data, labelled, extract):
     assert list(json.loads((data / 'dataset.json').read_text())['recordings']) == [
         'again', 'noise']
     assert read_frames(data, 'again')[0]['id'] == 'again/000000'
-    assert "recording name '.x'; allowed" in extract(f'.x={labelled}', fails=True)
+    assert "recording name is '.x'; allowed" in extract(f'.x={labelled}', fails=True)
 
 
 def test_sensor_file_instead_of_recorded_calibration(record, extract, tmp_path, bands):
@@ -262,8 +262,8 @@ def test_sensor_file_instead_of_recorded_calibration(record, extract, tmp_path, 
     (['BAG', '--labels', '/nose'], 'nothing on /nose (label); recorded are /camera/camera_info'),
     (['BAG', '--topics', 'lidar=/nose'], 'nothing on /nose (lidar)'),
     (['BAG', '--topics', 'nose=/x'], "--topics 'nose=/x'"),
-    (['BAG', '--modalities', 'nose'], "modality 'nose'; allowed: rgb, depth, lidar, event"),
-    (['BAG', '--require', 'radar'], "--require 'radar'; allowed: rgb, depth, lidar, event"),
+    (['BAG', '--modalities', 'nose'], "modality is 'nose'; allowed: rgb, depth, lidar, event"),
+    (['BAG', '--require', 'radar'], "--require is 'radar'; allowed: rgb, depth, lidar, event"),
     (['BAG', '--label-map', 'nose'], "no label map 'nose'; allowed: carla-0.9.13"),
     (['BAG', '--label-map', 'carla-0.9.14', '--label-space', 'SPACE'],
      "leads to label space 'deliver', but 'two' is wanted"),
@@ -272,7 +272,7 @@ def test_sensor_file_instead_of_recorded_calibration(record, extract, tmp_path, 
     (['BAG', '--every', '0'], 'every is 0; allowed: 1 and more'),
     (['BAG', '--min-gap-s', '-1'], 'min_gap_s is -1'),
     (['BAG', '--max-dt-s', 'nan'], 'max_dt_s is nan'),
-    (['BAG', '--max-label-offset-s', '11'], '--max-label-offset-s 11; allowed: 0 to 10'),
+    (['BAG', '--max-label-offset-s', '11'], '--max-label-offset-s is 11.0; allowed: 0 to 10'),
     (['BAG', '--faults', '/nowhere.yaml'], '/nowhere.yaml'),
     (['BAG', '--bundle', '/nowhere'], 'no bundle folder at /nowhere'),
     (['BAG', '--sensors', '/nowhere.yaml'], 'no sensor file at /nowhere.yaml'),
@@ -337,7 +337,7 @@ def test_the_scale_of_intensities_is_stored_for_the_vehicle(labelled, data, extr
     line = extract(labelled, '--lidar-intensity-scale', '100', fails=True)
     assert f'{data} was extracted with encoders' in line
     line = extract(labelled, '--lidar-intensity-scale', '-1', fails=True)
-    assert 'intensity_scale is -1.0; allowed is 0, or 0.001 to' in line
+    assert 'intensity_scale is -1.0; allowed: 0, or 0.001 to' in line
 
 
 def test_a_data_set_from_before_a_setting_of_the_encoders_is_added_to(data, other, extract):

@@ -64,13 +64,13 @@ def test_description(stored):
 
 
 @pytest.mark.parametrize(('arguments', 'words'), [
-    ({'split': 'trian'}, "unknown split 'trian'; allowed: train, val, test"),
+    ({'split': 'trian'}, "split is 'trian'; allowed: train, val, test"),
     ({'split': 'val'}, "no 'val' frames in"),
-    ({'modalities': ['radar']}, "unknown modality 'radar'; allowed: rgb, depth, lidar, event"),
+    ({'modalities': ['radar']}, "modality is 'radar'; allowed: rgb, depth, lidar, event"),
     ({'modalities': []}, 'no modality to read'),
-    ({'conditions': ['fog']}, "unknown condition 'fog'; allowed: recording"),
+    ({'conditions': ['fog']}, "condition is 'fog'; allowed: recording"),
     ({'failures': ['no_rgb']}, "no 'train' frames"),
-    ({'options': {'nose': 1}}, "unknown option of recorded 'nose'; allowed: none")])
+    ({'options': {'nose': 1}}, "option of recorded is 'nose'; allowed: none")])
 def test_wrong_arguments(stored, arguments, words):
     with pytest.raises(ConfigError, match=words):
         RecordedDataset(stored, **{'split': 'train', **arguments})
@@ -114,12 +114,12 @@ def change(data, **entries):
 
 
 @pytest.mark.parametrize(('entries', 'words'), [
-    ({'recordings': []}, r'recordings \[\]; allowed: a table'),
+    ({'recordings': []}, r'recordings is \[\]; allowed: a table'),
     ({'label_space': 'x'}, r'dataset\.json: a label space is'),
     ({'recordings': {'noise': {'split': 'train'}}}, "recording 'noise' is .*split and condition"),
     ({'recordings': {'../x': {'split': 'train', 'condition': 'a'}}}, r"'\.\./x'; allowed: the n"),
-    ({'modalities': 3}, 'modalities 3; allowed: a list of names'),
-    ({'modalities': [3]}, r'modalities \[3\]; allowed')])
+    ({'modalities': 3}, 'modalities is 3; allowed: a list of names'),
+    ({'modalities': [3]}, r'modalities is \[3\]; allowed')])
 def test_wrong_entries_of_the_description(data, entries, words):
     change(data, **entries)
     with pytest.raises(ConfigError, match=words):

@@ -54,7 +54,7 @@ def test_errors_say_what_is_wrong(make_features):
         unimodal_kd(student, make_features([[1, 1]], 2, dims=(3, 4, 5, 7)))
     with pytest.raises(ValueError, match=r'\(1, 2\), the teacher \(1, 3\)'):
         unimodal_kd(student, make_features([[1, 1, 1]], 2))
-    with pytest.raises(ConfigError, match="axis 'width'; allowed: channel, height"):
+    with pytest.raises(ConfigError, match="axis is 'width'; allowed: channel, height"):
         unimodal_kd(student, student, axis='width')
-    with pytest.raises(ConfigError, match="reduction 'sum'"):
+    with pytest.raises(ConfigError, match="reduction is 'sum'"):
         unimodal_kd(student, student, reduction='sum')

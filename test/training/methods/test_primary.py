@@ -113,7 +113,7 @@ def test_one_odd_batch_does_not_turn_the_split_over():
 @pytest.mark.parametrize(('options', 'match'), [
     (PrimaryOptions(policy='fixed'), 'needs primary.names'),
     (PrimaryOptions(policy='fixed', names=('radar',)), "'radar'"),
-    (PrimaryOptions(count=5), r'primary\.count 5; allowed: a whole number from 0 to 4'),
+    (PrimaryOptions(count=5), r'primary\.count is 5; allowed: a whole number, 0 to 4'),
 ])
 def test_what_the_network_lacks_is_refused(options, match):
     with pytest.raises(ConfigError, match=match):

@@ -66,16 +66,16 @@ def test_robustness_score_of_published_rows(columns, mean):
 
 
 @pytest.mark.parametrize(('settings', 'words'), [
-    ({'benchmarks': ('emm', 'fog')}, "benchmark 'fog'; allowed: emm, rmm, nm, failures"),
+    ({'benchmarks': ('emm', 'fog')}, "benchmark is 'fog'; allowed: emm, rmm, nm, failures"),
     ({'benchmarks': ()}, 'one or more of emm'),
     ({'benchmarks': ('emm', 'emm')}, 'each once'),
-    ({'missing_modes': ('mean',)}, "missing mode 'mean'; allowed: drop, zero"),
-    ({'label_size': 'huge'}, "label size 'huge'; allowed: native, network"),
+    ({'missing_modes': ('mean',)}, "missing mode is 'mean'; allowed: drop, zero"),
+    ({'label_size': 'huge'}, "label size is 'huge'; allowed: native, network"),
     ({'severities': (0.5, 2.0)}, 'severity is 2.0; allowed'),
     ({'severities': ()}, 'no severity'),
-    ({'seed': -1}, 'seed -1; allowed'),
-    ({'batch_size': 0}, 'batch size 0; allowed'),
-    ({'workers': -2}, 'workers -2; allowed'),
+    ({'seed': -1}, 'seed is -1; allowed'),
+    ({'batch_size': 0}, 'batch size is 0; allowed'),
+    ({'workers': -2}, 'workers is -2; allowed'),
 ])
 def test_settings_that_are_not_allowed(settings, words):
     with pytest.raises(ConfigError) as caught:
