@@ -45,7 +45,7 @@ def read_signed(folder: Path) -> tuple[Bundle, str]:
         raise BundleError(f'no bundle folder at {folder}{left_over(folder)}')
     file = folder / CONFIG_FILE
     with open_inside(folder, CONFIG_FILE, MAX_CONFIG_BYTES) as stream:
-        text = stream.read(MAX_CONFIG_BYTES + 1)
+        text = content_of(stream)
     try:
         data = parse_json(text, CONFIG_FILE, refuse_constants=True)
         if not isinstance(data, dict) or 'weights_sha256' not in data:
@@ -94,7 +94,7 @@ def read_artefact(path: str | Path, artefact: Artefact) -> bytes:
     """
     file = Path(path) / artefact.file
     with open_inside(Path(path), artefact.file, artefact.size_bytes) as stream:
-        data = stream.read(artefact.size_bytes + 1)
+        data = content_of(stream)
     if not artefact.fits(data):
         raise BundleError(f'{file}: its size or SHA-256 is not the one in {CONFIG_FILE}; it was '
                           'altered')
@@ -122,3 +122,8 @@ def open_inside(folder: Path, name: str, max_bytes: int) -> BinaryIO:
         stream.close()
         raise BundleError(f'{file} has {status.st_size} bytes; allowed: at most {max_bytes}')
     return stream
+
+
+def content_of(stream: BinaryIO) -> bytes:
+    """What is left of an open file; memory is taken for what it holds, not for what it may."""
+    return stream.read(os.fstat(stream.fileno()).st_size + 1)

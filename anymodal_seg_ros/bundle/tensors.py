@@ -65,7 +65,6 @@ def read_header(file: Path, stream: BinaryIO, size: int) -> Header:
     return Header(length=length, entries=header)
 
 
-
 def check_names(
     where: object, expected: Mapping[str, object], found: Mapping[str, object]
 ) -> None:

@@ -17,6 +17,7 @@ from anymodal_seg_ros.bundle.description import Bundle
 from anymodal_seg_ros.bundle.folder import (
     CONFIG_FILE,
     WEIGHTS_FILE,
+    content_of,
     open_inside,
     read_signed,
     signed_text,
@@ -79,7 +80,7 @@ def load_bundle(
         size = os.fstat(stream.fileno()).st_size
         check_header(file, read_header(file, stream, size), size, _expected_shapes(bundle))
         stream.seek(0)
-        data = stream.read(max_weights_bytes + 1)
+        data = content_of(stream)
     if hashlib.sha256(data).hexdigest() != sha256:
         raise BundleError(f'{file}: its SHA-256 is not the one in {CONFIG_FILE}; it was altered')
     state = decoded(file, data)

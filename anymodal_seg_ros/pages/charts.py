@@ -167,4 +167,5 @@ def _binned(x: Values, y: Values) -> tuple[Values, Values, Values, Values]:
 
 def _top(mean: Values, high: Values) -> float:
     greatest, usual = float(high.max()), float(np.quantile(mean, 0.97))
-    return greatest if greatest <= 2 * usual or usual <= 0 else 1.25 * usual
+    # Without a height there is nothing to draw the axis to.
+    return (greatest or 1.0) if greatest <= 2 * usual or usual <= 0 else 1.25 * usual

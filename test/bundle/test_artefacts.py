@@ -3,6 +3,7 @@
 """Files beside the weights: declared, checked, and nothing but what was declared."""
 
 import json
+import tracemalloc
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 from safetensors.torch import save
 
 from anymodal_seg_ros.bundle import KINDS, Artefact, Bundle, read_artefact, read_description
+from anymodal_seg_ros.bundle.artefacts import MAX_ARTEFACT_BYTES
 from anymodal_seg_ros.bundle.tensors import load_tensors
 from anymodal_seg_ros.bundle.weights import load_bundle, save_bundle
 from anymodal_seg_ros.errors import BundleError, ConfigError
@@ -113,6 +115,17 @@ def test_altered_files_are_refused(folder, content, message):
     with pytest.raises(BundleError, match=message) as caught:
         read_artefact(folder, GRAPH)
     assert 'all_sensors.onnx' in str(caught.value)
+
+
+def test_memory_is_taken_for_the_file_and_not_for_what_is_declared(folder):
+    declared = replace(GRAPH, size_bytes=MAX_ARTEFACT_BYTES)
+    tracemalloc.start()
+    try:
+        with pytest.raises(BundleError, match='its size or SHA-256'):
+            read_artefact(folder, declared)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_missing_files_and_links_are_refused(folder, tmp_path):

@@ -83,6 +83,11 @@ def test_one_point_is_a_dot_and_none_is_an_empty_chart():
     assert paths_of(curve_of([], []), '--one') == []
 
 
+def test_a_value_that_stays_0_is_drawn_without_a_word(recwarn):
+    assert len(line_of(curve_of([1, 2], [0, 0]))) == 2
+    assert not recwarn.list
+
+
 def test_a_rare_peak_does_not_flatten_the_rest():
     values = np.ones(1000)
     values[0] = 1e6
