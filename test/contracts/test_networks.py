@@ -44,6 +44,8 @@ from training.subset_network import SubsetNetwork
 from training.teacher_steps import TeacherSteps
 from training.trainer import weighted_total
 
+pytestmark = pytest.mark.slow
+
 SENSORS = ('rgb', 'depth', 'lidar', 'event')
 SUBSETS = modality_subsets(SENSORS)
 NUM_CLASSES = 5

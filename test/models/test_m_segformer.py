@@ -16,6 +16,8 @@ from anymodal_seg_ros.models.head import MlpHead
 from anymodal_seg_ros.models.m_segformer import MSegFormer
 from anymodal_seg_ros.models.m_segformer_config import MSegFormerConfig
 
+pytestmark = pytest.mark.slow
+
 MODALITIES = ('rgb', 'depth', 'lidar', 'event')
 SUBSETS = modality_subsets(MODALITIES)
 

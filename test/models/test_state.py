@@ -12,6 +12,8 @@ from anymodal_seg_ros.models import build_model
 from anymodal_seg_ros.models.adapters import Adapter
 from anymodal_seg_ros.models.state import load_state
 
+pytestmark = pytest.mark.slow
+
 MODALITIES = ('rgb', 'depth', 'lidar', 'event')
 OWN_STEMS = {'stem': 'per_modality'}
 ADAPTERS = {'encoder': 'adapters', **OWN_STEMS}

@@ -15,6 +15,8 @@ from anymodal_seg_ros.models import MISSING_MODES, build_model, modality_subsets
 from training.datasets import Frame
 from training.subset_network import SubsetNetwork
 
+pytestmark = pytest.mark.slow
+
 SENSORS = ('rgb', 'depth', 'lidar', 'event')
 NUM_CLASSES = 9
 SIZE_HW = (64, 96)
@@ -24,8 +26,6 @@ SPACE = LabelSpace('nine', tuple(f'class{i}' for i in range(NUM_CLASSES)),
                    tuple((i, i, i) for i in range(NUM_CLASSES)))
 # Of a logit, in the largest: rounding of the sums that kernels take in orders of their own.
 ERROR = {'fp32': 1e-5, 'bf16': 0.02}
-# Most processors are slow in bfloat16.
-BOTH = ('fp32', pytest.param('bf16', marks=pytest.mark.slow))
 
 
 def segmenter(missing_mode, precision, **settings):
@@ -48,7 +48,7 @@ def images():
             for name in SENSORS}
 
 
-@pytest.mark.parametrize('precision', BOTH)
+@pytest.mark.parametrize('precision', ERROR)
 @pytest.mark.parametrize('missing', MISSING_MODES)
 @pytest.mark.parametrize('settings', [{}, {'fusion': 'reliability', 'encoder': 'adapters'}])
 @pytest.mark.parametrize('out_hw', [SIZE_HW, (120, 200), (50, 70)])
@@ -72,7 +72,7 @@ def test_a_frame_with_all_it_has_is_counted_as_the_node_labels_it(
                 np.bincount(labels[truth == i], minlength=NUM_CLASSES))
 
 
-@pytest.mark.parametrize('precision', BOTH)
+@pytest.mark.parametrize('precision', ERROR)
 @pytest.mark.parametrize('missing', MISSING_MODES)
 def test_batches_and_combinations_give_the_labels_of_single_runs_but_for_ties(
         images, near_ties, precision, missing):

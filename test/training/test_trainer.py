@@ -35,6 +35,8 @@ from training.methods import METHODS
 from training.optimizer import build_optimizer
 from training.trainer import DivergedError, Trainer
 
+pytestmark = pytest.mark.slow
+
 SMALL = {
     'seed': 3, 'epochs': 2, 'model_config': {'backbone': 'b0', 'head_dim': 16},
     'precision': 'fp32', 'device': 'cpu', 'checkpoint_minutes': 0, 'class_weights': 'none',
