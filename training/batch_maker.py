@@ -41,8 +41,7 @@ class BatchMaker:
     ) -> None:
         self._frames = frames
         self._config = config
-        self.sampler = EpochSampler(
-            frames.lengths, [each.weight for each in config.data.sets], config.seed)
+        self.sampler = EpochSampler(frames.lengths, config.data.weights, config.seed)
         self._modalities, self._mean = network.modalities, network.mean
         self._with_teacher = with_teacher
         self._rank = rank

@@ -180,7 +180,8 @@ class TrainConfig:
     val_epochs: Annotated[int, Range(0, 10**6)] = 0
     """Score the full set and each single sensor every so many epochs; 0 only at the end."""
     val_frames: Annotated[int, Range(1, 10**9)] = 100
-    """At most so many validation frames then, spread over the split."""
+    """At most so many validation frames then, spread over the split; of several data sets as many
+    of each as of any other, and one at least."""
     score_frames: Annotated[int, Range(0, 10**9)] = 0
     """The same for the scores at the end; 0 takes all."""
     method: MethodConfig = field(default_factory=MethodConfig)

@@ -83,12 +83,17 @@ class DataConfig:
     it out of the scores."""
     statistics: Annotated[str, OneOf(STATISTICS)] = 'default'
     """Normalisation: 'default' (ImageNet for rgb, 0..1 for the rest) or 'dataset' (mean and
-    spread of each modality over the training frames)."""
+    spread of each modality over the training frames, as often as they come)."""
 
     def __post_init__(self) -> None:
         check_settings('data', self)
         if self.short_side_px % 32:
             raise ConfigError(f'data.short_side_px {self.short_side_px} is no multiple of 32')
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """Of each data set."""
+        return tuple(each.weight for each in self.sets)
 
     def title_of(self, number: int) -> str:
         """What a data set is called in messages and scores."""

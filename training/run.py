@@ -36,7 +36,6 @@ from training.datasets import (
     FrameSource,
     JoinedFrames,
     first_size,
-    spread,
     with_policy,
 )
 from training.devices import make_deterministic, make_fabric
@@ -55,10 +54,12 @@ from training.output_folder import (
 from training.preparation import Log, PreparedRun
 from training.report import write_report, write_samples
 from training.run_data import RunData
+from training.sampling import counted_frames
 from training.scoring import predict_with, score_frames, score_table
 from training.students import build_student, build_teacher
 from training.trainer import RunResult, Trainer
 
+COUNTED_FRAMES = 500
 PACKAGES = ('torch', 'numpy', 'opencv-python-headless', 'lightning-fabric')
 StopRequest = Callable[[], bool]
 
@@ -137,13 +138,15 @@ def _cached(frames: FrameSource, data: DataConfig) -> FrameCache:
 def _loss_weights(
     config: TrainConfig, frames: JoinedFrames, label_space: LabelSpace
 ) -> Tensor | None:
-    """Weights from the pixel counts of at most 500 frames; None where the recipe wants none."""
+    """Weights from the pixels of at most 500 frames, which count as often as their data sets come
+    in training; None where the recipe wants none."""
     if config.class_weights == 'none':
         return None
-    pixels_K = np.zeros(label_space.num_classes, np.int64)
-    counted = spread(len(frames), 500)
-    for index in tqdm(counted, desc='counting classes', unit='frame'):
-        pixels_K += np.bincount(frames[index].labels.ravel(), minlength=256)[: len(pixels_K)]
+    pixels_K = np.zeros(label_space.num_classes)
+    counted = counted_frames(frames, COUNTED_FRAMES, config.data.weights)
+    for index, weight in tqdm(counted, desc='counting classes', unit='frame'):
+        pixels = np.bincount(frames[index].labels.ravel(), minlength=256)
+        pixels_K += weight * pixels[: len(pixels_K)]
     if not pixels_K.any():
         raise ConfigError(f'class_weights log: none of {len(counted)} counted frames has a '
                           'labelled pixel; set class_weights=none')
@@ -168,7 +171,7 @@ def _validation(
         averaged.load_state_dict(state)
         scores = score_frames(predict_with(averaged), frames, subsets, data.label_space,
                               config.data.short_side_px,
-                              indices=spread(len(frames), config.val_frames),
+                              indices=frames.spread(config.val_frames),
                               on_unreadable=log if config.data.unreadable == 'skip' else None)
         log(f'epoch {epoch}\n{score_table(scores)}')
         return {'+'.join(subset): scores.miou(subset) for subset in scores.scored()}

@@ -31,6 +31,7 @@ from training.datasets import (
     with_policy,
 )
 from training.datasets.modality_statistics import modality_statistics
+from training.sampling import counted_frames
 
 STATISTICS_FRAMES = 200
 CHECKED_FRAMES = 8
@@ -213,8 +214,9 @@ def _statistics(
     if data.statistics != 'dataset':
         return {}
     train = JoinedFrames([each.train for each in sets])
-    indices = tqdm(spread(len(train), STATISTICS_FRAMES), desc='input statistics', unit='frame')
-    found = modality_statistics(train, modalities, indices)
+    counted = counted_frames(train, STATISTICS_FRAMES, data.weights)
+    found = modality_statistics(
+        train, modalities, tqdm(counted, desc='input statistics', unit='frame'))
     return {'mean': {name: found[name].mean for name in modalities},
             'std': {name: found[name].std for name in modalities}}
 

@@ -1,15 +1,19 @@
 # SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which frame comes at each place of the endless stream that a run trains on. Every place depends
-on the seed alone, so a resumed run and every process see the same stream."""
+"""Which frame comes at each place of the endless stream that a run trains on, and how often those
+of a data set come. Every place depends on the seed alone, so a resumed run and every process see
+the same stream."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
+
+from training.datasets import JoinedFrames
 
 
 class EpochSampler:
@@ -27,8 +31,7 @@ class EpochSampler:
 
     def __init__(self, lengths: Sequence[int], weights: Sequence[float], seed: int) -> None:
         self._lengths = tuple(lengths)
-        self._counts = tuple(max(round(weight * length), 1)
-                             for weight, length in zip(weights, lengths, strict=True))
+        self._counts = _samples_of_sets(lengths, weights)
         self._seed = seed
 
     @property
@@ -40,6 +43,31 @@ class EpochSampler:
         """The frame at a position of the stream, counted over all data sets."""
         epoch, offset = divmod(position, self.samples_per_epoch)
         return int(_epoch_order(self._lengths, self._counts, self._seed, epoch)[offset])
+
+
+def counted_frames(
+    frames: JoinedFrames, wanted: int, weights: Sequence[float]
+) -> list[tuple[int, float]]:
+    """Frames that stand for an epoch: the index of each, and what it counts for, 1 at most. The
+    frames of a data set count together as often as it comes, however few they are.
+
+    Args:
+        wanted: how many, as of ``JoinedFrames.spread``.
+        weights: of each data set.
+    """
+    indices = frames.spread(wanted)
+    sources = [frames.source_of(index) for index in indices]
+    taken, samples = Counter(sources), _samples_of_sets(frames.lengths, weights)
+    per_frame = {number: samples[number] / count for number, count in taken.items()}
+    most = max(per_frame.values())
+    return [(index, per_frame[number] / most)
+            for index, number in zip(indices, sources, strict=True)]
+
+
+def _samples_of_sets(lengths: Sequence[int], weights: Sequence[float]) -> tuple[int, ...]:
+    """How many frames of each data set come in an epoch."""
+    return tuple(max(round(weight * length), 1)
+                 for weight, length in zip(weights, lengths, strict=True))
 
 
 @lru_cache(maxsize=2)

@@ -14,15 +14,19 @@ import yaml
 from safetensors.torch import load_file
 
 from anymodal_seg_ros.bundle import WEIGHTS_FILE, read_description
+from anymodal_seg_ros.labels import LabelSpace
 from anymodal_seg_ros.resources import resource_path
-from training import export
+from training import export, run_data
 from training import train as train_command
 from training.config import TrainConfig
-from training.datasets import load_label_map
+from training.datasets import Frame, JoinedFrames, load_label_map
+from training.losses.class_weights import class_weights
+from training.run import _loss_weights as loss_weights
 from training.run_data import open_data
 from training.trainer import Trainer
 
 DEBUG = resource_path('config') / 'training' / 'debug.yaml'
+SPACE = LabelSpace('three', ('a', 'b', 'c'), ((0, 0, 0), (1, 1, 1), (2, 2, 2)))
 TITLES = ['data.sets.0 (deliver)', 'data.sets.1 (mfnet)']
 
 
@@ -54,6 +58,12 @@ def data(deliver_root, mfnet_root):
         {'name': 'mfnet', 'root': str(mfnet_root), 'weight': 2, 'label_map': 'mfnet-to-deliver'}]}
 
 
+def labelled(label, length):
+    """Frames of one pixel and class."""
+    return [Frame(id='', condition='any', failure='normal', images={},
+                  labels=np.full((1, 1), label, np.uint8))] * length
+
+
 def command(data, run, *arguments):
     return train_command.main(['--recipe', str(DEBUG), '--threads', '1', f'output={run}',
                                f'data={json.dumps(data)}', *arguments])
@@ -72,9 +82,34 @@ def test_each_data_set_gives_the_sensors_that_it_has_in_the_run_s_classes(data, 
     assert opened.encoders['depth'] == {'source': 'dataset'}
 
 
+def test_statistics_are_of_the_frames_as_they_come_in_training(data, monkeypatch):
+    config = TrainConfig.from_dict({'data': {**data, 'statistics': 'dataset'}})
+    opened = open_data(config, print)
+    deliver, mfnet = ([frame.images['rgb'].reshape(-1, 3) for frame in map(
+        each.train.__getitem__, range(len(each.train)))] for each in opened.sets)
+    come = np.concatenate([*deliver, *4 * mfnet])  # 3 of 6 and 4 of 2 frames in an epoch
+    assert opened.statistics['mean']['rgb'] == pytest.approx(come.mean(0))
+    assert opened.statistics['std']['rgb'] == pytest.approx(come.std(0))
+    # Of three frames spread over one row none would be of the second data set.
+    monkeypatch.setattr(run_data, 'STATISTICS_FRAMES', 3)
+    thermal = opened.sets[1].train[0].images['thermal'].mean((0, 1))
+    assert open_data(config, print).statistics['mean']['thermal'] == pytest.approx(thermal)
+
+
+def test_class_weights_are_of_the_classes_as_they_come_in_training():
+    config = TrainConfig.from_dict({'class_weights': 'log', 'data': {
+        'sets': [{'weight': 0.5}, {'weight': 4}]}})
+    large, small = labelled(0, 2000), labelled(1, 3)
+    weights_K = loss_weights(config, JoinedFrames([large, small]), SPACE)
+    torch.testing.assert_close(weights_K, class_weights(torch.tensor([1000, 12, 0])))
+    one = TrainConfig.from_dict({'class_weights': 'log', 'data': {'weight': 0.3}})
+    assert torch.equal(loss_weights(one, JoinedFrames([labelled(2, 700)]), SPACE),
+                       class_weights(torch.tensor([0, 0, 500])))
+
+
 def test_a_run_over_two_data_sets(data, tmp_path, monkeypatch, capsys):
     straight, stopped = tmp_path / 'straight', tmp_path / 'stopped'
-    assert command(data, straight, 'val_frames=7') == 0
+    assert command(data, straight, 'val_frames=2') == 0
     recipe = yaml.safe_load((straight / 'recipe.yaml').read_text(encoding='utf-8'))
     assert [each['weight'] for each in recipe['data']['sets']] == [0.5, 2]
     bundle = read_description(straight / 'bundle')
@@ -94,7 +129,8 @@ def test_a_run_over_two_data_sets(data, tmp_path, monkeypatch, capsys):
             scores['data']['scored_frames']) == (6, 1, 7)
     assert 'emm_average_skip' in first and 'emm_average_skip' not in scores
     assert (straight / 'report.html').is_file()
-    assert len(list((straight / 'samples').iterdir())) == 6
+    sheets = sorted(path.name for path in (straight / 'samples').iterdir())
+    assert len(sheets) == 6 and sheets[-1].endswith('003N.png')
     printed = ''.join(capsys.readouterr())
     assert '6 training frames of 64 x 64 pixels' in printed
     assert '2 training frames of 64 x 96 pixels' in printed

@@ -7,7 +7,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from training.sampling import EpochSampler
+from training.datasets import JoinedFrames
+from training.sampling import EpochSampler, counted_frames
 
 
 def epochs_of(sampler, count):
@@ -60,3 +61,23 @@ def test_a_place_in_the_stream_depends_on_the_seed_alone():
 
 def test_every_data_set_comes_once_at_least():
     assert EpochSampler([3, 100], [0.001, 1.0], seed=0).samples_per_epoch == 101
+
+
+@pytest.mark.parametrize(('lengths', 'weights', 'wanted'), [
+    ((1000, 10), (1.0, 1.0), 40), ((1000, 10), (0.5, 20.0), 40),
+    ((30, 7, 200), (1.3, 4.0, 0.1), 0)])
+def test_counted_frames_stand_for_an_epoch(lengths, weights, wanted):
+    counted = counted_frames(JoinedFrames([range(n) for n in lengths]), wanted, weights)
+    assert len(counted) == (wanted or sum(lengths)) and max(w for _, w in counted) == 1
+    ends = np.cumsum(lengths)
+    [order] = epochs_of(EpochSampler(lengths, weights, seed=1), 1)
+    come = np.bincount(np.searchsorted(ends, order, side='right'))
+    count = np.bincount(np.searchsorted(ends, [i for i, _ in counted], side='right'),
+                        [w for _, w in counted])
+    np.testing.assert_allclose(count / count.sum(), come / come.sum(), rtol=1e-12)
+
+
+@pytest.mark.parametrize('weight', [0.3, 1.0, 7.0])
+def test_frames_of_one_data_set_all_count_alike(weight):
+    counted = counted_frames(JoinedFrames([range(9)]), 4, [weight])
+    assert counted == [(0, 1.0), (2, 1.0), (4, 1.0), (6, 1.0)]

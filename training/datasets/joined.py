@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 
 from training.datasets.frames import Frame, Frames
+from training.datasets.part import spread
 
 
 class JoinedFrames:
@@ -30,5 +31,22 @@ class JoinedFrames:
         """Raises IndexError for an index that is none of theirs, and what the source raises."""
         if not 0 <= index < len(self):
             raise IndexError(f'frame {index} of {len(self)}')
-        number = bisect_right(self._ends, index)
+        number = self.source_of(index)
         return self._sources[number][index - self._ends[number] + self.lengths[number]]
+
+    def source_of(self, index: int) -> int:
+        """The number of the source that a frame is of."""
+        return bisect_right(self._ends, index)
+
+    def spread(self, wanted: int) -> list[int]:
+        """``wanted`` indices, as many of each source as of any other and at least one of each,
+        spread evenly over it; a source with fewer frames gives all of them. 0 takes all."""
+        left = wanted or len(self)
+        shares = [0] * len(self.lengths)
+        smallest_first = sorted(range(len(shares)), key=self.lengths.__getitem__)
+        for done, number in enumerate(smallest_first):
+            shares[number] = min(max(left // (len(shares) - done), 1), self.lengths[number])
+            left -= shares[number]
+        return [end - length + index
+                for end, length, share in zip(self._ends, self.lengths, shares, strict=True)
+                for index in spread(length, share)]

@@ -20,7 +20,7 @@ Triple = tuple[float, float, float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModalityStatistics:
-    """In 0..255 units, over all pixels of all frames that have the modality."""
+    """In 0..255 units, over all pixels of all counted frames that have the modality."""
 
     mean: Triple
     std: Triple
@@ -30,22 +30,23 @@ class ModalityStatistics:
 
 class ChannelMoments:
     """Mean and variance of [H, W, 3] images one by one, merged in float64 without cancellation.
+    An image of weight w counts as w of it would.
 
     (Chan, Golub and LeVeque, Algorithms for Computing the Sample Variance, 1983, eq. 2.1.)
     """
 
     def __init__(self) -> None:
         self.num_frames = 0
-        self._num_pixels = 0
+        self._num_pixels = 0.0
         self._mean_3: npt.NDArray[np.float64] = np.zeros(3)
         self._deviation_3: npt.NDArray[np.float64] = np.zeros(3)
 
-    def add(self, image: Image) -> None:
+    def add(self, image: Image, weight: float = 1.0) -> None:
         """Takes in all pixels of an image."""
         pixels_P3 = image.reshape(-1, 3).astype(np.float64)
-        count = len(pixels_P3)
+        count = weight * len(pixels_P3)
         mean_3 = pixels_P3.mean(axis=0)
-        deviation_3 = np.square(pixels_P3 - mean_3).sum(axis=0)
+        deviation_3 = weight * np.square(pixels_P3 - mean_3).sum(axis=0)
         total = self._num_pixels + count
         delta_3 = mean_3 - self._mean_3
         self._mean_3 = self._mean_3 + delta_3 * (count / total)
@@ -63,22 +64,28 @@ class ChannelMoments:
 
 
 def modality_statistics(
-    frames: Frames, modalities: Sequence[str], indices: Iterable[int] | None = None
+    frames: Frames, modalities: Sequence[str], counted: Iterable[tuple[int, float]]
 ) -> dict[str, ModalityStatistics]:
-    """Statistics of each modality over the frames at ``indices``; None takes all of them.
+    """Statistics of each modality over some frames.
+
+    Args:
+        counted: index of each, and what it counts for.
 
     Raises:
-        ConfigError: a modality is in none of the frames.
+        ConfigError: a modality is in none of these frames.
     """
     moments = {name: ChannelMoments() for name in modalities}
-    for index in range(len(frames)) if indices is None else indices:
+    num_counted = 0
+    for index, weight in counted:
+        num_counted += 1
         images = frames[index].images
         for name in modalities:
             if name in images:
-                moments[name].add(images[name])
+                moments[name].add(images[name], weight)
     for name, found in moments.items():
         if not found.num_frames:
-            raise ConfigError(f'no frame has {name}; its statistics cannot be worked out')
+            raise ConfigError(f'none of {num_counted} counted frames has {name}; its statistics '
+                              'cannot be worked out')
     return {name: found.result() for name, found in moments.items()}
 
 

@@ -13,7 +13,7 @@ def class_weights(pixels_K: Tensor) -> Tensor:
     ENet, 2016). A class without a pixel gets the largest weight: it may be in frames not counted.
 
     Args:
-        pixels_K: number of training pixels of each class.
+        pixels_K: number of training pixels of each class, or in what proportion they come.
 
     Raises:
         ValueError: no pixel at all.

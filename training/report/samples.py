@@ -17,7 +17,7 @@ from anymodal_seg_ros.metrics import ConfusionMatrix
 from anymodal_seg_ros.modalities import network_size
 from anymodal_seg_ros.pages.drawing import Drawing, drawing
 from anymodal_seg_ros.unfinished import whole_folder, write_errors
-from training.datasets import Frame, Frames, first_size, resize_frame
+from training.datasets import Frame, JoinedFrames, first_size, resize_frame
 
 if TYPE_CHECKING:
     from anymodal_seg_ros.pages.drawing import Axes
@@ -33,7 +33,7 @@ _GROUND, _TEXT, _DIM, _OUTLINE = '#181b20', '#e4e8ed', '#9aa4b0', '#5a616a'
 
 
 def write_samples(
-    folder: Path, predict: Predict, frames: Frames, label_space: LabelSpace,
+    folder: Path, predict: Predict, frames: JoinedFrames, label_space: LabelSpace,
     short_side_px: int, *, max_sheets: int = 6,
 ) -> list[Path]:
     """Write a PNG sheet for each of some frames, spread over the data; older sheets go.
@@ -47,7 +47,7 @@ def write_samples(
         frames: where the frames come from.
         label_space: their classes.
         short_side_px: size of the network's input.
-        max_sheets: at most so many.
+        max_sheets: at most so many, but one of each data set.
 
     Raises:
         ConfigError: a frame cannot be read.
@@ -55,11 +55,10 @@ def write_samples(
         WriteError: the folder cannot be written.
     """
     names = []
-    count = min(max_sheets, len(frames))
     with whole_folder(folder, replace=True) as work, write_errors(folder):
         work.mkdir()
-        for number in range(count):
-            frame = frames[number * len(frames) // count]
+        for number, index in enumerate(frames.spread(max_sheets)):
+            frame = frames[index]
             name = re.sub(r'[^\w.-]+', '_', frame.id)
             names.append(f'{number:02d}_{name}.png')
             (work / names[-1]).write_bytes(

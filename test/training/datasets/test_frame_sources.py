@@ -147,14 +147,25 @@ def test_statistics_do_not_cancel():
     assert moments.result().std == pytest.approx((1.5, 1.5, 1.5), rel=1e-9)
 
 
+def test_a_frame_of_weight_two_counts_as_two():
+    images = {'rgb': [np.full((2, 2, 3), v, np.uint8) for v in (0, 90, 240)]}
+    frames = Frames(3, images=images)
+    weighted = modality_statistics(frames, ['rgb'], [(0, 0.5), (1, 1.0), (2, 0.25)])['rgb']
+    repeated = modality_statistics(
+        frames, ['rgb'], [(index, 1.0) for index in (0, 0, 1, 1, 1, 1, 2)])['rgb']
+    assert weighted.mean == pytest.approx(repeated.mean, rel=1e-12)
+    assert weighted.std == pytest.approx(repeated.std, rel=1e-12)
+
+
 def test_statistics_of_chosen_frames_and_missing_modalities():
     images = {'rgb': [np.full((2, 2, 3), v, np.uint8) for v in (0, 100, 200)]}
-    found = modality_statistics(Frames(3, images=images), ['rgb'], [0, 2])
+    found = modality_statistics(Frames(3, images=images), ['rgb'], [(0, 1.0), (2, 1.0)])
     assert found['rgb'].mean == (100, 100, 100) and found['rgb'].std == (100, 100, 100)
-    constant = modality_statistics(Frames(3, images=images), ['rgb'], [1])
+    constant = modality_statistics(Frames(3, images=images), ['rgb'], [(1, 1.0)])
     assert constant['rgb'].std == (MIN_STD, MIN_STD, MIN_STD)
-    with pytest.raises(ConfigError, match='no frame has lidar'):
-        modality_statistics(Frames(3, images=images), ['rgb', 'lidar'])
+    with pytest.raises(ConfigError, match='none of 3 counted frames has lidar'):
+        modality_statistics(Frames(3, images=images), ['rgb', 'lidar'],
+                            [(index, 1.0) for index in range(3)])
 
 
 @pytest.mark.parametrize('dtype', [np.uint8, np.float32])

@@ -4,7 +4,7 @@
 
 import pytest
 
-from training.datasets import JoinedFrames
+from training.datasets import JoinedFrames, spread
 
 
 def test_frames_follow_one_another():
@@ -17,3 +17,17 @@ def test_frames_follow_one_another():
 def test_no_other_index(index):
     with pytest.raises(IndexError, match=f'frame {index} of 2'):
         JoinedFrames(['ab'])[index]
+
+
+@pytest.mark.parametrize(('lengths', 'wanted', 'indices'), [
+    ([6, 2], 2, [0, 6]), ([6, 2], 4, [0, 3, 6, 7]), ([2, 6], 6, [0, 1, 2, 3, 5, 6]),
+    ([6, 2], 7, [0, 1, 2, 3, 4, 6, 7]), ([6, 2, 1], 1, [0, 6, 8]), ([3, 2], 0, [0, 1, 2, 3, 4]),
+    ([3, 2], 9, [0, 1, 2, 3, 4]),
+])
+def test_every_source_gives_frames_however_small_it_is(lengths, wanted, indices):
+    assert JoinedFrames([range(length) for length in lengths]).spread(wanted) == indices
+
+
+@pytest.mark.parametrize('wanted', [0, 1, 3, 7, 10, 99])
+def test_frames_of_one_source_are_spread_as_those_of_a_data_set(wanted):
+    assert JoinedFrames([range(10)]).spread(wanted) == spread(10, wanted)
