@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 
-from anymodal_seg_ros.stopping import COMMAND_STOPPED, run_main
+from anymodal_seg_ros.stopping import COMMAND_STOPPED, ends_at_once, run_main
 
 if __name__ == '__main__':
     sys.exit(run_main('anymodal_seg_ros.segment_bag', COMMAND_STOPPED))
@@ -290,8 +290,9 @@ def _run(options: argparse.Namespace) -> str:
     _check_part(options.start_s, options.max_seconds, info.duration_s)
     placed = read_recorded_rig(options.bag, topics)
     bundle = options.bundle or resource_path('bundles') / 'default'
-    segmenter = build_segmenter(bundle, device=options.device, precision=options.precision,
-                                num_threads=options.num_threads)
+    with ends_at_once(COMMAND_STOPPED):
+        segmenter = build_segmenter(bundle, device=options.device, precision=options.precision,
+                                    num_threads=options.num_threads)
     session = Session(segmenter, placed, decoding=decoding)
     palette = segmenter.bundle.label_space if options.color else None
     seconds = min(max(info.duration_s - options.start_s, 0.0), options.max_seconds)

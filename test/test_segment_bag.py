@@ -294,7 +294,7 @@ def test_command_line_writes_a_recording(recording, bundle_path, tmp_path, capsy
     (['BAG', '--out', 'out', '--faults', '/nowhere.yaml'], '/nowhere.yaml'),
     (['BAG', '--out', 'out', '--bundle', '/nowhere'], '/nowhere'),
     (['BAG', '--out', 'BAG', '--bundle', 'BUNDLE'], 'exists'),
-    (['BAG', '--out', 'out', '--bundle', 'BUNDLE', '--precision', 'int8'], "precision 'int8'"),
+    (['BAG', '--out', 'out', '--bundle', 'BUNDLE', '--precision', 'int8'], "precision is 'int8'"),
     (['BAG', '--out', 'out', '--start-s', '1000'], '--start-s 1000'),
     (['BAG', '--out', 'out', '--start-s', '-1'], '--start-s -1'),
     (['BAG', '--out', 'out', '--max-seconds', 'nan'], '--max-seconds nan'),

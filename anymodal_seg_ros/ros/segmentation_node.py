@@ -223,6 +223,9 @@ class SegmentationNode(OwningNode):
 
     def _on_parameters(self, parameters: Sequence[Parameter[Any]]) -> SetParametersResult:
         given = {p.name: p.value for p in parameters if p.name in self._values}
+        if not given:
+            # A new subscription declares its QoS overrides, while settings are being taken over.
+            return SetParametersResult(successful=True)
         specs = {spec.name: spec for spec in parameter_specs()}
         values = {**self._values, **given}
         try:

@@ -83,8 +83,11 @@ class Bench:
             'depth_info': probe.publisher(CameraInfo, 'depth/camera_info'),
         }
         probe.executor.add_node(node)
+        off = {name for name in MODALITIES
+               if not node.get_parameter(f'inputs.{name}.enabled').value}
         probe.spin_until(lambda: all(
-            publisher.get_subscription_count() for publisher in self.publishers.values()))
+            publisher.get_subscription_count()
+            for name, publisher in self.publishers.items() if name not in off))
 
     def _on_diagnostics(self, message):
         for status in message.status:
@@ -127,6 +130,17 @@ def bench(probe, tiny_bundle, monkeypatch):
         defects += node.guard.counts
         node.destroy_node()
     assert not defects
+
+
+def test_a_sensor_that_began_switched_off_is_switched_on_with_all_that_was_set_with_it(bench):
+    bench = bench(**{'inputs.depth.enabled': False})
+    node = bench.node
+    done = node.set_parameters_atomically([
+        Parameter('inputs.depth.enabled', value=True), Parameter('sync.max_wait_s', value=0.3)])
+    assert done.successful
+    assert node._session.pipeline.synchronizer._max_wait_ns == 300_000_000
+    bench.publishers['depth_info'].publish(camera_info(time.time_ns()))
+    bench.send_until('depth', lambda: bench.parts.get('depth', (None, {}))[1].get('state') == 'ok')
 
 
 DEFECTS = {

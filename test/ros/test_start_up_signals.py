@@ -12,6 +12,8 @@ import cv2
 import numpy as np
 import pytest
 
+from anymodal_seg_ros.bags import TOPICS, BagWriter, image_message
+
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,8 +55,16 @@ def write_frame(root):
         assert cv2.imwrite(str(path), np.ones((64, 64, 3), np.uint8))
 
 
+def write_drive(path):
+    """A recording of one image, for the same reason."""
+    with BagWriter(path) as writer:
+        image = np.zeros((64, 64, 3), np.uint8)
+        writer.write(TOPICS['rgb'], image_message(10**18, 'camera', image, 'rgb8'), 10**18)
+
+
 @pytest.mark.parametrize(('command', 'milestone'), [
     (['-m', 'anymodal_seg_ros.segment_bag', 'bag', '--out', 'out'], '| cv2'),
+    (['-m', 'anymodal_seg_ros.segment_bag', 'drive', '--out', 'out'], '| torch.nn'),
     (['-m', 'anymodal_seg_ros.sim', 'bag', 'street'], '| numpy'),
     (['-m', 'anymodal_seg_ros.demo'], '| torch._C'),
     ([str(ROOT / 'training' / 'train.py'), '--recipe', str(RECIPE), 'output=out', 'data.root=.',
@@ -66,6 +76,7 @@ def write_frame(root):
 def test_commands(tmp_path, monkeypatch, wait_until, command, milestone):
     monkeypatch.setenv('PYTHONPATH', str(ROOT))
     write_frame(tmp_path)
+    write_drive(tmp_path / 'drive')
     log_path = tmp_path / 'log'
     with log_path.open('w') as log:
         process = subprocess.Popen(
