@@ -51,8 +51,9 @@ PERCENTILE_PIXELS = 65536
 class ThermalDecoder(Decoder):
     """The pictures of one thermal camera, of whose 16-bit counts ``low`` is black, ``high`` white.
 
-    Both 0: black and white are the 1st and the 99th percentile of each picture. 8-bit pictures
-    are taken as they are.
+    Both 0: black and white are the 1st and the 99th percentile of each picture. One of which
+    both lie within ``MIN_SPAN`` of an end of the 16 bits shows nothing: it is all black or all
+    white, as its health is to see it. 8-bit pictures are taken as they are.
 
     Raises:
         ConfigError: the two are no range.
@@ -191,8 +192,12 @@ def _check_counts(low: float, high: float) -> None:
 
 
 def _own_range(counts: npt.NDArray[Any]) -> tuple[float, float]:
-    """Percentiles of a picture, ``MIN_SPAN`` apart at least."""
+    """Percentiles of a picture, ``MIN_SPAN`` apart at least; beside it at an end of the scale."""
     step = thinning_step(counts.shape, PERCENTILE_PIXELS)
     low, high = np.percentile(counts[::step, ::step], (LOW_PERCENT, HIGH_PERCENT))
+    if high < COUNTS.least + MIN_SPAN:
+        return COUNTS.least + MIN_SPAN, COUNTS.least + 2.0 * MIN_SPAN
+    if low > COUNTS.most - MIN_SPAN:
+        return COUNTS.most - 2.0 * MIN_SPAN, COUNTS.most - MIN_SPAN
     widen = max(MIN_SPAN - (high - low), 0.0) / 2.0
     return float(low) - widen, float(high) + widen

@@ -65,6 +65,21 @@ def test_the_noise_of_a_closed_shutter_stays_noise(image_message):
     assert abs(levels.mean() - 127.5) < 4
 
 
+@pytest.mark.parametrize(('least', 'level'), [(0, 0), (60, 0), (65532, 255), (65472, 255)])
+def test_a_picture_that_lies_at_an_end_of_the_scale_shows_nothing(image_message, least, level):
+    """A dead detector; one hot pixel is none less."""
+    counts = np.random.default_rng(0).integers(least, least + 4, (60, 80)).astype(np.uint16)
+    counts[7, 9] = 30_000
+    levels = ThermalDecoder().decode(image_message(counts, 'mono16'))
+    assert (levels == level).sum() >= levels.size - 1
+
+
+@pytest.mark.parametrize(('low', 'high'), [(0, 70), (40, 90), (65400, 65480), (65465, 65535)])
+def test_a_picture_that_leaves_an_end_of_the_scale_is_seen(image_message, low, high):
+    counts = np.linspace(low, high, 4800).astype(np.uint16).reshape(60, 80)
+    assert np.ptp(ThermalDecoder().decode(image_message(counts, 'mono16'))) > 150
+
+
 def test_compressed_pictures_are_the_same(image_message):
     rng = np.random.default_rng(0)
     counts = rng.integers(20_000, 30_000, (24, 32), np.uint16)
