@@ -42,6 +42,7 @@ from anymodal_seg_ros.bags import (
     read_bag,
     read_recorded_rig,
 )
+from anymodal_seg_ros.bundle import read_description
 from anymodal_seg_ros.corruption import FaultSchedule
 from anymodal_seg_ros.errors import AnymodalError, BagError, ConfigError
 from anymodal_seg_ros.inference import build_segmenter
@@ -288,8 +289,9 @@ def _run(options: argparse.Namespace) -> str:
     info = bag_info(options.bag)
     decoding = decoding_from(options)
     _check_part(options.start_s, options.max_seconds, info.duration_s)
-    placed = read_recorded_rig(options.bag, topics)
     bundle = options.bundle or resource_path('bundles') / 'default'
+    modalities = read_description(bundle).modalities
+    placed = read_recorded_rig(options.bag, topics, modalities=modalities)
     with ends_at_once(COMMAND_STOPPED):
         segmenter = build_segmenter(bundle, device=options.device, precision=options.precision,
                                     num_threads=options.num_threads)

@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.modalities import MODALITIES
 
 pytestmark = pytest.mark.slow
 
@@ -22,9 +23,9 @@ ROOT = Path(__file__).resolve().parents[1]
 NAMES = ('seg', 'sim', 'replay')
 ENDINGS = 'anymodal_seg_ros.ros.launch_endings'
 SEG_ARGUMENTS = [
-    'params_file', 'use_sim_time', 'namespace', 'camera_topic', 'camera_info_topic',
-    'depth_topic', 'depth_info_topic', 'lidar_topic', 'events_topic', 'events_info_topic',
-    'thermal_topic', 'thermal_info_topic',
+    'params_file', 'use_sim_time', 'namespace',
+    *(f'{row.topic_root}_{topic}' for name, row in MODALITIES.items()
+      for topic in (('topic',) if name == 'lidar' else ('topic', 'info_topic'))),
     'bundle', 'device', 'bag', 'bag_rate', 'loop', 'faults_file', 'live_faults', 'rviz',
     'log_level']
 FAULTS = str(ROOT / 'config' / 'faults' / 'every_sensor.yaml')

@@ -11,8 +11,11 @@ import pytest
 from anymodal_seg_ros import bags
 from anymodal_seg_ros.corruption import FaultSchedule, ScheduledFault
 from anymodal_seg_ros.geometry import CameraModel
+from anymodal_seg_ros.health import DEFAULTS as HEALTH_DEFAULTS
+from anymodal_seg_ros.health import HealthMonitor
 from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.modalities.thermal import ThermalDecoder
+from anymodal_seg_ros.samples import HealthState, Sample
 from anymodal_seg_ros.segment_bag import main
 
 START_NS = 20_000_000_000
@@ -55,6 +58,40 @@ def made_of(capsys):
     """Number of label images by the sensors that they were made of."""
     rows = re.findall(r'^ *(\d+)  ([a-z+]+)$', capsys.readouterr().out, re.MULTILINE)
     return {sensors: int(number) for number, sensors in rows}
+
+
+@pytest.fixture(scope='module')
+def rgb_bundle(tmp_path_factory):
+    from ros_streams.tiny_bundle import write_tiny_bundle
+    return write_tiny_bundle(tmp_path_factory.mktemp('bundles') / 'rgb', 32, modalities=('rgb',))
+
+
+def without_a_calibrated_camera(path):
+    """1 s of a camera whose CameraInfo was not recorded, and of a thermal camera whose was, in
+    false colours."""
+    rng = np.random.default_rng(0)
+    with bags.BagWriter(path) as writer:
+        for i in range(10):
+            stamp_ns = START_NS + i * PERIOD_NS
+            for key, message in {
+                    'thermal_info': bags.camera_info_message(stamp_ns, 'thermal', LENS),
+                    'thermal': bags.image_message(
+                        stamp_ns, 'thermal', np.zeros((60, 80, 3), np.uint8), 'rgb8'),
+                    'rgb': bags.image_message(
+                        stamp_ns, 'camera', rng.integers(0, 256, (48, 64, 3), np.uint8), 'rgb8'),
+            }.items():
+                writer.write(bags.TOPICS[key], message, stamp_ns)
+    return path
+
+
+def test_a_bundle_without_it_is_not_touched_by_it(rgb_bundle, tmp_path, caplog):
+    """Neither is it looked for a picture that can be used, nor for a lens."""
+    recording, out = without_a_calibrated_camera(tmp_path / 'bag'), tmp_path / 'out'
+    assert main([str(recording), '--bundle', str(rgb_bundle), '--out', str(out)]) == 0
+    assert 'thermal' not in caplog.text
+    labels = [recorded.message() for recorded in bags.read_bag(out, ['/anymodal_seg/label'])]
+    assert {(label.header.frame_id, label.width, label.height) for label in labels} == {
+        ('camera', 64, 48)}
 
 
 def test_topics_of_recordings_know_it():
@@ -120,6 +157,25 @@ def test_recordings_become_a_data_set_with_it(recording, tmp_path):
     assert (image == image[..., :1]).all() and image.any()
     columns = image[16, :, 0].astype(int)
     assert columns[0] == 0 and columns[len(columns) // 2 + 5] > columns[len(columns) // 2 - 5]
+
+
+@pytest.mark.parametrize(('least', 'state'), [(0, 'image_black'), (65532, 'image_overexposed')])
+def test_a_detector_that_dies_is_told_from_a_cold_street(least, state):
+    """By the noise that is left of its counts, without a range."""
+    decoder, rng = ThermalDecoder(), np.random.default_rng(0)
+    monitor = HealthMonitor({'thermal': HEALTH_DEFAULTS['thermal']})
+    warm = np.linspace(29_000, 31_000, 80)
+    for i in range(90):
+        now_ns = START_NS + i * PERIOD_NS
+        counts = (warm + rng.normal(0, 40, (60, 80)) if i < 30
+                  else rng.integers(least, least + 4, (60, 80)))
+        message = bags.image_message(now_ns, 'thermal', counts.astype(np.uint16), 'mono16')
+        monitor.observe(Sample(modality='thermal', stamp_ns=now_ns, received_ns=now_ns,
+                               frame_id='thermal', data=decoder.decode(message)), now_ns)
+        if i == 29:
+            assert monitor.reports(now_ns)['thermal'].state is HealthState.OK
+    report = monitor.reports(now_ns)['thermal']
+    assert (report.state, report.reason) == (HealthState.DEGRADED, state)
 
 
 def test_a_data_set_s_grey_pictures_are_what_a_live_camera_gives():

@@ -49,7 +49,8 @@ def score_recording(
     order = segmenter.bundle.modalities
     scores = SubsetScores(label_space=segmenter.bundle.label_space, same_frames=False,
                           missing_mode=segmenter.bundle.missing_mode)
-    session = Session(segmenter, read_recorded_rig(path, topics), decoding=decoding)
+    placed = read_recorded_rig(path, topics, modalities=order)
+    session = Session(segmenter, placed, decoding=decoding)
     for labelled in segment_recording(path, session, topics=topics, schedule=schedule):
         prediction = labelled.prediction
         nearest = int(stamps[np.abs(stamps - prediction.stamp_ns).argmin()])

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -114,17 +114,21 @@ def static_lookup(path: Path | str) -> Lookup:
 
 
 def read_recorded_rig(path: Path | str, topics: Mapping[str, str] = TOPICS, *,
+                      modalities: Collection[str] = tuple(MODALITIES),
                       needs_camera: bool = False) -> PlacedRig:
     """Where the sensors of a recording sit, by the rules by which the node places them.
 
     ``topics`` is keyed like ``TOPICS``. What counts is the first usable message of each topic,
     and /tf_static. Topics without one, and why, are warnings: no sensor is mandatory, but with
-    ``needs_camera`` the rgb camera's calibration is.
+    ``needs_camera`` the rgb camera's calibration is. Of sensors that are not in ``modalities``
+    nothing is read, but for the rgb camera, in whose picture the others are placed.
 
     Raises:
         BagError: nothing in the recording can be read, or there is no calibration that is needed.
     """
-    first = _first_usable(path, topics)
+    placed = {'rgb', *modalities}
+    first = _first_usable(path, {key: topic for key, topic in topics.items()
+                                 if key.removesuffix('_info') in placed})
     keeper = RigKeeper(camera_frame='', base_frame=BASE_FRAME, lookup=static_lookup(path))
     for modality in CAMERAS:
         found = first.get(f'{modality}_info')
@@ -148,14 +152,15 @@ def read_recorded_rig(path: Path | str, topics: Mapping[str, str] = TOPICS, *,
     return PlacedRig(rig=keeper.rig, unplaced=unplaced)
 
 
-def read_rig(path: Path | str, topics: Mapping[str, str] = TOPICS) -> Rig:
-    """The rig of a recording whose rgb camera is calibrated; raises as ``read_recorded_rig``."""
-    return read_recorded_rig(path, topics, needs_camera=True).rig
+def read_rig(path: Path | str, topics: Mapping[str, str] = TOPICS, *,
+             modalities: Collection[str] = tuple(MODALITIES)) -> Rig:
+    """The rig of a recording whose rgb camera is calibrated; see ``read_recorded_rig``."""
+    return read_recorded_rig(path, topics, modalities=modalities, needs_camera=True).rig
 
 
 def _first_usable(path: Path | str, topics: Mapping[str, str]) -> dict[str, tuple[Any, Any]]:
     """The first message of each topic that can be used, and its data; keyed like ``topics``."""
-    keys = {topic: key for key, topic in topics.items() if key != 'label'}
+    keys = {topic: key for key, topic in topics.items()}
     found: dict[str, tuple[Any, Any]] = {}
     problems: dict[str, str] = {}
     decoders = build_decoders()

@@ -50,7 +50,7 @@ def label_offline(bag: Path, segmenter: Segmenter,
     Raises:
         BagError: the recording is damaged or a camera's calibration is missing.
     """
-    placement = PlacedRig(rig=read_rig(bag))
+    placement = PlacedRig(rig=read_rig(bag, modalities=segmenter.bundle.modalities))
     start_ns = bag_info(bag).start_ns
     sessions = [Session(segmenter, placement) for _ in spans]
     modality_of = {TOPICS[name]: name for name in segmenter.bundle.encoders}

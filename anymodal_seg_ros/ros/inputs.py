@@ -176,7 +176,7 @@ class AdaptiveSubscription:
     def _look_for_gap(self, info: Mapping[str, Any]) -> None:
         number, publisher = info.get('publication_sequence_number'), info.get('publisher_gid')
         # Older releases of rclpy do not say both, and not every middleware numbers messages.
-        self._is_numbered = number is not None and publisher is not None
+        self._is_numbered &= number is not None and publisher is not None
         if number is None or publisher is None:
             return
         key = bytes(publisher['data'])

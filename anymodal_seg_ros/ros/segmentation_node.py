@@ -65,7 +65,7 @@ class SegmentationNode(OwningNode):
                for name in ('backend', 'device', 'precision', 'num_threads')},
         )
         self._reported: set[tuple[str, str]] = set()
-        self._keeper = self._build_keeper()
+        self._keeper = self._build_keeper(segmenter.bundle.modalities)
         self._session = Session(
             segmenter, self._keeper, settings=self._settings.session,
             decoding=self._settings.decoding, on_refused=self._on_refused)
@@ -91,7 +91,7 @@ class SegmentationNode(OwningNode):
 
     # Start-up
 
-    def _build_keeper(self) -> RigKeeper:
+    def _build_keeper(self, modalities: Sequence[str]) -> RigKeeper:
         recording = self._values['extrinsics_bag']
         return RigKeeper(
             camera_frame=self._settings.camera_frame,
@@ -99,7 +99,7 @@ class SegmentationNode(OwningNode):
             lookup=tf_lookup(self),
             extrinsics=self._settings.extrinsics,
             cameras=self._settings.cameras,
-            recording=read_rig(recording) if recording else None,
+            recording=read_rig(recording, modalities=modalities) if recording else None,
         )
 
     def _start_receiving(self) -> None:

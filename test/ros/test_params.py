@@ -110,8 +110,7 @@ def test_the_defaults_are_those_of_the_components(values):
     assert all(settings.is_enabled(name) for name in settings.session.health)
     assert settings.cameras == {}
     assert settings.extrinsics == {}
-    assert settings.forms == {'rgb': 'raw', 'depth': 'raw', 'lidar': 'raw', 'event': 'cloud',
-                              'thermal': 'raw'}
+    assert settings.forms == {**dict.fromkeys(MODALITIES, 'raw'), 'event': 'cloud'}
 
 
 def test_values_reach_the_settings(values):

@@ -11,6 +11,8 @@ from ros_streams.fault_run import values_of
 from ros_streams.tiny_bundle import write_tiny_bundle
 from sensor_msgs.msg import CameraInfo, Image
 
+from anymodal_seg_ros import bags
+from anymodal_seg_ros.geometry import CameraModel
 from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.ros.conversions import header, image_to_message, to_byte_array
 
@@ -91,4 +93,18 @@ def test_a_node_without_it_takes_no_notice(start_node, probe, tiny_bundle):
         assert probe.node.count_subscribers(topic) == 0, topic
     assert {values_of(status).get('modality') for status in told.status} - {None} == {
         'rgb', 'depth', 'lidar', 'event'}
+    node.stop()
+
+
+def test_a_bundle_without_it_reads_nothing_of_it_from_a_recording(start_node, probe, tmp_path):
+    rgb_only = write_tiny_bundle(tmp_path / 'rgb', 32, modalities=('rgb',))
+    with bags.BagWriter(tmp_path / 'bag') as writer:
+        writer.write('/camera/camera_info', bags.camera_info_message(
+            1, 'camera', CameraModel.from_fov(64, 48, 90.0)), 1)
+        writer.write('/thermal/image', bags.image_message(
+            1, 'thermal', np.zeros((60, 80, 3), np.uint8), 'rgb8'), 1)
+    node = start_node('segmentation_node', params={
+        'bundle': str(rgb_only), 'extrinsics_bag': str(tmp_path / 'bag'), 'model.num_threads': 1})
+    probe.spin_until(lambda: 'ready' in node.output)
+    assert 'thermal' not in node.output
     node.stop()

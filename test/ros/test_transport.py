@@ -47,7 +47,7 @@ def test_the_profile_asks_for_what_it_says():
     names = {'d': 'http://www.eprosima.com'}
     root = ET.parse(resource_path('config') / 'fastdds_shm.xml').getroot()
     shm = root.find('.//d:transport_descriptor[d:type="SHM"]', names)
-    assert int(shm.find('d:segment_size', names).text) == shared_memory.SEGMENT_BYTES
+    assert int(shm.find('d:segment_size', names).text) == 64 * 2**20
     assert int(shm.find('d:maxMessageSize', names).text) == 16 * 2**20
     participant = root.find('.//d:participant', names)
     assert participant.get('is_default_profile') == 'true'

@@ -198,6 +198,14 @@ def test_a_middleware_that_gives_no_numbers_counts_nothing(events):
     assert events.input.num_missed is None
 
 
+def test_once_a_message_had_no_number_nobody_knows_how_many_are_missing(events):
+    times = {'source_timestamp': 0, 'received_timestamp': 0}
+    events.input._receive(String(), {**times, 'publication_sequence_number': None})
+    events.input._receive(String(), {**times, 'publication_sequence_number': 1,
+                                     'publisher_gid': {'data': bytes(16)}})
+    assert events.input.num_missed is None
+
+
 def test_none_is_missed_before_the_first_message(events):
     keeper = RigKeeper(camera_frame='camera')
     assert input_values(events.input, keeper, 0)['messages_missed'] == 0

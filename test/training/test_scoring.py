@@ -236,7 +236,7 @@ def recorded(monkeypatch):
     truths = [(1_000_000_000, np.full((4, 6), 3, np.uint8)),
               (1_100_000_000, np.full((4, 6), 5, np.uint8))]
     monkeypatch.setattr(bag_scores, 'read_label_images', lambda path, topic: dict(truths))
-    monkeypatch.setattr(bag_scores, 'read_recorded_rig', lambda path, topics: None)
+    monkeypatch.setattr(bag_scores, 'read_recorded_rig', lambda path, topics, modalities: None)
     monkeypatch.setattr(bag_scores, 'Session', lambda segmenter, placement, **options: None)
     half = np.full((4, 6), 5, np.uint8)
     half[:2] = 3

@@ -75,8 +75,8 @@ class RecordedDataset:
     MODALITIES: ClassVar[tuple[str, ...]] = tuple(MODALITIES)
     SPLITS: ClassVar[tuple[str, ...]] = ('train', 'val', 'test')
     LABEL_SPACE: ClassVar[str] = 'deliver'
-    OPTIONS: ClassVar[type[Any]] = NoOptions
     """Unless the recordings were extracted with another one; ``describe`` says which."""
+    OPTIONS: ClassVar[type[Any]] = NoOptions
 
     def __init__(
         self,

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,14 @@ from anymodal_seg_ros.placement import PlacedRig
 from anymodal_seg_ros.sim.vehicle import build_rig, load_sensors
 
 
-def read_calibration(path: Path, topics: Mapping[str, str],
+def read_calibration(path: Path, topics: Mapping[str, str], modalities: Collection[str],
                      sensors: Path | None = None) -> PlacedRig:
     """The rig of a recording, and which of its sensors cannot be placed.
 
     Args:
         path: the recording.
         topics: keyed like ``anymodal_seg_ros.bags.TOPICS``.
+        modalities: of which sensors something is read; always of the rgb camera.
         sensors: a file like ``config/sensors/sim.yaml`` that counts instead of the recorded
             CameraInfo and /tf_static; only the sizes of the images are then read.
 
@@ -33,7 +34,7 @@ def read_calibration(path: Path, topics: Mapping[str, str],
         ConfigError: the sensor file is wrong.
     """
     if sensors is None:
-        return read_recorded_rig(path, topics, needs_camera=True)
+        return read_recorded_rig(path, topics, modalities=modalities, needs_camera=True)
     specs = load_sensors(sensors)
     width, height = _image_size(path, topics, 'rgb')
     event = topics['event_info']

@@ -152,7 +152,8 @@ def extract(dataset: ExtractedDataset, recording: Recording, job: Job,
     Raises:
         BagError, ConfigError: see ``read_calibration`` and ``extract_recording``.
     """
-    placed = read_calibration(recording.path, job.topics, job.sensors)
+    placed = read_calibration(recording.path, job.topics, job.encoding.bundle.modalities,
+                              job.sensors)
     rig, calibration = placed.rig, calibration_dict(placed.rig)
     with dataset.adding(recording.name) as folder:
         report = extract_recording(
