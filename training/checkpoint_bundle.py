@@ -15,15 +15,13 @@ from anymodal_seg_ros.bundle.weights import save_bundle
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.existence import is_dir
 from training.checkpoint import read_checkpoint
-from training.output_folder import BUNDLE_FOLDER, checkpoint_of
+from training.output_folder import AVERAGE, BUNDLE_FOLDER, WEIGHTS, checkpoint_of
 
 DESCRIPTION = 'bundle'
 """The checkpoint's entry that describes its network."""
-WEIGHTS: Mapping[str, str] = {'average': 'average', 'last': 'model'}
-"""Choice to the checkpoint's entry."""
 
 
-def export(source: Path, output: Path, *, weights: str = 'average') -> dict[str, Any]:
+def export(source: Path, output: Path, *, weights: str = AVERAGE) -> dict[str, Any]:
     """Write the bundle of a checkpoint; an older bundle at ``output`` is replaced.
 
     Args:

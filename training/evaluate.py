@@ -39,7 +39,7 @@ from anymodal_seg_ros.stopping import COMMAND_STOPPED, ends_at_once
 from anymodal_seg_ros.unfinished import write_errors, write_whole
 from training.datasets import DATASETS
 from training.frame_batches import LABEL_SIZES
-from training.robustness.protocol import BENCHMARKS, BenchmarkConfig
+from training.robustness.protocol import BENCHMARKS, GPU_BATCH, BenchmarkConfig
 from training.scored_frames import open_frames
 
 BOTH = 'both'
@@ -222,7 +222,7 @@ def _parser() -> argparse.ArgumentParser:
                      help='as of the node, whose default is the same: auto takes the fastest that '
                           'the device has natively, so name one to compare machines')
     run.add_argument('--batch-size', type=int,
-                     help='frames at once (default 8 on a GPU, 1 on a CPU)')
+                     help=f'frames at once (default {GPU_BATCH} on a GPU, 1 on a CPU)')
     run.add_argument('--workers', type=int, default=2,
                      help='threads that read and degrade images (default %(default)s)')
     run.add_argument('--device', default='auto', help="'auto', 'cpu' or 'cuda'")
@@ -231,7 +231,8 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument('--latex', type=Path, help='write tables for a paper')
     run.add_argument('--heatmap', type=Path, help='write a PNG of the scores by combination')
     run.add_argument('--update-bundle', action='store_true',
-                     help="write the scores into the bundle's provenance")
+                     help="write the scores into the bundle's provenance; its bundle.json is then "
+                          'of the newest format version, which older releases do not read')
     return parser
 
 

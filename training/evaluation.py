@@ -15,13 +15,11 @@ from anymodal_seg_ros.inference import Segmenter
 from anymodal_seg_ros.inference.torch_backend import TorchSegmenter
 from training.datasets import FrameSource, spread
 from training.robustness.benchmark import run_benchmark
-from training.robustness.protocol import BenchmarkConfig
+from training.robustness.protocol import GPU_BATCH, BenchmarkConfig
 from training.robustness.result import RobustnessScores
 from training.robustness.tables import text_tables
 from training.scoring import score_table
 from training.subset_network import Subset, SubsetNetwork
-
-GPU_BATCH = 8
 
 
 def score_split(

@@ -22,15 +22,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from anymodal_seg_ros.bundle import read_description
 from anymodal_seg_ros.errors import AnymodalError, ConfigError
 from anymodal_seg_ros.inference import build_segmenter
 from anymodal_seg_ros.stopping import COMMAND_STOPPED, ends_at_once
 from training.data_config import NO_SPLIT, DataConfig
-from training.output_folder import CHECKPOINT_FILE, checkpoint_of
+from training.output_folder import AVERAGE, CHECKPOINT_FILE, WEIGHTS, checkpoint_of
 from training.robustness.protocol import BenchmarkConfig
 from training.scored_frames import open_frames
-
-AVERAGE, LAST = 'average', 'last'
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -56,24 +55,48 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _update_scores(args: argparse.Namespace, recipe: Mapping[str, Any]) -> None:
-    """Score the bundle on each data set of the recipe and note that in it."""
+    """Score the bundle on each data set of the recipe that has a split for it, and note that in
+    it as a finished run does."""
     from training.evaluation import score_split, update_scores, usual_batch
+    from training.final_scores import joint_report
+    from training.scoring import SubsetScores, score_table
 
     data = _scored_data(DataConfig.from_dict(recipe.get('data', {})), args.data)
-    for number, each in enumerate(data.sets):
-        split = args.split or each.score_split
-        if not args.split and (each.hold_out or split == NO_SPLIT):
-            raise ConfigError('the run scored no split of its data set; name one with --split')
-        segmenter = build_segmenter(args.output)
-        bundle = segmenter.bundle
-        frames, sensors = open_frames(
+    bundle = read_description(args.output)
+    splits = _splits(data, args.split)
+    opened = {}
+    for number, split in splits.items():
+        each = data.sets[number]
+        opened[number] = open_frames(
             bundle, Path(each.root), split, name=each.name, conditions=each.conditions,
             options=each.options, label_map=each.label_map)
-        config = BenchmarkConfig(missing_modes=(bundle.missing_mode,),
-                                 batch_size=usual_batch(segmenter))
-        _, report = score_split(segmenter, frames, sensors, config)
-        title = split if len(data.sets) == 1 else f'{split} of {data.title_of(number)}'
-        update_scores(args.output, title, report)
+    segmenter = build_segmenter(args.output)
+    config = BenchmarkConfig(missing_modes=(bundle.missing_mode,),
+                             batch_size=usual_batch(segmenter))
+    parts, reports = [], {}
+    for number, (frames, sensors) in opened.items():
+        title = data.title_of(number)
+        if len(data.sets) > 1:
+            sys.stdout.write(f'split {splits[number]} of {title}\n')
+        scores, reports[title] = score_split(segmenter, frames, sensors, config)
+        parts.append(scores.emm[bundle.missing_mode])
+    split = '+'.join(dict.fromkeys(splits.values()))
+    if len(data.sets) == 1:
+        [report] = reports.values()
+    else:
+        pool = SubsetScores.pooled(parts)
+        sys.stdout.write(f'all data sets\n{score_table(pool)}\n')
+        report = joint_report(pool, reports, split)
+    update_scores(args.output, split, report)
+
+
+def _splits(data: DataConfig, wanted: str | None) -> dict[int, str]:
+    """Number of each data set to score, and its split: that asked for, or the recipe's."""
+    splits = {number: wanted or each.score_split for number, each in enumerate(data.sets)
+              if wanted or not (each.hold_out or each.score_split == NO_SPLIT)}
+    if not splits:
+        raise ConfigError('the run scored no split of its data; name one with --split')
+    return splits
 
 
 def _scored_data(data: DataConfig, root: Path | None) -> DataConfig:
@@ -97,11 +120,12 @@ def _parser() -> argparse.ArgumentParser:
                         help=f'run folder, or a {CHECKPOINT_FILE}')
     parser.add_argument('--output', type=Path, required=True, metavar='BUNDLE',
                         help='bundle folder to write; a bundle there is replaced')
-    parser.add_argument('--weights', default=AVERAGE, choices=(AVERAGE, LAST),
+    parser.add_argument('--weights', default=AVERAGE, choices=tuple(WEIGHTS),
                         help="the run's averaged weights, or those of its last step "
                              '(default %(default)s)')
     parser.add_argument('--update-scores', action='store_true',
-                        help="score the bundle on the recipe's data set and note the scores in it")
+                        help="score the bundle on the recipe's data sets, and note the scores in "
+                             'it')
     parser.add_argument('--data', type=Path,
                         help="for --update-scores: the data set's folder, instead of the recipe's")
     parser.add_argument('--split', choices=('train', 'val', 'test'),

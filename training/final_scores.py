@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,9 +56,23 @@ def score_run(
         return split, next(iter(reports.values()), {})
     pool = SubsetScores.pooled(list(parts.values()))
     log(f'all data sets\n{score_table(pool)}')
-    frames_in_all = sum(report['data']['scored_frames'] for report in reports.values())
-    return split, {**pool.to_dict(), 'network': segmenter.description,
-                   'data': {'split': split, 'scored_frames': frames_in_all}, 'sets': reports}
+    return split, joint_report(pool, reports, split)
+
+
+def joint_report(
+    pool: SubsetScores, reports: Mapping[str, Mapping[str, Any]], split: str
+) -> dict[str, Any]:
+    """The report of the frames of several data sets together.
+
+    Args:
+        pool: scores of all of them.
+        reports: by the title of each data set; they stand in its 'sets'.
+        split: what was scored.
+    """
+    first = next(iter(reports.values()))
+    scored_frames = sum(report['data']['scored_frames'] for report in reports.values())
+    return {**pool.to_dict(), 'network': first['network'],
+            'data': {'split': split, 'scored_frames': scored_frames}, 'sets': dict(reports)}
 
 
 def _scored(

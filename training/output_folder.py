@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from anymodal_seg_ros.errors import ConfigError
@@ -17,6 +18,10 @@ SCORES_FILE = 'scores.json'
 SAMPLES_FOLDER = 'samples'
 BUNDLE_FOLDER = 'bundle'
 TEACHER_FOLDER = 'teacher_bundle'
+AVERAGE = 'average'
+WEIGHTS: Mapping[str, str] = {AVERAGE: 'average', 'last': 'model'}
+"""Those that a bundle can be made of: the run's averaged ones and those of its last step, to the
+entry of the checkpoint."""
 BEFORE_THE_FIRST_STEP = (
     RECIPE_FILE, *(unfinished_path(Path(name)).name for name in (RECIPE_FILE, CHECKPOINT_FILE)))
 """What a run that was killed before its first checkpoint leaves."""

@@ -9,7 +9,8 @@ allocated for what does not fit. What is here needs no torch; the tensors are in
 
 Versions: the JSON carries a ``format_version``. A release writes the newest one that it knows and
 reads that and every older one, step by step (``description.STEPS``); the files of an older bundle
-stay as they are. A newer one is refused with a line that says so, and so is anything that its
+stay as they are, but for its JSON, which noted scores (``update_provenance``) bring to the newest
+version. A newer one is refused with a line that says so, and so is anything that its
 version does not have, an artefact of an unknown kind too: a vehicle runs nothing that it
 understands in part. Whatever adds a key, a kind or a setting of a network raises the version; its
 step names what older bundles had.

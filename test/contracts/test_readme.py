@@ -116,3 +116,12 @@ def test_every_page_is_reached_from_the_readme():
 def test_every_content_check_is_explained():
     told = set(re.findall(r'`([a-z_]+)`', PAGES['docs/node.md']))
     assert {check.reason for row in CHECKS.values() for check in row.checks} <= told
+
+
+def test_the_page_of_training_names_all_that_is_there():
+    folder = ROOT / 'training'
+    there = {path.name for path in folder.glob('*.py')} - {'__init__.py'}
+    there |= {f'{path.parent.name}/' for path in folder.glob('*/__init__.py')}
+    rows = PAGES['training/README.md'].partition('| Here |')[2].splitlines()[1:]
+    named = [name for row in rows for name in re.findall(r'`([^`]+)`', row.split('|')[1])]
+    assert sorted(named) == sorted(there)

@@ -20,6 +20,7 @@ from anymodal_seg_ros.labels import load_label_space
 from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.models import build_model
 from anymodal_seg_ros.sim.vehicle import SENSOR_NAMES
+from training import evaluate
 from training.evaluate import main
 
 pytestmark = pytest.mark.slow
@@ -89,6 +90,15 @@ def test_the_precision_is_what_the_node_takes_unless_named(
                      '--device', 'cpu', *options]) == 0
         network = build_segmenter(bundle_path, device='cpu', precision=precision).description
         assert f'network: {network}\n' in capsys.readouterr().out
+
+
+def test_help_says_what_a_gpu_takes_and_what_becomes_of_an_older_bundle(monkeypatch, capsys):
+    monkeypatch.setattr(evaluate, 'GPU_BATCH', 13)
+    with pytest.raises(SystemExit, match='0'):
+        main(['--help'])
+    shown = ' '.join(capsys.readouterr().out.split())
+    assert 'default 13 on a GPU, 1 on a CPU' in shown
+    assert "its bundle.json is then of the newest format version" in shown
 
 
 def test_script_runs_from_anywhere(tmp_path):

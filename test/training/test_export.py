@@ -19,6 +19,7 @@ from anymodal_seg_ros.sim.vehicle import SENSOR_NAMES
 from training.checkpoint import KEYS, save_checkpoint
 from training.checkpoint_bundle import export
 from training.export import main
+from training.report import read_scores
 
 pytestmark = pytest.mark.slow
 
@@ -136,6 +137,47 @@ def test_scores_are_of_the_frames_that_the_recipe_names(
     [head, *_] = capsys.readouterr().out.splitlines()[1:]
     assert head.split() == ['sensors', 'all', 'night']
     assert list(load_bundle(tmp_path / 'out')[0].provenance['scores']) == ['train']
+
+
+SCORED, UNSCORED, HELD_OUT = {}, {'score_split': 'none'}, {'hold_out': 0.5}
+
+
+def with_data_sets(run, root, *sets):
+    state = torch.load(run / 'checkpoint.pt', weights_only=True)
+    data = {'name': 'deliver', 'root': str(root), 'sets': list(sets)}
+    save_checkpoint(run / 'checkpoint.pt', {**state, 'recipe': {'data': data}})
+
+
+def test_data_sets_that_the_run_did_not_score_are_left_out(run, deliver_root, tmp_path, capsys):
+    with_data_sets(run, deliver_root, UNSCORED, SCORED, HELD_OUT, {'score_split': 'train'})
+    assert main([str(run), '--output', str(tmp_path / 'out'), '--update-scores']) == 0
+    printed = capsys.readouterr().out
+    assert 'split train of data.sets.3 (deliver)\n' in printed and 'all data sets\n' in printed
+    [(split, noted)] = load_bundle(tmp_path / 'out')[0].provenance['scores'].items()
+    assert split == noted['data']['split'] == 'val+train'
+    assert list(noted['sets']) == ['data.sets.1 (deliver)', 'data.sets.3 (deliver)']
+    assert [each['data']['scored_frames'] for each in (noted, *noted['sets'].values())] == [
+        12, 6, 6]
+    scores = read_scores(noted)
+    assert list(scores.sets) == list(noted['sets']) and len(scores.subsets) == 15
+
+
+@pytest.mark.parametrize('sets', [[UNSCORED], [HELD_OUT, UNSCORED]])
+def test_a_split_is_named_where_the_run_scored_none(run, deliver_root, tmp_path, capsys, sets):
+    with_data_sets(run, deliver_root, *sets)
+    arguments = [str(run), '--output', str(tmp_path / 'out'), '--update-scores']
+    assert main(arguments) == 1
+    assert 'the run scored no split of its data; name one with --split' in capsys.readouterr().err
+    assert main([*arguments, '--split', 'val']) == 0
+    [noted] = load_bundle(tmp_path / 'out')[0].provenance['scores'].values()
+    assert len(noted.get('sets', [0])) == len(sets)
+
+
+def test_nothing_is_scored_before_all_data_sets_are_there(run, deliver_root, tmp_path, capsys):
+    with_data_sets(run, deliver_root, SCORED, {'root': str(tmp_path / 'nowhere')})
+    assert main([str(run), '--output', str(tmp_path / 'out'), '--update-scores']) == 1
+    done = capsys.readouterr()
+    assert 'nowhere' in done.err and 'rgb' not in done.out
 
 
 def test_a_place_that_cannot_be_written_costs_one_line(run, tmp_path, capsys):

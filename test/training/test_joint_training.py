@@ -151,8 +151,11 @@ def test_a_run_over_two_data_sets(data, tmp_path, monkeypatch, capsys):
 
     assert export.main([str(straight), '--output', str(tmp_path / 'b'), '--update-scores']) == 0
     noted = read_description(tmp_path / 'b').provenance['scores']
-    assert {title: report['subsets'] for title, report in noted.items()} == {
-        f'val of {title}': report['subsets'] for title, report in scores['sets'].items()}
+    assert list(noted) == ['val'] and noted['val']['data'] == scores['data']
+    assert {name: noted['val'][name] for name in scores if name != 'sets'} == {
+        name: scores[name] for name in scores if name != 'sets'}
+    assert {title: report['subsets'] for title, report in noted['val']['sets'].items()} == {
+        title: report['subsets'] for title, report in scores['sets'].items()}
     assert export.main([str(straight), '--output', str(tmp_path / 'b'), '--update-scores',
                         '--data', str(tmp_path)]) == 1
     assert 'is one folder; the recipe has 2 data sets' in capsys.readouterr().err

@@ -34,6 +34,8 @@ ABSENT_CLASSES = ('skip', 'zero')
 MISSING_P = (0.2, 0.1, 0.05)
 RMM_RATES = (0.25, 0.5, 0.75)
 SCORE_P, SCORE_RATE = 0.1, 0.5
+GPU_BATCH = 8
+"""Frames that a GPU takes at once without being asked; a CPU takes one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
