@@ -178,6 +178,17 @@ def test_a_detector_that_dies_is_told_from_a_cold_street(least, state):
     assert (report.state, report.reason) == (HealthState.DEGRADED, state)
 
 
+def test_a_range_that_is_given_takes_the_place_of_all_of_a_bundle_s():
+    from anymodal_seg_ros.labels import load_label_space
+    from training.extraction import EncodingOnly
+    encoding = EncodingOnly.from_settings(
+        ('rgb', 'thermal'), 64, load_label_space('deliver'),
+        {'thermal': {'low': 26315.0, 'high': 32315.0}})
+    given = encoding.with_decoding({'thermal': {'low': 0.0, 'high': 20000.0}})
+    assert given.bundle.encoders['thermal'] == {'low': 0.0, 'high': 20000.0}
+    assert encoding.with_decoding({'thermal': {'low': 0.0, 'high': 0.0}}).bundle == encoding.bundle
+
+
 def test_a_data_set_s_grey_pictures_are_what_a_live_camera_gives():
     """So that a bundle that was trained on MFNet runs on a vehicle."""
     from training.run_data import encoder_settings

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.modalities.base import Decoder, Encoder, Settings
 from anymodal_seg_ros.modalities.depth import DEPTH, DepthEncoder
 from anymodal_seg_ros.modalities.encoding import SetEncoder
@@ -34,10 +35,31 @@ def decoding_for(
     """The decoders' settings to go with these encoders: those given, else those they share."""
     decoding = {name: dict(settings) for name, settings in (given or {}).items()}
     for name, encoder in encoders.items():
-        for key in MODALITIES[name].shared_settings:
-            settings = decoding.setdefault(name, {})
-            settings[key] = settings.get(key) or encoder.settings()[key]
+        settings, saved = decoding.get(name, {}), encoder.settings()
+        shared = given_shared(name, settings) or {
+            key: saved[key] for key in MODALITIES[name].shared_settings}
+        if shared:
+            decoding[name] = {**settings, **shared}
     return decoding
+
+
+def given_shared(modality: str, settings: Settings) -> Settings:
+    """Of a decoder's settings those that its encoder has too: all of them once one is given.
+
+    They are of one source, for a low of the user and a high of a bundle make no range.
+    """
+    shared = {key: settings.get(key, 0.0) for key in MODALITIES[modality].shared_settings}
+    return shared if any(shared.values()) else {}
+
+
+def check_decoding(decoding: Decoding, prefix: str) -> None:
+    """Raises ConfigError for settings of which no decoder can be made, and calls them as their
+    user does: ``prefix``, such as ``'inputs.{}.'``, has ``{}`` for the modality."""
+    for name, settings in decoding.items():
+        try:
+            MODALITIES[name].decoder_type(**settings)
+        except ConfigError as error:
+            raise ConfigError(f'{prefix.format(name)}{error}') from None
 
 
 def build_decoders(decoding: Decoding | None = None) -> dict[str, Decoder]:
@@ -50,5 +72,6 @@ def build_decoders(decoding: Decoding | None = None) -> dict[str, Decoder]:
 __all__ = [
     'MODALITIES', 'Decoder', 'DecoderSetting', 'Decoding', 'DepthEncoder', 'Encoder',
     'EventEncoder', 'EventWindow', 'Form', 'LidarEncoder', 'Modality', 'RgbEncoder',
-    'SetEncoder', 'Settings', 'build_decoders', 'decoding_for', 'network_size',
+    'SetEncoder', 'Settings', 'build_decoders', 'check_decoding', 'decoding_for', 'given_shared',
+    'network_size',
 ]

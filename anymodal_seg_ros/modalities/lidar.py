@@ -165,7 +165,7 @@ LIDAR = Modality(
     decoder_type=LidarDecoder,
     decoder_settings=(
         DecoderSetting(name='intensity_scale', default=LEARN, range=SCALE_RANGE,
-                       text="Intensity of a full return; 0 = the bundle's, else learn it"),),
+                       text='Intensity of a full return', unset='learn it'),),
     shared_settings=('intensity_scale',),
     encoder_type=LidarEncoder,
     # A scan is spread over its period: half of it lies between its stamp and the time at which

@@ -36,6 +36,21 @@ class DecoderSetting:
     default: float
     range: Range
     text: str
+    unset: str = ''
+    """What 0 stands for where no bundle says more; '' for a setting that is always given."""
+
+    @property
+    def text_with_bundle(self) -> str:
+        """For whoever has a bundle, which may have it too."""
+        return self._text_with("the bundle's, else ")
+
+    @property
+    def text_without_bundle(self) -> str:
+        """For whoever has none."""
+        return self._text_with('')
+
+    def _text_with(self, before: str) -> str:
+        return f'{self.text}; 0 = {before}{self.unset}' if self.unset else self.text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

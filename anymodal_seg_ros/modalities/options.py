@@ -6,16 +6,16 @@ from __future__ import annotations
 
 import argparse
 
-from anymodal_seg_ros.modalities import MODALITIES, Decoding, build_decoders
+from anymodal_seg_ros.modalities import MODALITIES, DecoderSetting, Decoding, check_decoding
 
 
 def add_decoding_options(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
     """``--<modality>-<setting>`` for each setting of a decoder, such as ``--depth-unit-m``."""
     for name, modality in MODALITIES.items():
         for setting in modality.decoder_settings:
-            option = f'--{name}-{setting.name}'.replace('_', '-')
-            parser.add_argument(option, type=float, default=setting.default, metavar='NUMBER',
-                                help=f'{setting.text} (default %(default)g)')
+            parser.add_argument(_option(name, setting), type=float, default=setting.default,
+                                metavar='NUMBER',
+                                help=f'{setting.text_with_bundle} (default %(default)g)')
 
 
 def decoding_from(args: argparse.Namespace) -> Decoding:
@@ -24,5 +24,12 @@ def decoding_from(args: argparse.Namespace) -> Decoding:
         name: {setting.name: getattr(args, f'{name}_{setting.name}')
                for setting in modality.decoder_settings}
         for name, modality in MODALITIES.items() if modality.decoder_settings}
-    build_decoders(decoding)
+    for name, settings in decoding.items():
+        for setting in MODALITIES[name].decoder_settings:
+            setting.range.check(_option(name, setting), settings[setting.name])
+    check_decoding(decoding, '--{}-')
     return decoding
+
+
+def _option(modality: str, setting: DecoderSetting) -> str:
+    return f'--{modality}-{setting.name}'.replace('_', '-')

@@ -135,11 +135,11 @@ THERMAL = Modality(
     decoder_type=ThermalDecoder,
     decoder_settings=(
         DecoderSetting(name='low', default=OWN_RANGE, range=COUNTS,
-                       text="16-bit counts that are black; 0 = the bundle's, else the 1st "
-                            'percentile of each picture'),
+                       text='16-bit counts that are black, given together with high',
+                       unset='the 1st percentile of each picture'),
         DecoderSetting(name='high', default=OWN_RANGE, range=COUNTS,
-                       text="16-bit counts that are white; 0 = the bundle's, else the 99th "
-                            'percentile of each picture'),
+                       text='16-bit counts that are white',
+                       unset='the 99th percentile of each picture'),
     ),
     shared_settings=('low', 'high'),
     encoder_type=ThermalEncoder,
@@ -187,7 +187,9 @@ def _warp(rig: Rig, image_hw: tuple[int, int], size_hw: tuple[int, int]) -> _War
 def _check_counts(low: float, high: float) -> None:
     COUNTS.check('low', low)
     COUNTS.check('high', high)
-    if low >= high and (low, high) != (OWN_RANGE, OWN_RANGE):
+    if low > OWN_RANGE == high:
+        raise ConfigError.of('low', low, '0 while high is not given')
+    if low >= high != OWN_RANGE:
         raise ConfigError.of('high', high, f'more than low, {low!r}, or 0 for both')
 
 

@@ -34,7 +34,7 @@ from anymodal_seg_ros.bags import MAX_STAMP_NS, WRITABLE, FaultRelay, FaultTrans
 from anymodal_seg_ros.corruption import FAULTS, SEVERITY_RANGE, FaultSchedule, ScheduledFault
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.intrinsics import CAMERAS
-from anymodal_seg_ros.modalities import MODALITIES, Decoding
+from anymodal_seg_ros.modalities import MODALITIES, Decoding, check_decoding
 from anymodal_seg_ros.ranges import Range
 from anymodal_seg_ros.ros.conversions import header
 from anymodal_seg_ros.ros.declaration import Spec, declare
@@ -88,7 +88,7 @@ PARAMETERS = (
          text='QoS reliability of all relayed topics, in and out'),
     Spec(name='depth', default=10, range=Range(1, 10_000), text='QoS depth of all relayed topics'),
     *(Spec(name=f'{modality}_{setting.name}', default=setting.default, range=setting.range,
-           text=f'{setting.text}; for faults that change it')
+           text=f'{setting.text_without_bundle}; for faults that change it')
       for modality, row in MODALITIES.items() for setting in row.decoder_settings),
     Spec(name='wait_for_node', default='',
          text='An input is listened to once this node listens to its output; empty means whoever '
@@ -241,9 +241,11 @@ class FaultInjector(OwningNode):
 
 
 def _decoding(settings: dict[str, Any]) -> Decoding:
-    return {modality: {setting.name: settings[f'{modality}_{setting.name}']
-                       for setting in row.decoder_settings}
-            for modality, row in MODALITIES.items()}
+    decoding = {modality: {setting.name: settings[f'{modality}_{setting.name}']
+                           for setting in row.decoder_settings}
+                for modality, row in MODALITIES.items()}
+    check_decoding(decoding, '{}_')
+    return decoding
 
 
 def live_faults(live: dict[str, tuple[str, float]]) -> list[ScheduledFault]:

@@ -25,7 +25,7 @@ from anymodal_seg_ros.health import DEFAULTS as HEALTH_DEFAULTS
 from anymodal_seg_ros.health import HealthConfig, check_reasons
 from anymodal_seg_ros.inference import BACKENDS, THREAD_RANGE
 from anymodal_seg_ros.intrinsics import CAMERAS
-from anymodal_seg_ros.modalities import MODALITIES, Decoding
+from anymodal_seg_ros.modalities import MODALITIES, Decoding, check_decoding
 from anymodal_seg_ros.pipeline import check_together
 from anymodal_seg_ros.ranges import Range, RangedConfig, range_beside
 from anymodal_seg_ros.resources import resource_path
@@ -124,7 +124,7 @@ def _input_specs(modality: str) -> Iterable[Spec]:
                    text=f'Form of the messages on {row.topic}')
     for setting in row.decoder_settings:
         yield Spec(name=f'{prefix}.{setting.name}', default=setting.default, range=setting.range,
-                   text=setting.text)
+                   text=setting.text_with_bundle)
     yield Spec(name=f'{prefix}.qos', default='BEST_AVAILABLE', choices=QOS_NAMES,
                text='Quality of service; BEST_AVAILABLE is reliable unless a publisher is not')
     yield Spec(name=f'{prefix}.qos_depth', default=row.qos_depth,
@@ -226,16 +226,14 @@ def settings_from_values(values: Mapping[str, Any]) -> Settings:
     health = {m: _health(m, values) for m in MODALITIES}
     check_together(sync, health)
     return Settings(
-        bundle_path=_bundle_path(values['bundle']),
+        bundle_path=bundle_path(values['bundle']),
         session=SessionSettings(
             sync=sync, health=health,
             inputs={m: _fill(DEFAULT_INPUTS[m], f'inputs.{m}', INPUT_FIELDS, values)
                     for m in MODALITIES}),
         forms={m: values.get(f'inputs.{m}.form', next(iter(row.forms)))
                for m, row in MODALITIES.items()},
-        decoding={m: {setting.name: values[f'inputs.{m}.{setting.name}']
-                      for setting in row.decoder_settings}
-                  for m, row in MODALITIES.items() if row.decoder_settings},
+        decoding=_decoding(values),
         qos={
             m: NamedQos(name=values[f'inputs.{m}.qos'], depth=values[f'inputs.{m}.qos_depth'])
             for m in MODALITIES
@@ -248,8 +246,17 @@ def settings_from_values(values: Mapping[str, Any]) -> Settings:
     )
 
 
-def _bundle_path(text: str) -> Path:
+def bundle_path(text: str) -> Path:
+    """The folder that the parameter ``bundle`` stands for."""
     return Path(text).expanduser() if text else resource_path('bundles') / 'default'
+
+
+def _decoding(values: Mapping[str, Any]) -> Decoding:
+    decoding = {m: {setting.name: values[f'inputs.{m}.{setting.name}']
+                    for setting in row.decoder_settings}
+                for m, row in MODALITIES.items() if row.decoder_settings}
+    check_decoding(decoding, 'inputs.{}.')
+    return decoding
 
 
 def _fill(config: Any, prefix: str, fields: Iterable[str], values: Mapping[str, Any]) -> Any:  # noqa: ANN401

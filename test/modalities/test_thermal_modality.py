@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Thermal cameras: counts to grey levels, and what a camera of its own lens sees."""
 
+import argparse
+import re
 from types import SimpleNamespace
 
 import cv2
@@ -10,6 +12,8 @@ import pytest
 
 from anymodal_seg_ros.errors import BadMessageError, ConfigError
 from anymodal_seg_ros.geometry import CameraModel, Rig, rotation_from_rpy
+from anymodal_seg_ros.modalities import decoding_for
+from anymodal_seg_ros.modalities.options import add_decoding_options, decoding_from
 from anymodal_seg_ros.modalities.thermal import MIN_SPAN, ThermalDecoder, ThermalEncoder
 
 CAMERA = CameraModel.from_fov(64, 48, 60.0)
@@ -101,11 +105,40 @@ def test_colours_are_refused(image_message):
         ThermalDecoder().decode(compressed(colors))
 
 
-@pytest.mark.parametrize(('low', 'high'), [(5, 5), (9, 3), (4, 0)])
+@pytest.mark.parametrize(('low', 'high'), [(5, 5), (9, 3)])
 def test_a_range_of_nothing_is_named(low, high):
     for build in (ThermalDecoder, ThermalEncoder):
         with pytest.raises(ConfigError, match=f'high is {high}; allowed: more than low, {low}'):
             build(low=low, high=high)
+
+
+def test_a_low_without_a_high_is_named():
+    for build in (ThermalDecoder, ThermalEncoder):
+        with pytest.raises(ConfigError, match=r'^low is 4; allowed: 0 while high is not given$'):
+            build(low=4)
+
+
+@pytest.mark.parametrize(('given', 'taken'), [
+    ({}, (26315.0, 32315.0)), ({'low': 0.0, 'high': 0.0}, (26315.0, 32315.0)),
+    ({'low': 27000.0, 'high': 30000.0}, (27000.0, 30000.0)),
+    ({'low': 0.0, 'high': 20000.0}, (0.0, 20000.0)), ({'high': 20000.0}, (0.0, 20000.0)),
+    ({'low': 27000.0, 'high': 0.0}, (27000.0, 0.0))])
+def test_a_range_is_of_the_user_or_of_the_bundle_and_never_of_both(given, taken):
+    encoders = {'thermal': ThermalEncoder(low=26315.0, high=32315.0)}
+    merged = decoding_for(encoders, {'thermal': given})['thermal']
+    assert (merged['low'], merged['high']) == taken
+
+
+@pytest.mark.parametrize(('options', 'words'), [
+    (['--thermal-low', '27000'], '--thermal-low is 27000.0; allowed: 0 while high is not given'),
+    (['--thermal-low', '9', '--thermal-high', '3'], '--thermal-high is 3.0; allowed: more than'),
+    (['--thermal-low', '-1'], '--thermal-low is -1.0; allowed: 0 to 65535'),
+    (['--lidar-intensity-scale', '-1'], '--lidar-intensity-scale is -1.0; allowed: 0, or 0.001')])
+def test_options_are_called_as_they_were_given(options, words):
+    parser = argparse.ArgumentParser()
+    add_decoding_options(parser)
+    with pytest.raises(ConfigError, match=f'^{re.escape(words)}'):
+        decoding_from(parser.parse_args(options))
 
 
 @pytest.mark.parametrize('value', [-1, 65536, float('nan'), '5', True])

@@ -198,6 +198,7 @@ def test_a_clock_set_back_clears_what_is_held(start_node, probe):
     ({'live.rgb.severity': 0.0, 'live.rgb.fault': 'black'}, 'severity'),
     ({'inputs.rgb': 'camera/image'}, 'inputs.rgb'),
     ({'inputs.sonar': 'sonar'}, 'inputs.sonar'),
+    ({'thermal_low': 5.0}, 'thermal_low is 5.0; allowed: 0 while high is not given'),
     ({'live.lidar.falt': 'drop'}, 'did you mean live.lidar.fault?'),
     ({'types.depth': 'sensor_msgs/msg/CompressedImage'}, 'types.depth'),
 ])

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The parameter table, the shipped parameter file and the settings made from the values."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +97,21 @@ def test_every_parameter_is_described_and_accepts_its_default(spec):
 def test_a_unit_of_depth_that_is_none(unit_m):
     with pytest.raises(ConfigError, match=r'inputs\.depth\.unit_m is '):
         SPECS['inputs.depth.unit_m'].check(unit_m)
+
+
+@pytest.mark.parametrize(('low', 'high', 'words'), [
+    (5.0, 0.0, 'inputs.thermal.low is 5.0; allowed: 0 while high is not given'),
+    (9.0, 3.0, 'inputs.thermal.high is 3.0; allowed: more than low, 9.0')])
+def test_a_range_of_counts_that_is_none(values, low, high, words):
+    values |= {'inputs.thermal.low': low, 'inputs.thermal.high': high}
+    with pytest.raises(ConfigError, match=f'^{re.escape(words)}'):
+        settings_from_values(values)
+
+
+def test_the_injector_promises_nothing_of_a_bundle():
+    """It has none."""
+    assert not [spec.name for spec in INJECTOR if 'bundle' in spec.text]
+    assert 'the bundle' in SPECS['inputs.thermal.low'].text
 
 
 def test_names_are_unique():

@@ -16,7 +16,7 @@ from anymodal_seg_ros import limits
 from anymodal_seg_ros.bundle import FROM_DATASET, Bundle, read_description
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.labels import LabelSpace
-from anymodal_seg_ros.modalities import MODALITIES, Decoding
+from anymodal_seg_ros.modalities import MODALITIES, Decoding, given_shared
 from anymodal_seg_ros.models import DEFAULT_MODEL
 
 SIZE_MULTIPLE = 32
@@ -64,8 +64,7 @@ class EncodingOnly:
         bundle trained on it takes it for the same on the vehicle."""
         encoders = dict(self.bundle.encoders)
         for name, settings in decoding.items():
-            given = {key: settings[key] for key in MODALITIES[name].shared_settings
-                     if settings.get(key)}
+            given = given_shared(name, settings)
             if given and encoders.get(name, FROM_DATASET) != FROM_DATASET:
                 encoders[name] = {**encoders[name], **given}
         return replace(self, bundle=replace(self.bundle, encoders=encoders))

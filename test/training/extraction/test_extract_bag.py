@@ -337,7 +337,7 @@ def test_the_scale_of_intensities_is_stored_for_the_vehicle(labelled, data, extr
     line = extract(labelled, '--lidar-intensity-scale', '100', fails=True)
     assert f'{data} was extracted with encoders' in line
     line = extract(labelled, '--lidar-intensity-scale', '-1', fails=True)
-    assert 'intensity_scale is -1.0; allowed: 0, or 0.001 to' in line
+    assert '--lidar-intensity-scale is -1.0; allowed: 0, or 0.001 to' in line
 
 
 def test_a_data_set_from_before_a_setting_of_the_encoders_is_added_to(data, other, extract):
