@@ -16,20 +16,20 @@ from launch.actions import (
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
+from anymodal_seg_ros.bundle import read_description
 from anymodal_seg_ros.errors import ConfigError
-from anymodal_seg_ros.modalities import MODALITIES
+from anymodal_seg_ros.modalities import MODALITIES, decoding_for
+from anymodal_seg_ros.pipeline import build_encoders
 from anymodal_seg_ros.resources import resource_path
 from anymodal_seg_ros.ros import launch_arguments as check
 from anymodal_seg_ros.ros.launch_arguments import Argument
 from anymodal_seg_ros.ros.launch_endings import ends_with
+from anymodal_seg_ros.ros.params import bundle_path
 
 PACKAGE = 'anymodal_seg_ros'
 NODE = 'anymodal_seg'
 INJECTOR = 'fault_injector'
 DISTROS_WITH_FASTRTPS = ('humble', 'iron', 'jazzy')
-DECODING = {f'inputs.{name}.{setting.name}': f'{name}_{setting.name}'
-            for name, row in MODALITIES.items() for setting in row.decoder_settings}
-"""What the injector, too, must know of the messages: the node's parameter to its own."""
 START_TIMEOUT_S = 300.0
 """A node that fails ends the launch, so a player waits for a slow machine and nothing else."""
 
@@ -137,16 +137,30 @@ def _remappings(values: dict[str, Any]) -> list:
 
 
 def _injector(values: dict[str, Any], faults_file: str) -> Node:
-    parameters = {'use_sim_time': values['sim_time'], 'faults_file': faults_file}
+    parameters = {'use_sim_time': values['sim_time'], 'faults_file': faults_file,
+                  **_decoding(values)}
     # Live sensors do not wait, and are not to be kept from other listeners.
     if values['bag']:
         parameters['wait_for_node'] = NODE
     for one in check.TOPICS:
         parameters[f'outputs.{one.injector_key}'] = values[one.argument.name]
         parameters[f'inputs.{one.injector_key}'] = _injected(values, one.argument.name)
-    for table in values['params_file']:
-        parameters |= {ours: table[theirs] for theirs, ours in DECODING.items() if theirs in table}
     return _node(values, 'fault_injector_node', INJECTOR, [parameters], [])
+
+
+def _decoding(values: dict[str, Any]) -> dict[str, Any]:
+    """The injector reads messages as the node does: by its parameters, else by its bundle."""
+    params = {key: value for table in values['params_file'] for key, value in table.items()}
+    settings = {name: [setting.name for setting in row.decoder_settings]
+                for name, row in MODALITIES.items()}
+    given = {name: {key: params[f'inputs.{name}.{key}'] for key in keys
+                    if f'inputs.{name}.{key}' in params} for name, keys in settings.items()}
+    bundle = read_description(bundle_path(values['bundle'] or str(params.get('bundle', ''))))
+    decoding = decoding_for(build_encoders(bundle), given)
+    # A bundle's JSON may have whole numbers, which the parameters are not.
+    return {f'{name}_{key}': float(value) if type(value) is int else value
+            for name, keys in settings.items() for key, value in decoding[name].items()
+            if key in keys}
 
 
 def _require_raw_inputs(params: list[dict[str, Any]], params_file: str) -> None:

@@ -3,6 +3,7 @@
 """Launch files: arguments, processes and remappings, without ROS's launch and with it."""
 
 import importlib.util
+import json
 import os
 import py_compile
 import signal
@@ -259,6 +260,33 @@ def test_the_injector_measures_depth_in_the_node_s_unit(stubbed, tmp_path):
     params.write_text('/**: {ros__parameters: {inputs: {depth: {unit_m: 0.00025}}}}')
     found = nodes(started('seg', faults_file=FAULTS, params_file=str(params)))
     assert merged(found['fault_injector_node'])['depth_unit_m'] == 0.00025
+
+
+def bundle_with(path, **encoders):
+    """The description of the bundle that ships, with other settings of encoders."""
+    description = json.loads((Path(BUNDLE) / 'bundle.json').read_text())
+    for name, settings in encoders.items():
+        description['encoders'][name] |= settings
+    path.mkdir()
+    (path / 'bundle.json').write_text(json.dumps(description))
+    return str(path)
+
+
+def test_the_injector_reads_by_the_settings_of_the_node_s_bundle(stubbed, tmp_path):
+    bundle = bundle_with(tmp_path / 'bundle', lidar={'intensity_scale': 255})
+    params = tmp_path / 'params.yaml'
+
+    def scale(text, **values):
+        params.write_text(f'/**: {{ros__parameters: {{{text}}}}}')
+        found = nodes(started('seg', faults_file=FAULTS, params_file=str(params), **values))
+        return merged(found['fault_injector_node']).get('lidar_intensity_scale')
+
+    by_bundle = scale('', bundle=bundle)
+    assert (by_bundle, type(by_bundle)) == (255.0, float)
+    assert scale(f'bundle: {bundle}') == 255.0
+    assert scale('inputs: {lidar: {intensity_scale: 100.0}}', bundle=bundle) == 100.0
+    assert scale('inputs: {lidar: {intensity_scale: 0.0}}', bundle=bundle) == 255.0
+    assert scale(f'bundle: {bundle}', bundle=BUNDLE) == 0.0
 
 
 @pytest.mark.parametrize('inputs', ['[1]', 'x', '{depth: 3}', '{rgb: [raw], 7: {8: 9}}', '~'])
