@@ -26,8 +26,19 @@ PAGE = """\
 # Parameters
 
 Every parameter of `segmentation_node`. `config/anymodal_seg.yaml` holds them all with their
-defaults; give your own file with `params_file:=`, or single values with `-p`. `<sensor>` is one of
-{sensors}. Written by `python scripts/write_docs.py`.
+defaults. A file of your own names only what differs:
+
+```yaml
+/**:
+  ros__parameters:
+    health:
+      depth: {{stale_s: 0.5}}
+    sync: {{max_wait_s: 0.05}}
+```
+
+Give it to a launch file with `params_file:=mine.yaml`, or to the node alone with
+`--ros-args --params-file mine.yaml`, single values with `--ros-args -p health.depth.stale_s:=0.5`.
+`<sensor>` is one of {sensors}. Written by `python scripts/write_docs.py`.
 
 ## At run time
 

@@ -9,12 +9,13 @@ from anymodal_seg_ros.modalities import MODALITIES, Modality
 
 def input_rows() -> list[list[str]]:
     """The topics that the node takes, and what may come on them."""
-    rows = [['Input', 'Sensor', 'Messages']]
-    rows += [[f'`{row.topic}`', f'`{name}`', _messages(name, row)]
+    rows = [['Input', 'Launch argument', 'Sensor', 'Messages']]
+    rows += [[f'`{row.topic}`', f'`{row.argument}_topic`', f'`{name}`', _messages(name, row)]
              for name, row in MODALITIES.items()]
-    infos = ', '.join(f'`{row.camera_info_topic}`' for row in MODALITIES.values()
-                      if row.camera_info_topic)
-    return [*rows, [infos, 'each camera', '`sensor_msgs/CameraInfo`']]
+    cameras = [row for row in MODALITIES.values() if row.camera_info_topic]
+    return [*rows, [_names([row.camera_info_topic for row in cameras]),
+                    _names([f'{row.argument}_info_topic' for row in cameras]), 'each camera',
+                    '`sensor_msgs/CameraInfo`']]
 
 
 def sensor_rows() -> list[list[str]]:
@@ -23,9 +24,9 @@ def sensor_rows() -> list[list[str]]:
     rows = [['Sensor', 'Launch arguments', "Channels of the network's picture", 'Content checks',
              'Faults beside those of every sensor']]
     for name, row in MODALITIES.items():
-        arguments = [f'{row.topic_root}_topic']
+        arguments = [f'{row.argument}_topic']
         if row.camera_info_topic:
-            arguments.append(f'{row.topic_root}_info_topic')
+            arguments.append(f'{row.argument}_info_topic')
         faults = [fault for fault in own if name in FAULTS[fault].modalities]
         channels = dict.fromkeys(row.encoder_type().channel_names)
         rows.append([f'`{name}`', _names(arguments), ', '.join(channels),

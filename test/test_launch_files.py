@@ -25,7 +25,7 @@ NAMES = ('seg', 'sim', 'replay')
 ENDINGS = 'anymodal_seg_ros.ros.launch_endings'
 SEG_ARGUMENTS = [
     'params_file', 'use_sim_time', 'namespace',
-    *(f'{row.topic_root}_{topic}' for name, row in MODALITIES.items()
+    *(f'{row.argument}_{topic}' for name, row in MODALITIES.items()
       for topic in (('topic',) if name == 'lidar' else ('topic', 'info_topic'))),
     'bundle', 'device', 'bag', 'bag_rate', 'loop', 'faults_file', 'live_faults', 'rviz',
     'log_level']

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from anymodal_seg_ros.bags import TOPICS
 from anymodal_seg_ros.bundle.weights import load_bundle
 from anymodal_seg_ros.corruption import FaultSchedule
 from anymodal_seg_ros.demo.processes import Processes
@@ -39,9 +40,6 @@ from anymodal_seg_ros.unfinished import unfinished_path
 
 READY_TIMEOUT_S = 120.0
 FINISH_S = 1.0
-INJECTED = ('camera/image', 'camera/camera_info', 'depth/image', 'depth/camera_info',
-            'lidar/points', 'events')
-"""Topics that pass through the fault injector."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -108,7 +106,7 @@ def _play(street: Path, duration_s: float, options: argparse.Namespace) -> Path:
             'player', 'bag_player_node',
             {'bag': street, 'finish_delay_s': FINISH_S, 'exclude_topics': ['/ground_truth/label'],
              'wait_for_subscribers_s': READY_TIMEOUT_S},
-            remaps={f'/{topic}': f'/raw/{topic}' for topic in INJECTED})
+            remaps={topic: f'/raw{topic}' for topic in TOPICS.values()})
         with tqdm(total=round(duration_s), unit='s', desc='playing',
                   bar_format='{l_bar}{bar}| {n_fmt}/{total_fmt} s') as bar:
             started_s = time.monotonic()

@@ -158,6 +158,7 @@ DEPTH = Modality(
     payload=Payload.DEPTH,
     is_camera_plane=True,
     topic='depth/image',
+    argument='depth',
     messages='Depth image (32FC1 in m, 16UC1 in steps of unit_m)',
     forms={'raw': Form('sensor_msgs/msg/Image'),
            'compressed': Form('sensor_msgs/msg/CompressedImage', '/compressedDepth')},

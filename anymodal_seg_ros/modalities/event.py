@@ -254,6 +254,7 @@ EVENT = Modality(
     payload=Payload.EVENTS,
     is_camera_plane=True,
     topic='events',
+    argument='events',
     messages='Events (x, y, t, pol), or frames of them',
     forms={'cloud': Form('sensor_msgs/msg/PointCloud2'), 'frame': Form('sensor_msgs/msg/Image'),
            'compressed_frame': Form('sensor_msgs/msg/CompressedImage', '/compressed')},

@@ -160,6 +160,7 @@ LIDAR = Modality(
     payload=Payload.CLOUD,
     is_camera_plane=False,
     topic='lidar/points',
+    argument='lidar',
     messages='LiDAR scan (any field layout with x, y, z)',
     forms={'raw': Form('sensor_msgs/msg/PointCloud2')},
     decoder_type=LidarDecoder,

@@ -71,7 +71,9 @@ class Modality:
     """Whether it measures along a camera's pixels, so that it can lead a sample set, and may have
     a lens of its own, told by a CameraInfo."""
     topic: str
-    """Relative; what stands before its first slash names its launch arguments."""
+    """Relative, and the default in recordings too."""
+    argument: str
+    """Begins its launch arguments: ``lidar`` those of ``lidar_topic``."""
     messages: str
     """What may come on the topic, for users."""
     forms: Mapping[str, Form]
@@ -94,14 +96,9 @@ class Modality:
         return tuple(dict.fromkeys(form.message_type for form in self.forms.values()))
 
     @property
-    def topic_root(self) -> str:
-        """``camera`` of ``camera/image``."""
-        return self.topic.partition('/')[0]
-
-    @property
     def camera_info_topic(self) -> str:
         """Relative, of a sensor that may have its own lens; else ''."""
-        return f'{self.topic_root}/camera_info' if self.is_camera_plane else ''
+        return f'{self.topic.partition("/")[0]}/camera_info' if self.is_camera_plane else ''
 
     def decode(self, msg: Any) -> npt.NDArray[Any]:  # noqa: ANN401 - one of many message classes
         """A lone message, of a sensor of which nothing is known. See ``Decoder.decode``."""

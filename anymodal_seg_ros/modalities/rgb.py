@@ -38,6 +38,7 @@ RGB = Modality(
     payload=Payload.IMAGE,
     is_camera_plane=True,
     topic='camera/image',
+    argument='camera',
     messages='Camera image (colour, grey, Bayer, YUV)',
     forms=IMAGE_FORMS,
     decoder_type=ColorDecoder,

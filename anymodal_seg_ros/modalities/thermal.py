@@ -130,6 +130,7 @@ THERMAL = Modality(
     payload=Payload.IMAGE,
     is_camera_plane=True,
     topic='thermal/image',
+    argument='thermal',
     messages='Thermal image (mono8, or mono16 counts)',
     forms=IMAGE_FORMS,
     decoder_type=ThermalDecoder,

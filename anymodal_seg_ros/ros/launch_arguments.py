@@ -187,10 +187,10 @@ class TopicArgument:
 def _topic_arguments() -> Iterator[TopicArgument]:
     for name, row in MODALITIES.items():
         yield TopicArgument(injector_key=name, argument=Argument(
-            name=f'{row.topic_root}_topic', default=row.topic, text=row.messages, parse=topic))
+            name=f'{row.argument}_topic', default=row.topic, text=row.messages, parse=topic))
         if row.camera_info_topic:
             yield TopicArgument(injector_key=f'{name}_info', argument=Argument(
-                name=f'{row.topic_root}_info_topic', default=row.camera_info_topic,
+                name=f'{row.argument}_info_topic', default=row.camera_info_topic,
                 text=f'CameraInfo of the {row.title}', parse=topic))
 
 

@@ -59,12 +59,12 @@ def test_the_modalities_begin_with_those_of_the_default_bundle_in_its_order():
 def test_topics_and_forms(name):
     row = MODALITIES[name]
     others = [other for other in MODALITIES.values() if other is not row]
-    assert row.topic_root not in [other.topic_root for other in others], 'launch arguments'
+    assert row.argument not in [other.argument for other in others]
     topics = [form.topic_suffix for form in row.forms.values()]
     assert topics[0] == '', 'the first form is on the topic itself'
     assert len({*row.forms.values()}) == len(row.forms)
     if row.is_camera_plane:
-        assert row.camera_info_topic == f'{row.topic_root}/camera_info'
+        assert row.camera_info_topic == f'{row.topic.partition("/")[0]}/camera_info'
     else:
         assert row.camera_info_topic == ''
 
