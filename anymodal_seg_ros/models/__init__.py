@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from anymodal_seg_ros import limits
+from anymodal_seg_ros.models.equiseg_config import EquiSegConfig
 from anymodal_seg_ros.models.m_segformer_config import MSegFormerConfig
 from anymodal_seg_ros.models.network_config import NetworkConfig
 from anymodal_seg_ros.models.subsets import DROP, MISSING_MODES, ZERO, modality_subsets
@@ -51,6 +52,10 @@ MODELS: dict[str, ModelRow] = {
     'm_segformer': ModelRow(
         config=MSegFormerConfig, module='anymodal_seg_ros.models.m_segformer',
         network='MSegFormer', abilities=(FEATURES, SEPARABLE),
+        smallest={'backbone': 'b0', 'head_dim': 16}),
+    'equiseg': ModelRow(
+        config=EquiSegConfig, module='anymodal_seg_ros.models.equiseg',
+        network='EquiSeg', abilities=(FEATURES,),
         smallest={'backbone': 'b0', 'head_dim': 16}),
 }
 

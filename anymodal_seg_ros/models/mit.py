@@ -153,12 +153,20 @@ class Stage(nn.Module):
         )
         self.norm = nn.LayerNorm(dim, eps=BLOCK_NORM_EPS)
 
-    def forward(self, x_NHWC: Tensor) -> Tensor:
+    def embed(self, x_NHWC: Tensor) -> Tensor:
+        """The map as the first block gets it."""
         if self.patch_embed is not None:
             x_NHWC = self.patch_embed(x_NHWC)
+        return x_NHWC
+
+    def transform(self, x_NHWC: Tensor) -> Tensor:
+        """Through all blocks."""
         for block in self.blocks:
             x_NHWC = block(x_NHWC)
-        out_NHWC: Tensor = self.norm(x_NHWC)
+        return x_NHWC
+
+    def forward(self, x_NHWC: Tensor) -> Tensor:
+        out_NHWC: Tensor = self.norm(self.transform(self.embed(x_NHWC)))
         return out_NHWC
 
 

@@ -15,5 +15,7 @@ CORRESPONDENCES = ('paper', 'divergence', 'mse', 'reference_code')
 """Of ``cross_modal_kd``."""
 UNIMODAL_AXES = ('channel', 'height')
 """Of ``unimodal_kd``."""
+GROUPINGS = ('random', 'cosine')
+"""Of EQUISeg's self-guidance."""
 REDUCTIONS = ('elements', 'pixels')
 """Of ``logit_kd`` and ``unimodal_kd``."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.models import ABILITIES, FEATURES, MODELS
 from training.methods.anyseg_options import AnySegOptions
+from training.methods.equiseg_options import EquiSegOptions
 from training.methods.robustseg_options import RobustSegOptions
 from training.methods.supervised_options import SupervisedOptions
 from training.settings import read_section
@@ -76,6 +77,9 @@ METHODS: Mapping[str, MethodRow] = {
     'robustseg': MethodRow(
         options=RobustSegOptions, module='training.methods.robustseg', method='RobustSeg',
         needs=(FEATURES,), needs_teacher=True),
+    'equiseg': MethodRow(
+        options=EquiSegOptions, module='training.methods.equiseg', method='EquiSeg',
+        needs=(FEATURES,)),
 }
 
 __all__ = ['METHODS', 'MethodRow']

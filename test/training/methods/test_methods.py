@@ -93,6 +93,8 @@ PUBLISHED = {
     'anyseg': {'ce': 1.0, 'mad': 50.0, 'umd': 5.0, 'cmd': 10.0},
     # RobustSeg, CVPR 2026, section 4: alpha, beta and gamma.
     'robustseg': {'ce': 1.0, 'kl': 50.0, 'cp': 100.0, 'ifv': 12.0},
+    # arXiv 2509.24505, section 3 and table 3: lambda.
+    'equiseg': {'ce': 1.0, 'sgm': 60.0},
 }
 
 
@@ -104,6 +106,7 @@ def test_the_weights_are_the_published_ones(name, make_network):
 @pytest.mark.parametrize(('name', 'option', 'least', 'most'), [
     *(('anyseg', weight, 0.0, 1e6) for weight in ('mad', 'umd', 'cmd')),
     *(('robustseg', weight, 0.0, 1e6) for weight in ('kl', 'cp', 'ifv')),
+    ('equiseg', 'sgm', 0.0, 1e6),
     ('robustseg', 'pseudo_labels', 0.0, 1.0),
     ('robustseg', 'feedback.lr', 1e-12, 1.0),
     ('robustseg', 'feedback.ifv', 0.0, 1e6),
