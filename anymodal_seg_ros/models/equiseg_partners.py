@@ -27,7 +27,7 @@ class Partners:
     partner_QK: Tensor
     """int64: the pairs that are merged to each context; any pair fills up short rows."""
     is_partner_QK: Tensor | None
-    """bool: which are none of those; None where all are partners."""
+    """bool: False for what only fills up; None where nothing does."""
     context_owners: Owners
     """Modality of the primary that a context is for; of no meaning with one hub."""
     context_R: Tensor | None
@@ -67,10 +67,9 @@ class Partners:
         partner_QK = merged_QM.gather(1, order_QM)[:, :longest]
         is_partner_QK = partner_QK >= 0
         every = torch.arange(pairs.num_modalities)
-        primary_owners = Owners(modality_R.to(device), torch.equal(modality_R, every))
         return cls(
             primary_R=None if len(primary_R) == len(pairs.sample_P) else primary_R.to(device),
-            primary_owners=primary_owners,
+            primary_owners=Owners(modality_R.to(device), torch.equal(modality_R, every)),
             partner_QK=partner_QK.clamp(min=0).to(device),
             is_partner_QK=None if bool(is_partner_QK.all()) else is_partner_QK.to(device),
             context_owners=Owners(modality_Q.to(device), torch.equal(modality_Q, every)),

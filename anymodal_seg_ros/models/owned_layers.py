@@ -3,8 +3,8 @@
 """Layers with weights for each of several owners: one call for a batch whose rows have different
 ones. Layer: models; torch only.
 
-An owner is a modality, or ``SHARED`` where all rows have the same weights; then these are plain
-layers. Initial values are those of the layers that a list holds, one of each owner.
+An owner is a modality. A single one owns all rows, whatever their modality: then these are plain
+layers. Only batch norm must have several.
 """
 
 from __future__ import annotations
@@ -193,10 +193,9 @@ class OwnedBatchNorm(OwnedLayers):
 
     def _statistics(self, x_PHWC: Tensor, owners: Owners) -> tuple[Tensor, Tensor]:
         """Mean and variance of each owner's pixels; the running ones learn of them."""
-        num_owners = len(self.layers)
-        column_P = owners.column_P if num_owners > 1 else torch.zeros_like(owners.column_P)
+        column_P = owners.column_P
         with torch.autocast(x_PHWC.device.type, enabled=False):
-            own_OP = F.one_hot(column_P, num_owners).T.float()
+            own_OP = F.one_hot(column_P, len(self.layers)).T.float()
             count_O1 = own_OP.sum(1, keepdim=True) * (x_PHWC.shape[1] * x_PHWC.shape[2])
             x_PHWC = x_PHWC.float()
             mean_OC = own_OP @ x_PHWC.sum((1, 2)) / count_O1.clamp(min=1)

@@ -451,14 +451,14 @@ def test_what_a_sensor_owns(profile):
 
 
 @pytest.mark.parametrize(('settings', 'message'), [
-    ({'profile': 'large'}, "profile 'large'; allowed: parity, one_hub, lite"),
+    ({'profile': 'large'}, "profile is 'large'; allowed: parity, one_hub, lite"),
     ({'profile': ['lite']}, 'allowed: parity'),
-    ({'hub_source': 'middle'}, "hub_source 'middle'; allowed: pre, post"),
-    ({'hub': 'sum'}, "hub 'sum'; allowed: max, mean"),
-    ({'residual': 1}, 'residual 1; allowed: true, false'),
-    ({'cross_attention': 'no'}, "cross_attention 'no'; allowed: true, false"),
-    ({'backbone': 'b9'}, "backbone 'b9'"),
-    ({'drop_path': 1.0}, r'drop_path 1\.0'),
+    ({'hub_source': 'middle'}, "hub_source is 'middle'; allowed: pre, post"),
+    ({'hub': 'sum'}, "hub is 'sum'; allowed: max, mean"),
+    ({'residual': 1}, 'residual is 1; allowed: true, false'),
+    ({'cross_attention': 'no'}, "cross_attention is 'no'; allowed: true, false"),
+    ({'backbone': 'b9'}, "backbone is 'b9'"),
+    ({'drop_path': 1.0}, r'drop_path is 1\.0'),
 ])
 def test_wrong_settings_are_named(settings, message):
     with pytest.raises(ConfigError, match=message):

@@ -16,22 +16,24 @@ from training.methods import METHODS
 from training.recipe_keys import keys_overview, keys_page, sections
 
 PAGE = keys_page()
-KEYS = [pytest.param(key, item, id=f'{section.only_where} {key}')
-        for section in sections() for key, item in section.settings()]
+TABLES = [section for section in sections() if any(section.settings())]
+KEYS = [pytest.param(block, key, item, id=f'{section.only_where} {key}')
+        for section, block in zip(TABLES, PAGE.split('\n\n'), strict=True)
+        for key, item in section.settings()]
 
 
-def entry(key):
-    """The line of a key, and the text below it."""
-    lines = PAGE.splitlines()
+def entry(block, key):
+    """The line of a key in its table's block, and the text below it."""
+    lines = block.splitlines()
     first = next(number for number, line in enumerate(lines) if line.startswith(f'  {key} '))
     after = next((number for number, line in enumerate(lines[first + 1:], first + 1)
                   if not line.startswith('      ')), len(lines))
     return lines[first].strip(), ' '.join(line.strip() for line in lines[first + 1:after])
 
 
-@pytest.mark.parametrize(('key', 'item'), KEYS)
-def test_a_key_has_default_and_meaning(key, item):
-    line, meaning = entry(key)
+@pytest.mark.parametrize(('block', 'key', 'item'), KEYS)
+def test_a_key_has_default_and_meaning(block, key, item):
+    line, meaning = entry(block, key)
     assert meaning, f'{key} needs a text below its field'
     text, _, allowed = line.removeprefix(f'{key} ').rpartition('  (')
     assert allowed.removesuffix(')')
@@ -67,8 +69,8 @@ def test_keys_are_picked_by_their_beginning():
 
 
 def test_names_that_a_table_has_are_those_allowed():
-    assert entry('loss')[0] == 'loss = ce  (ce, ohem)'
-    assert f'({", ".join(METHODS)})' in entry('method.name')[0]
+    assert entry(PAGE, 'loss')[0] == 'loss = ce  (ce, ohem)'
+    assert f'({", ".join(METHODS)})' in entry(PAGE, 'method.name')[0]
 
 
 def test_the_command_shows_them(capsys):

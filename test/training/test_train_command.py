@@ -128,7 +128,8 @@ def test_input_statistics_come_from_the_training_frames(deliver_root, tmp_path):
     (['method={name: distil}'], 'distil'),
     (['method={name: anyseg, teacher: nowhere}'], 'nowhere'),
     (['model=toy', 'model_config={}', 'method={name: anyseg, teacher: x}', 'data.root=nowhere'],
-     'method anyseg needs features .* network .toy. does not offer; allowed: m_segformer$'),
+     'method anyseg needs features .* network .toy. does not offer; '
+     'allowed: m_segformer, equiseg$'),
     (['model=toy', 'model_config={}', f'pretrained={DEBUG}'], 'ToyNetwork takes no such weights'),
     (['method={name: anyseg, teacher: x, options: {mda: 1}}'], 'mda'),
     (['data.root=nowhere'], 'nowhere'),

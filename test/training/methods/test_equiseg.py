@@ -87,7 +87,7 @@ def test_nothing_of_it_is_kept(make_batch):
 
 
 @pytest.mark.parametrize(('options', 'message'), [
-    ({'grouping': 'sorted'}, "grouping 'sorted'"), ({'sgm': -1}, 'sgm'),
+    ({'grouping': 'sorted'}, "grouping is 'sorted'"), ({'sgm': -1}, 'sgm'),
     ({'prototypes': 'no'}, 'prototypes'), ({'detach_teacher': 1}, 'detach_teacher')])
 def test_wrong_options_are_named(options, message):
     with pytest.raises(ConfigError, match=message):
