@@ -110,8 +110,8 @@ def test_gradients_reach_the_features_of_every_subset(model, images):
     ('subsets', 'message'),
     [
         ([('rgb', 'depth')], "subset is ('rgb', 'depth'); allowed: some of ['rgb', 'event']"),
-        ([()], 'subset ()'),
-        ([('radar',)], "subset ('radar',)"),
+        ([()], 'subset is ()'),
+        ([('radar',)], "subset is ('radar',)"),
     ],
 )
 def test_subsets_that_cannot_be_had_are_named(images, subsets, message):
