@@ -34,7 +34,7 @@ class FakeSegmenter:
     description = 'a fake'
     bundle = SimpleNamespace(
         encoders={name: MODALITIES[name].default_settings() for name in (*SENSORS, 'event')},
-        short_side_px=32, label_space=SPACE)
+        modalities=(*SENSORS, 'event'), short_side_px=32, label_space=SPACE)
 
     def predict(self, images, out_hw):
         return np.full(out_hw, len(images), np.uint8), np.zeros(out_hw, np.uint8)
@@ -43,6 +43,7 @@ class FakeSegmenter:
 @pytest.fixture(autouse=True)
 def fake_segmenter(monkeypatch):
     monkeypatch.setattr(segment_bag, 'build_segmenter', lambda *args, **options: FakeSegmenter())
+    monkeypatch.setattr(segment_bag, 'read_description', lambda path: FakeSegmenter.bundle)
 
 
 def drive(camera_stamp=lambda stamp_ns: stamp_ns):

@@ -172,14 +172,13 @@ def test_a_failure_is_one_sensor_s(simulator, failure):
 
 
 @pytest.mark.parametrize(('field', 'value', 'words'), [
-    ('street', 'spiral', 'straight, .*curve'), ('condition', 'hail', 'sun'),
+    ('street', 'spiral', 'straight, curve'), ('condition', 'hail', 'sun'),
     ('failure', 'rust', 'motionblur'), ('width_px', 8, '32 to 4096'),
     ('speed_m_s', -1.0, '0 to 30'), ('duration_s', float('nan'), '0.05'),
     ('changes', ((3.0, 'night'), (2.0, 'sun')), 'increase'),
     ('changes', ((3.0, 'hail'),), 'hail'),
 ])
 def test_a_wrong_configuration_is_refused(field, value, words):
-    words = words.replace('straight, .*curve', "'straight', 'curve'")
     with pytest.raises(ConfigError, match=words):
         replace(SMALL, **{field: value})
 
