@@ -49,7 +49,7 @@ lint: $(READY)  ## ruff and mypy
 test: lint  ## lint, type-check and run every test
 	@$(BIN)/python -m pytest
 
-quick: $(READY)  ## some tests of every part: two minutes on two cores
+quick: $(READY)  ## the tests of every part that take no time
 	@$(BIN)/python -m pytest -m 'not slow'
 
 matrix: $(READY)  ## the quick tests on Python 3.10 to 3.12 with NumPy 1.26 and 2, where they are installed

@@ -8,6 +8,8 @@ import pytest
 
 from anymodal_seg_ros.demo.processes import ProcessError, Processes
 
+pytestmark = pytest.mark.slow
+
 
 def is_alive(pid):
     try:

@@ -16,6 +16,8 @@ from anymodal_seg_ros.models.equiseg_ppx import with_pools
 from anymodal_seg_ros.models.features import FeatureMaps
 from anymodal_seg_ros.models.owned_layers import OwnedBatchNorm, Owners
 
+pytestmark = pytest.mark.slow
+
 SENSORS = ('rgb', 'depth', 'lidar', 'event')
 PRESENT_BM = torch.tensor([[1, 0, 1, 1], [0, 1, 1, 0], [0, 0, 0, 1], [1, 1, 1, 1]]).bool()
 SMALL = {'backbone': 'b0', 'head_dim': 16, 'num_classes': 5, 'drop_path': 0.0}

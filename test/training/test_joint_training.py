@@ -25,6 +25,8 @@ from training.run import _loss_weights as loss_weights
 from training.run_data import open_data
 from training.trainer import Trainer
 
+pytestmark = pytest.mark.slow
+
 DEBUG = resource_path('config') / 'training' / 'debug.yaml'
 SPACE = LabelSpace('three', ('a', 'b', 'c'), ((0, 0, 0), (1, 1, 1), (2, 2, 2)))
 TITLES = ['data.sets.0 (deliver)', 'data.sets.1 (mfnet)']

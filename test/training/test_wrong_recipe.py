@@ -11,6 +11,8 @@ import pytest
 
 from anymodal_seg_ros.resources import resource_path
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 BUNDLE = str(resource_path('bundles') / 'default')
 DEBUG = resource_path('config') / 'training' / 'debug.yaml'

@@ -13,6 +13,8 @@ from training.losses.self_guidance import draw_groups, prototype_guidance
 from training.methods import METHODS
 from training.methods.base import StudentNetwork, run_network
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = {'backbone': 'b0', 'head_dim': 16, 'num_classes': 5, 'drop_path': 0.0}
 
 

@@ -20,6 +20,8 @@ from training.robustness.protocol import BENCHMARKS, NM_LEVELS, RMM_RATES, Bench
 from training.scoring import score_frames
 from training.subset_network import SubsetNetwork
 
+pytestmark = pytest.mark.slow
+
 ALL_FOUR = ('rgb', 'depth', 'lidar', 'event')
 SIZE_PX = 32
 
