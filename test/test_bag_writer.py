@@ -18,6 +18,8 @@ from hypothesis import strategies as st
 from anymodal_seg_ros import bags
 from anymodal_seg_ros.errors import BagError
 
+pytestmark = pytest.mark.slow
+
 STORAGES = pytest.mark.parametrize(('storage', 'suffix'), [('mcap', 'mcap'), ('sqlite3', 'db3')])
 LIMIT = 1 << 20
 

@@ -23,6 +23,8 @@ from anymodal_seg_ros.segment_bag import main, recorded_sets, segment_recording
 from anymodal_seg_ros.session import Session
 from anymodal_seg_ros.sim.vehicle import SENSOR_NAMES
 
+pytestmark = pytest.mark.slow
+
 START_NS = 20_000_000_000
 PERIOD_NS = 100_000_000
 NUM_FRAMES = 30

@@ -18,6 +18,8 @@ from anymodal_seg_ros.modalities.thermal import ThermalDecoder
 from anymodal_seg_ros.samples import HealthState, Sample
 from anymodal_seg_ros.segment_bag import main
 
+pytestmark = pytest.mark.slow
+
 START_NS = 20_000_000_000
 PERIOD_NS = 100_000_000
 NUM_FRAMES = 30

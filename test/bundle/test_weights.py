@@ -19,6 +19,8 @@ from anymodal_seg_ros.errors import MAX_MESSAGE, BundleError, ConfigError, Write
 from anymodal_seg_ros.labels import LabelSpace
 from anymodal_seg_ros.models import MODELS, build_model
 
+pytestmark = pytest.mark.slow
+
 SPACE = LabelSpace('three', ('road', 'car', 'sky'), ((1, 2, 3), (4, 5, 6), (7, 8, 9)))
 MODEL_CONFIG = {'num_classes': 3, 'modalities': ['rgb', 'lidar'], 'head_dim': 32}
 

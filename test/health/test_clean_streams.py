@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from anymodal_seg_ros.health import HealthConfig
 from anymodal_seg_ros.samples import HealthState
 
+pytestmark = pytest.mark.slow
+
 ONLY_START = [(HealthState.OK, 'recovered')]
 
 

@@ -8,6 +8,8 @@ import pytest
 
 from anymodal_seg_ros.samples import HealthState
 
+pytestmark = pytest.mark.slow
+
 OK, DEGRADED, LOST, PROBATION = (
     HealthState.OK, HealthState.DEGRADED, HealthState.LOST, HealthState.PROBATION)
 MODALITIES = ('rgb', 'depth', 'lidar', 'event', 'thermal')

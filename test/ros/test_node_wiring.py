@@ -36,6 +36,8 @@ from anymodal_seg_ros.ros.qos import LATCHED, fallback_qos, input_qos
 from anymodal_seg_ros.samples import HealthReport, HealthState, Prediction, SampleSet
 from anymodal_seg_ros.session import Labelled, PlacedSet
 
+pytestmark = pytest.mark.slow
+
 SCENE = Scene()
 NODE = '/anymodal_seg'
 PALETTE = load_label_space('deliver').palette()

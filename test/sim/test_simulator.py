@@ -20,6 +20,8 @@ from anymodal_seg_ros.sim.simulator import SimConfig, Simulator
 from anymodal_seg_ros.sim.vehicle import SENSOR_NAMES, load_sensors
 from anymodal_seg_ros.sim.weather import WEATHERS
 
+pytestmark = pytest.mark.slow
+
 SMALL = SimConfig(seed=3, width_px=128, height_px=128, event_width_px=128, event_height_px=128,
                   duration_s=4.0)
 

@@ -18,6 +18,8 @@ from training.extract_bag import main
 from training.scored_frames import open_frames
 from training.scoring import predict_with, score_frames
 
+pytestmark = pytest.mark.slow
+
 FAULTS = """
 faults:
   - {name: no scan, modality: lidar, fault: drop, start_s: 0.7, end_s: 1.3}

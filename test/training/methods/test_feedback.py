@@ -17,6 +17,8 @@ from training.methods.base import StudentNetwork
 from training.methods.feedback import FeedbackLoop
 from training.teacher_steps import TeacherSteps
 
+pytestmark = pytest.mark.slow
+
 FIXED = {'policy': 'fixed', 'names': ['rgb', 'depth']}
 
 

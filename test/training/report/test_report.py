@@ -18,6 +18,8 @@ from training.report.overview import sensor_table
 from training.report.pictures import MAX_PICTURES, MAX_WIDTH_PX, inlined_pictures
 from training.report.wording import change, duration
 
+pytestmark = pytest.mark.slow
+
 VOID = {'meta', 'img', 'br', 'link', 'input'}
 
 
