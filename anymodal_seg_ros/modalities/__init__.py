@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.modalities.base import Decoder, Encoder, Settings
@@ -52,6 +53,14 @@ def given_shared(modality: str, settings: Settings) -> Settings:
     return shared if any(shared.values()) else {}
 
 
+def gathered_decoding(values: Mapping[str, Any], prefix: str) -> dict[str, Settings]:
+    """The decoders' settings among values that are called ``prefix``, with ``{}`` for the
+    modality, and the setting's name."""
+    return {name: {setting.name: values[prefix.format(name) + setting.name]
+                   for setting in modality.decoder_settings}
+            for name, modality in MODALITIES.items() if modality.decoder_settings}
+
+
 def check_decoding(decoding: Decoding, prefix: str) -> None:
     """Raises ConfigError for settings of which no decoder can be made, and calls them as their
     user does: ``prefix``, such as ``'inputs.{}.'``, has ``{}`` for the modality."""
@@ -72,6 +81,6 @@ def build_decoders(decoding: Decoding | None = None) -> dict[str, Decoder]:
 __all__ = [
     'MODALITIES', 'Decoder', 'DecoderSetting', 'Decoding', 'DepthEncoder', 'Encoder',
     'EventEncoder', 'EventWindow', 'Form', 'LidarEncoder', 'Modality', 'RgbEncoder',
-    'SetEncoder', 'Settings', 'build_decoders', 'check_decoding', 'decoding_for', 'given_shared',
-    'network_size',
+    'SetEncoder', 'Settings', 'build_decoders', 'check_decoding', 'decoding_for',
+    'gathered_decoding', 'given_shared', 'network_size',
 ]

@@ -6,7 +6,13 @@ from __future__ import annotations
 
 import argparse
 
-from anymodal_seg_ros.modalities import MODALITIES, DecoderSetting, Decoding, check_decoding
+from anymodal_seg_ros.modalities import (
+    MODALITIES,
+    DecoderSetting,
+    Decoding,
+    check_decoding,
+    gathered_decoding,
+)
 
 
 def add_decoding_options(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
@@ -20,10 +26,7 @@ def add_decoding_options(parser: argparse.ArgumentParser | argparse._ArgumentGro
 
 def decoding_from(args: argparse.Namespace) -> Decoding:
     """The decoders' settings from the parsed options. Raises ConfigError for a wrong one."""
-    decoding = {
-        name: {setting.name: getattr(args, f'{name}_{setting.name}')
-               for setting in modality.decoder_settings}
-        for name, modality in MODALITIES.items() if modality.decoder_settings}
+    decoding = gathered_decoding(vars(args), '{}_')
     for name, settings in decoding.items():
         for setting in MODALITIES[name].decoder_settings:
             setting.range.check(_option(name, setting), settings[setting.name])

@@ -34,7 +34,7 @@ from anymodal_seg_ros.bags import MAX_STAMP_NS, WRITABLE, FaultRelay, FaultTrans
 from anymodal_seg_ros.corruption import FAULTS, SEVERITY_RANGE, FaultSchedule, ScheduledFault
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.intrinsics import CAMERAS
-from anymodal_seg_ros.modalities import MODALITIES, Decoding, check_decoding
+from anymodal_seg_ros.modalities import MODALITIES, Decoding, check_decoding, gathered_decoding
 from anymodal_seg_ros.ranges import Range
 from anymodal_seg_ros.ros.conversions import header
 from anymodal_seg_ros.ros.declaration import Spec, declare
@@ -241,9 +241,7 @@ class FaultInjector(OwningNode):
 
 
 def _decoding(settings: dict[str, Any]) -> Decoding:
-    decoding = {modality: {setting.name: settings[f'{modality}_{setting.name}']
-                           for setting in row.decoder_settings}
-                for modality, row in MODALITIES.items()}
+    decoding = gathered_decoding(settings, '{}_')
     check_decoding(decoding, '{}_')
     return decoding
 

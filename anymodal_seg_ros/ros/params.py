@@ -25,7 +25,7 @@ from anymodal_seg_ros.health import DEFAULTS as HEALTH_DEFAULTS
 from anymodal_seg_ros.health import HealthConfig, check_reasons
 from anymodal_seg_ros.inference import BACKENDS, THREAD_RANGE
 from anymodal_seg_ros.intrinsics import CAMERAS
-from anymodal_seg_ros.modalities import MODALITIES, Decoding, check_decoding
+from anymodal_seg_ros.modalities import MODALITIES, Decoding, check_decoding, gathered_decoding
 from anymodal_seg_ros.pipeline import check_together
 from anymodal_seg_ros.ranges import Range, RangedConfig, range_beside
 from anymodal_seg_ros.resources import resource_path
@@ -252,9 +252,7 @@ def bundle_path(text: str) -> Path:
 
 
 def _decoding(values: Mapping[str, Any]) -> Decoding:
-    decoding = {m: {setting.name: values[f'inputs.{m}.{setting.name}']
-                    for setting in row.decoder_settings}
-                for m, row in MODALITIES.items() if row.decoder_settings}
+    decoding = gathered_decoding(values, 'inputs.{}.')
     check_decoding(decoding, 'inputs.{}.')
     return decoding
 
