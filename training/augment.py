@@ -22,11 +22,11 @@ from anymodal_seg_ros.corruption import FAULTS
 from anymodal_seg_ros.inference import modality_subsets
 from anymodal_seg_ros.labels import UNLABELLED
 from anymodal_seg_ros.samples import Payload
-from training.config import AugmentConfig, DropoutConfig
 from training.datasets import Frame
 from training.datasets.frames import PAYLOADS, PICTURES, Image, resize_image, resize_labels
 from training.datasets.polarization import mirror_aolp
 from training.sample_damage import add_noise, miss_elements, zero_blocks
+from training.train_config import AugmentConfig, DropoutConfig
 
 Box = tuple[int, int, int, int]
 CAMERA_FAULTS = ('noise', 'overexposure', 'underexposure', 'motion_blur', 'block_mask')

@@ -17,9 +17,9 @@ from torch import Tensor
 from anymodal_seg_ros.models import NetworkConfig
 from training.augment import augment, degrade, draw_subset, presence_row
 from training.batch import Batch
-from training.config import StageConfig, TrainConfig
 from training.datasets import Frame, JoinedFrames
 from training.sampling import EpochSampler
+from training.train_config import StageConfig, TrainConfig
 
 QUEUE_LENGTH = 2
 

@@ -18,8 +18,8 @@ from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.existence import is_file
 from anymodal_seg_ros.models.torch_file import READ_ERRORS, load_torch_file
 from anymodal_seg_ros.unfinished import whole_file
-from training.config import SCRATCH, TEACHER
 from training.data_config import DataConfig, DataSetConfig
+from training.train_config import SCRATCH, TEACHER
 
 NETWORKS = ('model', 'average')
 TABLES = (*NETWORKS, 'optimizer', 'method', 'teacher', 'progress', 'recipe', 'precision')

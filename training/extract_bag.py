@@ -49,7 +49,7 @@ from training.extraction.job import (
     splits_from_yaml,
 )
 from training.extraction.label_codes import FORMS, LabelCodes, load_label_codes
-from training.extraction.recording import Report, Selection
+from training.extraction.recorded_frames import Report, Selection
 from training.extraction.truth import MAX_TRUTH_OFFSET_NS, NS_PER_S, LabelSource
 
 INTERRUPTED = 130

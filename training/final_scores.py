@@ -11,10 +11,10 @@ from typing import Any
 from tqdm import tqdm
 
 from anymodal_seg_ros.inference import Segmenter, build_segmenter, modality_subsets
-from training.config import TrainConfig
 from training.datasets import FrameSource, spread
 from training.run_data import DataSet, RunData
 from training.scoring import SubsetScores, predict_with, score_frames, score_table
+from training.train_config import TrainConfig
 
 Log = Callable[[str], None]
 

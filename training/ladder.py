@@ -30,10 +30,10 @@ from anymodal_seg_ros.errors import AnymodalError, ConfigError
 from anymodal_seg_ros.existence import is_dir, is_file
 from anymodal_seg_ros.resources import resource_path
 from anymodal_seg_ros.stopping import COMMAND_STOPPED, ends_at_once
-from training.config import TrainConfig
 from training.interruption import stopped_by_signals
 from training.output_folder import BUNDLE_FOLDER, CHECKPOINT_FILE, SCORES_FILE
 from training.preparation import prepare
+from training.train_config import TrainConfig
 
 MAX_SCORES_BYTES = 64 << 20
 CAMERA, TEACHER = 'camera', 'teacher'

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 
-from training.config import OptimConfig
+from training.train_config import OptimConfig
 
 WARMUP_START = 0.1
 

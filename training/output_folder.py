@@ -10,7 +10,7 @@ from pathlib import Path
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.existence import exists, is_dir, is_file
 from anymodal_seg_ros.unfinished import unfinished_path
-from training.config import TrainConfig
+from training.train_config import TrainConfig
 
 RECIPE_FILE = 'recipe.yaml'
 CHECKPOINT_FILE = 'checkpoint.pt'

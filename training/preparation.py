@@ -14,11 +14,11 @@ from anymodal_seg_ros.bundle import read_description
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.existence import exists
 from anymodal_seg_ros.pages import check_libraries
-from training.config import SCRATCH, TEACHER, TrainConfig
 from training.data_config import SETS
 from training.methods import METHODS
 from training.output_folder import prepared_folder
 from training.run_data import RunData, open_data
+from training.train_config import SCRATCH, TEACHER, TrainConfig
 
 Log = Callable[[str], None]
 

@@ -15,10 +15,10 @@ import yaml
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.models import MODELS
 from anymodal_seg_ros.ranges import Range
-from training.config import TrainConfig
 from training.datasets import DATASETS
 from training.methods import METHODS
 from training.settings import OneOf, Setting, settings_of
+from training.train_config import TrainConfig
 
 WIDTH = 100
 OPEN: Mapping[str, tuple[str, Mapping[str, type]]] = {

@@ -29,7 +29,6 @@ from anymodal_seg_ros.models import build_model, model_name
 from anymodal_seg_ros.models.network import Network
 from anymodal_seg_ros.unfinished import whole_folder, write_whole
 from training.allocator import keep_freed_memory
-from training.config import TrainConfig
 from training.data_config import DataConfig
 from training.datasets import (
     FrameCache,
@@ -57,6 +56,7 @@ from training.run_data import RunData
 from training.sampling import counted_frames
 from training.scoring import predict_with, score_frames, score_table
 from training.students import build_student, build_teacher
+from training.train_config import TrainConfig
 from training.trainer import RunResult, Trainer
 
 COUNTED_FRAMES = 500

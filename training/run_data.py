@@ -17,7 +17,6 @@ from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.labels import LabelSpace, load_label_space
 from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.samples import Payload
-from training.config import TrainConfig
 from training.data_config import HELD_OUT, NO_SPLIT, DataConfig, DataSetConfig
 from training.datasets import (
     DATASETS,
@@ -32,6 +31,7 @@ from training.datasets import (
 )
 from training.datasets.modality_statistics import modality_statistics
 from training.sampling import counted_frames
+from training.train_config import TrainConfig
 
 STATISTICS_FRAMES = 200
 CHECKED_FRAMES = 8

@@ -14,7 +14,7 @@ from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.labels import LabelSpace
 from anymodal_seg_ros.models import build_model
 from anymodal_seg_ros.models.network import Network
-from training.config import SCRATCH, TEACHER, TrainConfig
+from training.train_config import SCRATCH, TEACHER, TrainConfig
 
 
 def build_teacher(

@@ -13,12 +13,12 @@ from torch import Tensor
 
 from anymodal_seg_ros.models.network import Network
 from training.batch import Batch
-from training.config import OptimConfig
 from training.methods.base import Method, StudentNetwork
 from training.methods.feedback import FeedbackLoop
 from training.methods.learning_teacher import trainable_parameters
 from training.methods.robustseg import RobustSeg
 from training.optimizer import build_optimizer, scales_gradients
+from training.train_config import OptimConfig
 
 
 class TeacherSteps:

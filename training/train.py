@@ -24,10 +24,10 @@ from tqdm import tqdm
 
 from anymodal_seg_ros.errors import AnymodalError, ConfigError
 from anymodal_seg_ros.stopping import COMMAND_STOPPED, ends_at_once
-from training.config import TrainConfig
 from training.interruption import stopped_by_signals
 from training.preparation import prepare
 from training.recipe_keys import keys_overview, keys_page
+from training.train_config import TrainConfig
 
 EPILOG = """\
 keys of a recipe, a YAML file, whose 'base: OTHER.yaml' takes over what another one says:

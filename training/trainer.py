@@ -25,7 +25,6 @@ from training.average import WeightAverage
 from training.batch import Batch
 from training.batch_maker import BatchMaker, stream
 from training.checkpoint import load_checkpoint, restoring, save_checkpoint, weights_hashes
-from training.config import TrainConfig
 from training.datasets import JoinedFrames
 from training.journal import Journal
 from training.learning_rate import rate_factor, run_progress
@@ -35,6 +34,7 @@ from training.optimizer import build_optimizer, scales_gradients
 from training.output_folder import CHECKPOINT_FILE
 from training.progress import ProgressBar
 from training.teacher_steps import TeacherSteps
+from training.train_config import TrainConfig
 
 
 class DivergedError(AnymodalError):

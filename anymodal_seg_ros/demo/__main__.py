@@ -24,7 +24,7 @@ from anymodal_seg_ros.bags import TOPICS
 from anymodal_seg_ros.bundle.weights import load_bundle
 from anymodal_seg_ros.corruption import FaultSchedule
 from anymodal_seg_ros.demo.processes import Processes
-from anymodal_seg_ros.demo.recording import LATCHED, RECORDED
+from anymodal_seg_ros.demo.published import LATCHED, RECORDED
 from anymodal_seg_ros.demo.review import review
 from anymodal_seg_ros.demo.stage import (
     NIGHT_FALLS_S,

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from anymodal_seg_ros.corruption import FaultSchedule, ScheduledFault
-from anymodal_seg_ros.demo.recording import Fusion, Recording, StateChange
+from anymodal_seg_ros.demo.published import Fusion, Recording, StateChange
 from anymodal_seg_ros.errors import AnymodalError
 from anymodal_seg_ros.metrics import ConfusionMatrix
 

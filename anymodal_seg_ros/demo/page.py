@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from anymodal_seg_ros.corruption import FaultSchedule
 from anymodal_seg_ros.demo.pictures import STATE_COLORS
-from anymodal_seg_ros.demo.recording import Fusion, Recording, StateChange
+from anymodal_seg_ros.demo.published import Fusion, Recording, StateChange
 from anymodal_seg_ros.pages import Table, jpeg_uri, render
 from anymodal_seg_ros.pages.charts import CHART_PX, Bar, Row, curve, histogram, timeline
 from anymodal_seg_ros.pages.drawing import INK

@@ -24,7 +24,7 @@ from anymodal_seg_ros.demo.analysis import Judge, stretch_bounds
 from anymodal_seg_ros.demo.offline import OfflineLabel, Span, label_offline
 from anymodal_seg_ros.demo.page import drive_html
 from anymodal_seg_ros.demo.pictures import frame, overlay, write_video
-from anymodal_seg_ros.demo.recording import Recording, read_recording
+from anymodal_seg_ros.demo.published import Recording, read_recording
 from anymodal_seg_ros.errors import BagError
 from anymodal_seg_ros.inference import build_segmenter
 from anymodal_seg_ros.unfinished import write_whole

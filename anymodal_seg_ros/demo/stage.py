@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from anymodal_seg_ros import __version__
 from anymodal_seg_ros.existence import exists
-from anymodal_seg_ros.sim.recording import write_bag
+from anymodal_seg_ros.sim.drive_bag import write_bag
 from anymodal_seg_ros.sim.simulator import SimConfig
 from anymodal_seg_ros.sim.vehicle import load_sensors
 

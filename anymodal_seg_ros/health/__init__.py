@@ -34,7 +34,7 @@ from anymodal_seg_ros.health.checks import (
     check_reasons,
     checks_of,
 )
-from anymodal_seg_ros.health.config import DEFAULTS, HealthConfig
+from anymodal_seg_ros.health.health_config import DEFAULTS, HealthConfig
 from anymodal_seg_ros.health.monitor import HealthMonitor
 from anymodal_seg_ros.health.sensor import Transition
 

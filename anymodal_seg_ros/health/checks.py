@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from anymodal_seg_ros.errors import ConfigError
-from anymodal_seg_ros.health.config import HealthConfig
+from anymodal_seg_ros.health.health_config import HealthConfig
 from anymodal_seg_ros.health.measures import (
     NUM_SECTORS,
     Data,

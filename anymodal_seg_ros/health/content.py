@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from anymodal_seg_ros.health.checks import Check, Verdict, checks_of
-from anymodal_seg_ros.health.config import HealthConfig
+from anymodal_seg_ros.health.health_config import HealthConfig
 from anymodal_seg_ros.health.measures import Numbers, signature
 from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.samples import Payload, Sample

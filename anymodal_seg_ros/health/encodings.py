@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-from anymodal_seg_ros.health.config import HealthConfig
 from anymodal_seg_ros.health.content import Debounce
+from anymodal_seg_ros.health.health_config import HealthConfig
 
 
 class Encodings:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.health.checks import check_skipped
-from anymodal_seg_ros.health.config import DEFAULTS, HealthConfig
+from anymodal_seg_ros.health.health_config import DEFAULTS, HealthConfig
 from anymodal_seg_ros.health.sensor import SensorHealth, Transition
 from anymodal_seg_ros.health.statistics import NS_PER_S
 from anymodal_seg_ros.samples import HealthReport, Sample

@@ -9,9 +9,9 @@ from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from anymodal_seg_ros.health.config import HealthConfig
 from anymodal_seg_ros.health.content import ContentJudge
 from anymodal_seg_ros.health.encodings import Encodings
+from anymodal_seg_ros.health.health_config import HealthConfig
 from anymodal_seg_ros.health.losses import HELD_BACK_NS, WINDOW_NS, Losses
 from anymodal_seg_ros.health.statistics import NS_PER_S, Timing
 from anymodal_seg_ros.modalities.encoding import ENCODER_FAILED

@@ -8,7 +8,7 @@ import math
 import statistics
 from collections import deque
 
-from anymodal_seg_ros.health.config import HealthConfig
+from anymodal_seg_ros.health.health_config import HealthConfig
 from anymodal_seg_ros.health.settling import Settling
 
 NS_PER_S = 1_000_000_000

@@ -2,6 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The simulated street: four sensors and the truth, from a seed. Simulation layer, Open3D.
 
-``simulator`` measures, ``recording`` writes a bag and ``dataset`` images. Nothing is imported,
+``simulator`` measures, ``drive_bag`` writes a bag and ``dataset`` images. Nothing is imported,
 so that the command can be stopped while its libraries load.
 """

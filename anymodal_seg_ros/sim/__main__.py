@@ -23,9 +23,9 @@ from tqdm import tqdm
 from anymodal_seg_ros.errors import AnymodalError, ConfigError
 from anymodal_seg_ros.sim.benchmark import benchmark
 from anymodal_seg_ros.sim.dataset import DatasetConfig, write_deliver_dataset
+from anymodal_seg_ros.sim.drive_bag import write_bag
 from anymodal_seg_ros.sim.failures import FAILURES
 from anymodal_seg_ros.sim.preview import class_shares, write_contact_sheet
-from anymodal_seg_ros.sim.recording import write_bag
 from anymodal_seg_ros.sim.simulator import SimConfig
 from anymodal_seg_ros.sim.street import STREET_KINDS
 from anymodal_seg_ros.sim.vehicle import load_sensors

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Time-aligned sets of samples in which any sensor may be absent. Needs only the layers below."""
 
-from anymodal_seg_ros.sync.config import DEFAULT_INPUTS, SyncConfig, SyncInputConfig
 from anymodal_seg_ros.sync.sample_queue import SampleQueueStats
+from anymodal_seg_ros.sync.sync_config import DEFAULT_INPUTS, SyncConfig, SyncInputConfig
 from anymodal_seg_ros.sync.synchronizer import Synchronizer, SyncStats
 
 __all__ = [

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from anymodal_seg_ros.sync.config import SyncConfig, to_ns
+from anymodal_seg_ros.sync.sync_config import SyncConfig, to_ns
 
 WINDOW = 15
 """Samples that the medians look back on: a new rate is learnt after half as many."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from anymodal_seg_ros.samples import Sample
 from anymodal_seg_ros.sync.arrival import NEVER_NS, UNKNOWN_PERIOD_NS, ArrivalModel
-from anymodal_seg_ros.sync.config import SyncConfig, SyncInputConfig, to_ns
+from anymodal_seg_ros.sync.sync_config import SyncConfig, SyncInputConfig, to_ns
 
 FAR_NS = 1 << 62
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.samples import Sample, SampleSet
 from anymodal_seg_ros.sync.arrival import NEVER_NS
-from anymodal_seg_ros.sync.config import SyncConfig, SyncInputConfig, to_ns
 from anymodal_seg_ros.sync.sample_queue import SampleQueue, SampleQueueStats
+from anymodal_seg_ros.sync.sync_config import SyncConfig, SyncInputConfig, to_ns
 
 logger = logging.getLogger(__name__)
 

@@ -28,13 +28,13 @@ from fuzzing.mutation import (
     with_checksums,
 )
 from fuzzing.target import Read, Target
-from training.config import TrainConfig
 from training.datasets import DATASETS, load_label_map
 from training.datasets.deliver import read_manifest
 from training.datasets.files import LabelTable, read_array, read_labels, read_list
 from training.extraction.job import splits_from_yaml
 from training.extraction.label_codes import load_label_codes
 from training.report.run_folder import read_run
+from training.train_config import TrainConfig
 
 Rng = np.random.Generator
 

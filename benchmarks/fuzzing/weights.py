@@ -28,7 +28,7 @@ from fuzzing.inputs import broken_json, dumped, read_file, read_in
 from fuzzing.mutation import altered, damaged, pick
 from fuzzing.target import Read, Target
 from training.checkpoint import KEYS, load_checkpoint, read_checkpoint
-from training.config import TrainConfig
+from training.train_config import TrainConfig
 
 Rng = np.random.Generator
 NUMBERS = (0.0, -0.0, 6e-8, 65504.0, -65504.0, np.inf, np.nan, 1.0)

@@ -54,7 +54,7 @@ def source_files():
 
 
 def part_of(module):
-    """The first level below the package: 'anymodal_seg_ros.sync.config' is in 'sync'."""
+    """The first level below the package: 'anymodal_seg_ros.sync.sync_config' is in 'sync'."""
     parts = module.split('.')
     return parts[1] if len(parts) > 1 else '__init__'
 

@@ -32,7 +32,6 @@ from anymodal_seg_ros.models.network import STATISTICS, Network
 from training.batch import Batch
 from training.checkpoint import KEYS, save_checkpoint
 from training.checkpoint_bundle import export
-from training.config import OptimConfig, TrainConfig
 from training.datasets import Frame
 from training.devices import make_fabric
 from training.losses import build_loss
@@ -42,6 +41,7 @@ from training.methods.feedback_options import TRAINABLE
 from training.preparation import check_networks
 from training.subset_network import SubsetNetwork
 from training.teacher_steps import TeacherSteps
+from training.train_config import OptimConfig, TrainConfig
 from training.trainer import weighted_total
 
 pytestmark = pytest.mark.slow

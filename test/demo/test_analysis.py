@@ -9,7 +9,7 @@ import pytest
 
 from anymodal_seg_ros.corruption import FaultSchedule
 from anymodal_seg_ros.demo.analysis import Judge
-from anymodal_seg_ros.demo.recording import Fusion, Label, Recording, StateChange
+from anymodal_seg_ros.demo.published import Fusion, Label, Recording, StateChange
 from anymodal_seg_ros.errors import AnymodalError
 
 START_NS = 1_000_000_000_000

@@ -6,7 +6,7 @@ import pytest
 
 from anymodal_seg_ros.demo.offline import Span, label_offline
 from anymodal_seg_ros.inference import build_segmenter
-from anymodal_seg_ros.sim.recording import write_bag
+from anymodal_seg_ros.sim.drive_bag import write_bag
 from anymodal_seg_ros.sim.simulator import SimConfig
 
 pytestmark = pytest.mark.slow

@@ -16,7 +16,7 @@ from anymodal_seg_ros.extrinsics import RigKeeper
 from anymodal_seg_ros.inference import build_segmenter
 from anymodal_seg_ros.metrics import ConfusionMatrix
 from anymodal_seg_ros.session import Session
-from anymodal_seg_ros.sim.recording import write_bag
+from anymodal_seg_ros.sim.drive_bag import write_bag
 from anymodal_seg_ros.sim.simulator import SimConfig
 from training.bag_scores import score_recording
 

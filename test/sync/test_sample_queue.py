@@ -9,8 +9,8 @@ from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.samples import Sample
 from anymodal_seg_ros.sync import DEFAULT_INPUTS
-from anymodal_seg_ros.sync.config import SyncConfig, SyncInputConfig, to_ns
 from anymodal_seg_ros.sync.sample_queue import SampleQueue
+from anymodal_seg_ros.sync.sync_config import SyncConfig, SyncInputConfig, to_ns
 
 MS = 1_000_000
 

@@ -20,10 +20,10 @@ from training.augment import (
     random_crop,
     subset_probabilities,
 )
-from training.config import AugmentConfig, DropoutConfig
 from training.datasets import Frame
 from training.datasets.polarization import encode_aolp
 from training.sample_damage import add_noise, miss_elements, zero_blocks
+from training.train_config import AugmentConfig, DropoutConfig
 
 FOUR = ('rgb', 'depth', 'lidar', 'event')
 OTHERS = ('radar', 'aolp', 'dolp', 'nir', 'thermal', 'lightfield')

@@ -6,8 +6,8 @@ import pytest
 
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.resources import resource_path
-from training.config import TrainConfig
 from training.data_config import DataConfig, DataSetConfig
+from training.train_config import TrainConfig
 
 TWO = {'label_space': 'cityscapes', 'short_side_px': 64, 'sets': [
     {'name': 'muses', 'root': 'M', 'weight': 0.5},

@@ -18,11 +18,11 @@ from anymodal_seg_ros.labels import LabelSpace
 from anymodal_seg_ros.resources import resource_path
 from training import export, run_data
 from training import train as train_command
-from training.config import TrainConfig
 from training.datasets import Frame, JoinedFrames, load_label_map
 from training.losses.class_weights import class_weights
 from training.run import _loss_weights as loss_weights
 from training.run_data import open_data
+from training.train_config import TrainConfig
 from training.trainer import Trainer
 
 pytestmark = pytest.mark.slow

@@ -10,8 +10,8 @@ import pytest
 
 from anymodal_seg_ros.resources import resource_path
 from training import ladder
-from training.config import TrainConfig
 from training.ladder import EXTRAS, RUNGS, ladder_table
+from training.train_config import TrainConfig
 
 FOLDER = resource_path('config') / 'training' / 'ladder'
 NAMES = [rung.recipe for rung in (*RUNGS, *EXTRAS)]

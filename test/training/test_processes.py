@@ -97,7 +97,7 @@ import sys
 from pathlib import Path
 import torch
 from anymodal_seg_ros.models import build_model
-from training.config import TrainConfig
+from training.train_config import TrainConfig
 from training.datasets import DeliverDataset, FrameCache, JoinedFrames
 from training.devices import make_fabric
 from training.losses import build_loss

@@ -10,10 +10,10 @@ import yaml
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.models import MODELS
 from training import train as train_command
-from training.config import TrainConfig
 from training.datasets import DATASETS
 from training.methods import METHODS
 from training.recipe_keys import keys_overview, keys_page, sections
+from training.train_config import TrainConfig
 
 PAGE = keys_page()
 TABLES = [section for section in sections() if any(section.settings())]

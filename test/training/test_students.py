@@ -10,8 +10,8 @@ from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.labels import load_label_space
 from anymodal_seg_ros.models.mit import MixTransformer
 from anymodal_seg_ros.models.mit_sizes import BACKBONES
-from training.config import TrainConfig
 from training.students import build_student
+from training.train_config import TrainConfig
 
 MODALITIES = ('rgb', 'lidar')
 

@@ -24,9 +24,9 @@ from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.resources import resource_path
 from training import evaluate, export, memory
 from training import train as train_command
-from training.config import TrainConfig
 from training.datasets import DeliverDataset
 from training.run_data import encoder_settings
+from training.train_config import TrainConfig
 from training.trainer import Trainer
 
 pytestmark = pytest.mark.slow

@@ -8,8 +8,8 @@ import pytest
 
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.resources import resource_path
-from training.config import OptimConfig, TrainConfig
 from training.learning_rate import rate_factor, run_progress
+from training.train_config import OptimConfig, TrainConfig
 
 RECIPES = sorted((resource_path('config') / 'training').rglob('*.yaml'))
 

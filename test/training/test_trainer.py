@@ -26,13 +26,13 @@ from training.checkpoint import (
     save_checkpoint,
     weights_hashes,
 )
-from training.config import TrainConfig
 from training.datasets import DeliverDataset, FrameCache, JoinedFrames
 from training.devices import fabric_precision, make_fabric
 from training.journal import METRICS_FILE, Journal
 from training.losses import build_loss
 from training.methods import METHODS
 from training.optimizer import build_optimizer
+from training.train_config import TrainConfig
 from training.trainer import DivergedError, Trainer
 
 pytestmark = pytest.mark.slow

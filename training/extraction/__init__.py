@@ -6,7 +6,7 @@ from training.extraction.calibration import calibration_dict, read_calibration, 
 from training.extraction.dataset import ExtractedDataset, check_split
 from training.extraction.encoding import EncodingOnly
 from training.extraction.label_codes import FORMS, LabelCodes, load_label_codes
-from training.extraction.recording import Report, Selection, extract_recording
+from training.extraction.recorded_frames import Report, Selection, extract_recording
 from training.extraction.truth import LabelSource
 
 __all__ = ['FORMS', 'EncodingOnly', 'ExtractedDataset', 'LabelCodes', 'LabelSource', 'Report',

@@ -21,7 +21,7 @@ from anymodal_seg_ros.sim.vehicle import SENSOR_NAMES
 from training.extraction.calibration import calibration_dict, read_calibration, sha256_of
 from training.extraction.dataset import ExtractedDataset, check_split
 from training.extraction.encoding import EncodingOnly
-from training.extraction.recording import Report, Selection, extract_recording
+from training.extraction.recorded_frames import Report, Selection, extract_recording
 from training.extraction.truth import NS_PER_S, LabelSource
 
 _NAME = re.compile(r'\w[\w.-]*')

@@ -10,7 +10,7 @@ import pytest
 
 from anymodal_seg_ros import bags
 from anymodal_seg_ros.geometry import CameraModel
-from anymodal_seg_ros.sim.recording import write_bag
+from anymodal_seg_ros.sim.drive_bag import write_bag
 from anymodal_seg_ros.sim.simulator import SimConfig
 from training.extract_bag import main
 

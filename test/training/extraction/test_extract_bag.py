@@ -21,7 +21,7 @@ from anymodal_seg_ros.session import Session
 from anymodal_seg_ros.sim.vehicle import SENSOR_NAMES
 from training.datasets.recorded import RecordedDataset, read_frames
 from training.extract_bag import main
-from training.extraction import EncodingOnly, load_label_codes, recording, sha256_of
+from training.extraction import EncodingOnly, load_label_codes, recorded_frames, sha256_of
 
 ROOT = Path(__file__).resolve().parents[3]
 START_NS = 1_700_000_000_000_000_000
@@ -221,7 +221,7 @@ def test_interrupted_it_leaves_nothing_of_the_recording(data, other, extract, mo
         yield from itertools.islice(recorded_sets(*arguments, **options), 3)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(recording, 'recorded_sets', interrupted)
+    monkeypatch.setattr(recorded_frames, 'recorded_sets', interrupted)
     code = main([str(other), '--output', str(data), '--split', 'train', '--short-side-px', '32'])
     assert code == 130
     assert contents(data) == before

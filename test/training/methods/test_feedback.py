@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from anymodal_seg_ros.errors import ConfigError
-from training.config import OptimConfig
 from training.devices import make_fabric
 from training.losses import build_loss
 from training.methods import METHODS
 from training.methods.base import StudentNetwork
 from training.methods.feedback import FeedbackLoop
 from training.teacher_steps import TeacherSteps
+from training.train_config import OptimConfig
 
 pytestmark = pytest.mark.slow
 

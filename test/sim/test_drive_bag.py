@@ -9,7 +9,7 @@ from anymodal_seg_ros.bags import TOPICS, bag_info, read_bag, read_rig
 from anymodal_seg_ros.errors import AnymodalError
 from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.sim.__main__ import main
-from anymodal_seg_ros.sim.recording import write_bag
+from anymodal_seg_ros.sim.drive_bag import write_bag
 from anymodal_seg_ros.sim.simulator import SimConfig, Simulator
 from anymodal_seg_ros.sim.vehicle import SENSOR_NAMES, load_sensors
 
