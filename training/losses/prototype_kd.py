@@ -4,15 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from anymodal_seg_ros import limits
 from anymodal_seg_ros.models.features import FeatureMaps
-from training.losses.cosine import inverse_norm
 from training.losses.pairing import matched_rows, take_rows
 from training.losses.prototypes import Prototypes
 
@@ -28,13 +26,13 @@ def prototype_kd(
     pairing_P: Tensor,
     *,
     mask_absent: bool = True,
-    distance: str = 'kl',
 ) -> Tensor:
     """L_cp of RobustSeg: each student prototype as that of another of the teacher's modalities.
 
-    Summed over the four levels and a sample's modalities, mean over the samples. All distances
-    are sums over the classes in the sample divided by all K, so that a published weight means
-    the same and a sample with few classes weighs no more than others.
+    For each channel a softmax over the classes, KL(teacher || student), mean over channels. It is
+    a sum over the classes in the sample divided by all K, so that a published weight means the
+    same and a sample with few classes weighs no more than others. Summed over the four levels and
+    a sample's modalities, mean over the samples.
 
     Args:
         student: whose samples and modalities ``student_protos`` are.
@@ -42,20 +40,15 @@ def prototype_kd(
         student_protos: one per level, with gradient.
         teacher_protos: detached here.
         pairing_P: the teacher's modality for each pair of the student, see ``draw_pairing``.
-        mask_absent: 'kl' leaves classes that the sample lacks out of the softmax. False keeps
-            them there as zeros, as the published code does.
-        distance: 'kl': for each channel a softmax over the classes, KL(teacher || student), mean
-            over channels (published). 'mse': mean over channels of the squared difference.
-            'cosine': 1 - cosine of each class's two prototypes.
+        mask_absent: classes that the sample lacks are left out of the softmax. False keeps them
+            there as zeros, as the published code does.
 
     Returns:
         float32 scalar; 0 with gradient 0 where no pixel is labelled.
 
     Raises:
-        ConfigError: unknown distance.
         ValueError: prototypes of different shapes, or a pair that the teacher lacks.
     """
-    limits.one_of('prototype_kd distance', distance, tuple(DISTANCES))
     rows_P = matched_rows(student, teacher, pairing_P)
     total = student_protos[0].mean_PKC.new_zeros((), dtype=torch.float32)
     with torch.autocast(total.device.type, enabled=False):
@@ -67,7 +60,7 @@ def prototype_kd(
                     "teacher's channels with FeatureProjection"
                 )
             present_BK = ours.present_BK & theirs.present_BK
-            total = total + DISTANCES[distance](
+            total = total + _kl(
                 ours.mean_PKC.float(),
                 take_rows(theirs.mean_PKC.detach(), rows_P).float(),
                 take_rows(present_BK, student.sample_P),
@@ -84,21 +77,3 @@ def _kl(student_PKC: Tensor, target_PKC: Tensor, present_PK: Tensor, mask_absent
     log_student_PKC, log_target_PKC = F.log_softmax(student_PKC, 1), F.log_softmax(target_PKC, 1)
     kl = F.kl_div(log_student_PKC, log_target_PKC, reduction='sum', log_target=True)
     return kl / (student_PKC.shape[1] * student_PKC.shape[2])
-
-
-def _mse(student_PKC: Tensor, target_PKC: Tensor, present_PK: Tensor, _: bool) -> Tensor:
-    squared_PKC = (student_PKC - target_PKC).square() * present_PK[..., None]
-    return squared_PKC.sum() / (student_PKC.shape[1] * student_PKC.shape[2])
-
-
-def _cosine(student_PKC: Tensor, target_PKC: Tensor, present_PK: Tensor, _: bool) -> Tensor:
-    cosine_PK = (student_PKC * target_PKC).sum(2)
-    cosine_PK = cosine_PK * (inverse_norm(student_PKC, 2) * inverse_norm(target_PKC, 2))[..., 0]
-    return ((1.0 - cosine_PK) * present_PK).sum() / student_PKC.shape[1]
-
-
-DISTANCES: Mapping[str, Callable[[Tensor, Tensor, Tensor, bool], Tensor]] = {
-    'kl': _kl,
-    'mse': _mse,
-    'cosine': _cosine,
-}

@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -13,37 +11,31 @@ from torch import Tensor
 from anymodal_seg_ros import limits
 from anymodal_seg_ros.models.features import FeatureMaps
 from training.losses.pairing import matched_rows, take_rows
-from training.losses.variants import REDUCTIONS, UNIMODAL_AXES
+from training.losses.variants import UNIMODAL_AXES
 
 
 def unimodal_kd(
-    student: FeatureMaps,
-    teacher: FeatureMaps,
-    *,
-    axis: str = 'channel',
-    reduction: str = 'elements',
+    student: FeatureMaps, teacher: FeatureMaps, *, axis: str = 'channel'
 ) -> Tensor:
     """L_umd of AnySeg (equation 4): KL(teacher || student) between same-modality features.
 
-    Summed over the four levels and a sample's modalities, mean over the samples.
+    Divided by H * W * C, as the published code does, which keeps its weight of 5 in its range;
+    summed over the four levels and a sample's modalities, mean over the samples.
 
     Args:
         student: with gradient.
         teacher: must have every pair of the student, in maps of the same shape; detached here.
         axis: 'channel' makes each pixel's features a distribution (the paper). 'height' makes
             each image column of each channel one (the published code).
-        reduction: 'elements' divides by H * W * C, as the published code does, and keeps the
-            published weight of 5 in its range. 'pixels' divides by the number of distributions.
 
     Returns:
         float32 scalar.
 
     Raises:
-        ConfigError: unknown axis or reduction.
+        ConfigError: unknown axis.
         ValueError: maps of different shapes, or a pair that the teacher lacks.
     """
     limits.one_of('unimodal_kd axis', axis, UNIMODAL_AXES)
-    limits.one_of('unimodal_kd reduction', reduction, REDUCTIONS)
     rows_P = matched_rows(student, teacher)
     dim = 3 if axis == 'channel' else 1
     total = student.maps[0].new_zeros((), dtype=torch.float32)
@@ -57,10 +49,7 @@ def unimodal_kd(
                 reduction='sum',
                 log_target=True,
             )
-            size = math.prod(student_PHWC.shape[1:])
-            if reduction == 'pixels':
-                size //= student_PHWC.shape[dim]
-            total = total + kl / size
+            total = total + kl / student_PHWC[0].numel()
         return total / student.num_samples
 
 

@@ -17,5 +17,3 @@ UNIMODAL_AXES = ('channel', 'height')
 """Of ``unimodal_kd``."""
 GROUPINGS = ('random', 'cosine')
 """Of EQUISeg's self-guidance."""
-REDUCTIONS = ('elements', 'pixels')
-"""Of ``logit_kd`` and ``unimodal_kd``."""
