@@ -19,7 +19,7 @@ from training.robustness.protocol import GPU_BATCH, BenchmarkConfig
 from training.robustness.result import RobustnessScores
 from training.robustness.tables import text_tables
 from training.scoring import score_table
-from training.subset_network import Subset, SubsetNetwork
+from training.subset_network import Subset, SubsetNetwork, subset_network
 
 
 def score_split(
@@ -60,7 +60,7 @@ def usual_batch(segmenter: Segmenter) -> int:
 
 def _network(segmenter: Segmenter) -> SubsetNetwork:
     assert isinstance(segmenter, TorchSegmenter)
-    return SubsetNetwork(segmenter.network)
+    return subset_network(segmenter.network)
 
 
 def update_scores(path: Path, split: str, report: dict[str, Any]) -> None:

@@ -30,7 +30,7 @@ from training.datasets import (
     first_size,
 )
 from training.frame_batches import Workers, read_batches
-from training.subset_network import Counts, Subset, SubsetNetwork
+from training.subset_network import Counts, Subset, SubsetNetwork, subset_network
 
 UInt8 = npt.NDArray[np.uint8]
 Image = npt.NDArray[Any]
@@ -196,9 +196,9 @@ def _score_batch(predict: Predict, batch: Sequence[Frame], subsets: Sequence[Sub
 def predict_with(network: Network | Segmenter) -> Predict:
     """Labels from a network in memory, in evaluation mode, or from a loaded bundle."""
     if isinstance(network, TorchSegmenter):
-        return SubsetNetwork(network.network)
+        return subset_network(network.network)
     if isinstance(network, Network):
-        return SubsetNetwork(network)
+        return subset_network(network)
     segmenter = network
     return lambda images, out_hw: segmenter.predict(images, out_hw)[0]
 

@@ -16,16 +16,23 @@ from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.inference.answer import labels_at
 from anymodal_seg_ros.inference.precision import precision_name
 from anymodal_seg_ros.labels import UNLABELLED
-from anymodal_seg_ros.models import DROP
+from anymodal_seg_ros.models import DROP, ZERO
 from anymodal_seg_ros.models.abilities import SeparableNetwork
-from anymodal_seg_ros.models.network import Network
+from anymodal_seg_ros.models.features import FeatureMaps, select_modalities
+from anymodal_seg_ros.models.network import Network, Subset
+from anymodal_seg_ros.models.presence import check_presence, zero_filled
 from training.datasets import Frame
-from training.subset_ways import OneEncoding, OneRunEach, SubsetWay
 
-Subset = tuple[str, ...]
 Encoded = Any
-"""A batch as the network's ``SubsetWay`` holds it."""
+"""A batch between the runs of its combinations: ``encode`` it once, then ask for any of them."""
 Counts = npt.NDArray[np.int64]
+
+
+def subset_network(model: Network) -> SubsetNetwork:
+    """In the way that costs least for this network."""
+    if isinstance(model, SeparableNetwork):
+        return SeparableSubsetNetwork(model)
+    return SubsetNetwork(model)
 
 
 class SubsetNetwork:
@@ -34,16 +41,14 @@ class SubsetNetwork:
     They are made by the calls that ``TorchSegmenter.predict`` makes. One frame with all the
     sensors it has gives the same bytes. Other batches and fewer sensors give the encoder a batch
     of another size: no image depends on the others of its batch, but the kernel that a library
-    chooses may, and with it the last bit of a logit. A separable network encodes each sensor once
-    for all combinations, another one runs for each.
+    chooses may, and with it the last bit of a logit. Each combination is a run of the whole
+    network: of a batch the normalised images are held.
     """
 
     def __init__(self, model: Network) -> None:
         self.model = model.eval()
         self.modalities = model.config.modalities
         self._num_classes = model.config.num_classes
-        self._way: SubsetWay[Any] = (
-            OneEncoding(model) if isinstance(model, SeparableNetwork) else OneRunEach(model))
 
     @property
     def device(self) -> torch.device:
@@ -69,15 +74,15 @@ class SubsetNetwork:
     @torch.inference_mode()
     def encode(self, images: Mapping[str, Sequence[npt.NDArray[np.generic]]]) -> Encoded:
         """Of B images [H, W, 3], uint8 or float32 in 0..255, of each modality."""
-        return self._way.encode({name: self._stacked(many) for name, many in images.items()})
+        return {name: self.model.normalize(name, self._stacked(many))
+                for name, many in images.items()}
 
     @torch.inference_mode()
     def encode_normalized(
         self, x: Mapping[str, Sequence[npt.NDArray[np.float32]]]
     ) -> Encoded:
         """Of B normalised images [3, H, W] of each modality."""
-        return self._way.encode_normalized({
-            name: torch.from_numpy(np.stack(many)).to(self.device) for name, many in x.items()})
+        return {name: self._on_device(many).to(self.model.dtype) for name, many in x.items()}
 
     def normalized(
         self, modality: str, image: npt.NDArray[np.generic]
@@ -101,16 +106,23 @@ class SubsetNetwork:
                 zeros in its place.
             size_hw: of the network's input, for 'zero'.
         """
-        return self._way.logits_of_subsets(encoded, subsets, missing, size_hw)
+        found = {}
+        for subset in subsets:
+            x = {name: encoded[name] for name in subset}
+            present_BM = check_presence(x, None, self.modalities)
+            if missing == ZERO:
+                x, present_BM = zero_filled(x, present_BM, self.modalities)
+            found[subset] = self.model.logits_of_normalized(x, present_BM)
+        return found
 
     @torch.inference_mode()
     def logits(self, encoded: Encoded) -> Tensor:
         """Logits [B, K, h, w] of all modalities that the batch has."""
-        return self._way.logits(encoded)
+        return self.model.logits_of_normalized(encoded)
 
     def replaced(self, encoded: Encoded, degraded: Encoded) -> Encoded:
         """The batch with the modalities of ``degraded`` from there."""
-        return self._way.replaced(encoded, degraded)
+        return {**encoded, **degraded}
 
     @torch.inference_mode()
     def counts(self, logits_BKhw: Tensor, truths: Sequence[Tensor]) -> list[Counts]:
@@ -145,5 +157,43 @@ class SubsetNetwork:
         return torch.from_numpy(rows * (self._num_classes + 1)).to(self.device)
 
     def _stacked(self, images: Sequence[npt.NDArray[np.generic]]) -> Tensor:
-        stacked_BHWC = torch.from_numpy(np.stack(images))
-        return stacked_BHWC.to(self.device).permute(0, 3, 1, 2)
+        return self._on_device(images).permute(0, 3, 1, 2)
+
+    def _on_device(self, arrays: Sequence[npt.NDArray[np.generic]]) -> Tensor:
+        return torch.from_numpy(np.stack(arrays)).to(self.device)
+
+
+class SeparableSubsetNetwork(SubsetNetwork):
+    """Of a network that encodes each sensor once for all combinations: maps are held."""
+
+    model: SeparableNetwork
+
+    @torch.inference_mode()
+    def encode(self, images: Mapping[str, Sequence[npt.NDArray[np.generic]]]) -> FeatureMaps:
+        return self.model.encode({name: self._stacked(many) for name, many in images.items()})
+
+    @torch.inference_mode()
+    def encode_normalized(
+        self, x: Mapping[str, Sequence[npt.NDArray[np.float32]]]
+    ) -> FeatureMaps:
+        return self.model.encode_normalized(
+            {name: self._on_device(many) for name, many in x.items()})
+
+    @torch.inference_mode()
+    def logits_of_subsets(
+        self, encoded: FeatureMaps, subsets: Sequence[Subset], missing: str = DROP,
+        size_hw: tuple[int, int] = (0, 0),
+    ) -> dict[Subset, Tensor]:
+        absent = None
+        if missing == ZERO:
+            absent = self.model.encode_absent(encoded.num_samples, size_hw)
+        return self.model.logits_of_feature_subsets(encoded, subsets, absent)
+
+    @torch.inference_mode()
+    def logits(self, encoded: FeatureMaps) -> Tensor:
+        return self.model.decode(self.model.fuse(encoded))
+
+    def replaced(self, encoded: FeatureMaps, degraded: FeatureMaps) -> FeatureMaps:
+        struck = set(degraded.modality_P.tolist())
+        clean = [column for column in range(encoded.num_modalities) if column not in struck]
+        return select_modalities(encoded, clean, degraded)

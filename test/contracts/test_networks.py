@@ -39,7 +39,7 @@ from training.methods import METHODS
 from training.methods.base import StudentNetwork, run_network
 from training.methods.feedback_options import TRAINABLE
 from training.preparation import check_networks
-from training.subset_network import SubsetNetwork
+from training.subset_network import subset_network
 from training.teacher_steps import TeacherSteps
 from training.train_config import OptimConfig, TrainConfig
 from training.trainer import weighted_total
@@ -389,7 +389,7 @@ def test_export_and_bundle_bring_the_weights_back(name, network, tmp_path):
 def test_who_scores_counts_what_the_node_labels(name, network, missing, precision):
     bundle = bundle_of(name, missing_mode=missing)
     vehicle = TorchSegmenter(bundle, network.state_dict(), device='cpu', precision=precision)
-    scorer = SubsetNetwork(vehicle.network)
+    scorer = subset_network(vehicle.network)
     out_hw = (70, 110)
     truth = np.random.default_rng(0).integers(0, NUM_CLASSES, out_hw, np.uint8)
     truth[0] = 255
@@ -410,7 +410,7 @@ def test_who_scores_counts_what_the_node_labels(name, network, missing, precisio
 
 
 def test_degraded_sensors_take_the_place_of_clean_ones(network):
-    scorer = SubsetNetwork(network)
+    scorer = subset_network(network)
     clean = {sensor: list(image.permute(0, 2, 3, 1).numpy())
              for sensor, image in images_of().items()}
     noise = np.random.default_rng(0).normal(size=(BATCH, 3, *SIZE_HW)).astype(np.float32)

@@ -13,7 +13,7 @@ from anymodal_seg_ros.inference.torch_backend import TorchSegmenter
 from anymodal_seg_ros.labels import LabelSpace
 from anymodal_seg_ros.models import MISSING_MODES, build_model, modality_subsets
 from training.datasets import Frame
-from training.subset_network import SubsetNetwork
+from training.subset_network import subset_network
 
 pytestmark = pytest.mark.slow
 
@@ -56,7 +56,7 @@ def test_a_frame_with_all_it_has_is_counted_as_the_node_labels_it(
         images, precision, missing, settings, out_hw):
     """Every pixel, on every processor: they are the same calls."""
     vehicle = segmenter(missing, precision, **settings)
-    network = SubsetNetwork(vehicle.network)
+    network = subset_network(vehicle.network)
     truth = np.random.default_rng(0).integers(0, NUM_CLASSES, out_hw, np.uint8)
     truth[0] = 255
     frame = Frame(id='f', condition='sun', failure='normal', labels=truth, images={})
@@ -77,7 +77,7 @@ def test_a_frame_with_all_it_has_is_counted_as_the_node_labels_it(
 def test_batches_and_combinations_give_the_labels_of_single_runs_but_for_ties(
         images, near_ties, precision, missing):
     vehicle = segmenter(missing, precision)
-    network = SubsetNetwork(vehicle.network)
+    network = subset_network(vehicle.network)
     features = network.encode(images)
     for subset, logits_BKhw in network.logits_of_subsets(
             features, modality_subsets(SENSORS), missing, SIZE_HW).items():
@@ -99,6 +99,6 @@ def test_batches_and_combinations_give_the_labels_of_single_runs_but_for_ties(
 
 def test_precision_is_that_of_the_weights():
     for name in ERROR:
-        network = SubsetNetwork(segmenter('drop', name).network)
+        network = subset_network(segmenter('drop', name).network)
         assert network.precision == name
         assert next(network.model.encoder.parameters()).dtype == PRECISIONS[name]

@@ -9,7 +9,7 @@ import torch
 from anymodal_seg_ros.labels import LabelSpace
 from anymodal_seg_ros.models import build_model
 from training.datasets import Frame
-from training.subset_network import SubsetNetwork
+from training.subset_network import subset_network
 
 SENSORS = ('rgb', 'depth', 'lidar', 'event')
 SPACE = LabelSpace('five', tuple('abcde'), ((0, 0, 0),) * 5)
@@ -58,7 +58,7 @@ def make_network(sensors=SENSORS, **settings):
             model.eval().head.norm.train()
             model({sensor: images})
     model.head.classifier.weight.data.mul_(10.0)
-    return SubsetNetwork(model)
+    return subset_network(model)
 
 
 @pytest.fixture(scope='session')
