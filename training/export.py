@@ -28,7 +28,6 @@ from anymodal_seg_ros.inference import build_segmenter
 from anymodal_seg_ros.stopping import COMMAND_STOPPED, ends_at_once
 from training.data_config import NO_SPLIT, DataConfig
 from training.output_folder import AVERAGE, CHECKPOINT_FILE, WEIGHTS, checkpoint_of
-from training.robustness.protocol import BenchmarkConfig
 from training.scored_frames import open_frames
 
 
@@ -57,37 +56,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _update_scores(args: argparse.Namespace, recipe: Mapping[str, Any]) -> None:
     """Score the bundle on each data set of the recipe that has a split for it, and note that in
     it as a finished run does."""
-    from training.evaluation import score_split, update_scores, usual_batch
-    from training.final_scores import joint_report
-    from training.scoring import SubsetScores, score_table
+    from training.evaluation import update_scores, usual_batch
+    from training.final_scores import ScoredSet, score_sets
 
     data = _scored_data(DataConfig.from_dict(recipe.get('data', {})), args.data)
     bundle = read_description(args.output)
-    splits = _splits(data, args.split)
-    opened = {}
-    for number, split in splits.items():
+    sets = []
+    for number, split in _splits(data, args.split).items():
         each = data.sets[number]
-        opened[number] = open_frames(
+        frames, sensors = open_frames(
             bundle, Path(each.root), split, name=each.name, conditions=each.conditions,
             options=each.options, label_map=each.label_map)
+        sets.append(ScoredSet(title=data.title_of(number), split=split, frames=frames,
+                              sensors=sensors))
     segmenter = build_segmenter(args.output)
-    config = BenchmarkConfig(missing_modes=(bundle.missing_mode,),
-                             batch_size=usual_batch(segmenter))
-    parts, reports = [], {}
-    for number, (frames, sensors) in opened.items():
-        title = data.title_of(number)
-        if len(data.sets) > 1:
-            sys.stdout.write(f'split {splits[number]} of {title}\n')
-        scores, reports[title] = score_split(segmenter, frames, sensors, config)
-        parts.append(scores.emm[bundle.missing_mode])
-    split = '+'.join(dict.fromkeys(splits.values()))
-    if len(data.sets) == 1:
-        [report] = reports.values()
-    else:
-        pool = SubsetScores.pooled(parts)
-        sys.stdout.write(f'all data sets\n{score_table(pool)}\n')
-        report = joint_report(pool, reports, split)
-    update_scores(args.output, split, report)
+    scored, report = score_sets(segmenter, sets, print, is_joint=len(data.sets) > 1,
+                                batch_size=usual_batch(segmenter), workers=2)
+    if report:
+        update_scores(args.output, scored, report)
 
 
 def _splits(data: DataConfig, wanted: str | None) -> dict[int, str]:

@@ -15,7 +15,7 @@ from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.modalities import network_size
 from training.datasets import Frame, Frames, first_size, resize_frame
 
-MAX_WORKERS = 64
+MAX_WORKERS, MAX_BATCH = 64, 4096
 LABEL_SIZES = ('native', 'network')
 """Labels are scored as they are stored, or resized (nearest) with the images, as published tables
 do."""
@@ -77,7 +77,7 @@ def read_batches(
     Raises:
         ConfigError: an argument that is not allowed, or a frame that cannot be read.
     """
-    check_batch_size(batch_size)
+    limits.whole('batch size', batch_size, 1, MAX_BATCH)
     limits.one_of('label size', label_size, LABEL_SIZES)
 
     def read(index: int) -> Frame | None:
@@ -101,12 +101,6 @@ def read_batches(
         batch.append(frame)
     if batch:
         yield batch
-
-
-def check_batch_size(batch_size: int) -> None:
-    """Raises ConfigError unless it is 1 or more."""
-    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-        raise ConfigError.of('batch size', batch_size, 'a whole number, 1 and more')
 
 
 def _kind(frame: Frame) -> tuple[tuple[int, int], frozenset[str]]:

@@ -135,7 +135,6 @@ def score_frames(
     *,
     indices: Sequence[int] | None = None,
     missing: str = DROP,
-    label_size: str = 'native',
     batch_size: int = 1,
     workers: int = 0,
     on_frame: Callable[[], None] = lambda: None,
@@ -143,12 +142,11 @@ def score_frames(
 ) -> SubsetScores:
     """Score every frame with every combination of sensors that it has.
 
-    Images are brought to network size. Batches and threads change no score.
+    Images are brought to network size, labels keep theirs. Batches and threads change no score.
 
     Args:
         indices: which frames; None takes all.
         missing: 'drop' or 'zero'; the latter needs a ``SubsetNetwork``.
-        label_size: 'native' scores labels as they are stored, 'network' resizes them too.
         batch_size: frames that a ``SubsetNetwork`` takes at once.
         workers: threads that read ahead.
         on_frame: called after each frame.
@@ -164,7 +162,7 @@ def score_frames(
     chosen = range(len(frames)) if indices is None else indices
     with exact_float32(), Workers(workers) as pool:
         for batch in read_batches(frames, chosen, short_side_px, pool, batch_size=batch_size,
-                                  label_size=label_size, on_unreadable=on_unreadable):
+                                  on_unreadable=on_unreadable):
             present = set(batch[0].images)
             _score_batch(predict, batch, [s for s in subsets if set(s) <= present], scores)
             for _ in batch:

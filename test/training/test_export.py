@@ -134,7 +134,8 @@ def test_scores_are_of_the_frames_that_the_recipe_names(
     state = torch.load(run / 'checkpoint.pt', weights_only=True)
     save_checkpoint(run / 'checkpoint.pt', {**state, 'recipe': {'data': data}})
     assert main([str(run), '--output', str(tmp_path / 'out'), '--update-scores']) == 0
-    [head, *_] = capsys.readouterr().out.splitlines()[1:]
+    [scoring, head, *_] = capsys.readouterr().out.splitlines()[1:]
+    assert scoring == 'scoring on split train'
     assert head.split() == ['sensors', 'all', 'night']
     assert list(load_bundle(tmp_path / 'out')[0].provenance['scores']) == ['train']
 

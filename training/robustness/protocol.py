@@ -25,7 +25,7 @@ from anymodal_seg_ros import limits
 from anymodal_seg_ros.corruption.fault import check_severity
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.models import DROP, MISSING_MODES
-from training.frame_batches import LABEL_SIZES, MAX_WORKERS
+from training.frame_batches import LABEL_SIZES, MAX_BATCH, MAX_WORKERS
 
 EMM, RMM, NM, FAILURES = 'emm', 'rmm', 'nm', 'failures'
 BENCHMARKS = (EMM, RMM, NM, FAILURES)
@@ -80,7 +80,7 @@ class BenchmarkConfig:
             raise ConfigError('no severity; at least one is needed')
         for severity in self.severities:
             check_severity(severity)
-        limits.whole('batch size', self.batch_size, 1, 4096)
+        limits.whole('batch size', self.batch_size, 1, MAX_BATCH)
         limits.whole('workers', self.workers, 0, MAX_WORKERS)
 
 

@@ -239,9 +239,9 @@ def test_labels_at_network_size(network, memory_frames, space):
                for name, scores in (('native', native), ('network', network_size))}
     assert counted['native'] == (labels != 255).sum()
     assert 0 < counted['network'] <= SIZE_PX * SIZE_PX
-    plain = score_frames(network, frames, [ALL_FOUR], space, SIZE_PX, label_size='network')
+    plain = score_frames(network, frames, [ALL_FOUR], space, SIZE_PX)
     np.testing.assert_array_equal(plain.matrices[ALL_FOUR]['all'].counts,
-                                  network_size.matrices[ALL_FOUR]['all'].counts)
+                                  native.matrices[ALL_FOUR]['all'].counts)
 
 
 def test_what_cannot_be_run_is_said(networks, network, memory_frames, space):
