@@ -11,6 +11,9 @@ import numpy.typing as npt
 
 from anymodal_seg_ros.labels import UNLABELLED
 
+MISSING_P = (0.2, 0.1, 0.05)
+"""Probabilities of a sensor's failure for which EMM's expectation is told."""
+
 
 class ConfusionMatrix:
     """Counts of (truth, prediction) pairs in int64, so that billions of pixels stay exact.

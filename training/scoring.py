@@ -18,17 +18,14 @@ from anymodal_seg_ros.inference.precision import exact_float32
 from anymodal_seg_ros.inference.torch_backend import TorchSegmenter
 from anymodal_seg_ros.labels import LabelSpace
 from anymodal_seg_ros.metrics import (
+    MISSING_P,
     ConfusionMatrix,
     expected_over_subsets,
     mean_over_subsets,
 )
 from anymodal_seg_ros.models import DROP
 from anymodal_seg_ros.models.network import Network
-from training.datasets import (
-    Frame,
-    Frames,
-    first_size,
-)
+from training.datasets import Frame, Frames, first_size
 from training.frame_batches import Workers, read_batches
 from training.subset_network import Counts, Subset, SubsetNetwork, subset_network
 
@@ -38,7 +35,6 @@ Predict = Callable[[Mapping[str, Image], tuple[int, int]], UInt8]
 """Encoded images at network size and the wanted label size to labels. A ``SubsetNetwork`` gives
 all combinations of a batch at once."""
 ALL = 'all'
-MISSING_P = (0.2, 0.1, 0.05)
 
 
 @dataclass(kw_only=True)
@@ -204,15 +200,22 @@ def predict_with(network: Network | Segmenter) -> Predict:
 def score_table(scores: SubsetScores) -> str:
     """A text table: a line for each combination, a column for each condition."""
     conditions = sorted({name for table in scores.matrices.values() for name in table} - {ALL})
-    last = f'EMM average ({scores.missing_mode})'
-    width = max(len(name) for name in (last, *map('+'.join, scores.matrices)))
-    lines = ['  '.join([f'{"sensors":{width}}', *(f'{c:>6}' for c in (ALL, *conditions))])]
-    for subset, table in scores.matrices.items():
-        mious = [scores.miou(subset, c) if c in table else math.nan for c in (ALL, *conditions)]
-        values = [f'{miou:6.2f}' if math.isfinite(miou) else '     -' for miou in mious]
-        lines.append('  '.join([f'{"+".join(subset):{width}}', *values]))
-    if not scores.is_complete():
-        return '\n'.join(lines)
-    average = mean_over_subsets(scores.miou(subset) for subset in scores.matrices)
-    lines.append(f'{last:{width}}  {average:6.2f}')
+    rows = {'+'.join(subset): {name: scores.miou(subset, name) for name in (ALL, *conditions)
+                               if name in table}
+            for subset, table in scores.matrices.items()}
+    if scores.is_complete():
+        rows[f'EMM average ({scores.missing_mode})'] = {
+            ALL: mean_over_subsets(scores.miou(subset) for subset in scores.matrices)}
+    return aligned('sensors', rows)
+
+
+def aligned(title: str, rows: Mapping[str, Mapping[str, float]]) -> str:
+    """Rows of figures by column as a text table; '-' for one that there is not."""
+    columns = list(dict.fromkeys(name for row in rows.values() for name in row))
+    width = max(map(len, (title, *rows)))
+    lines = ['  '.join([f'{title:{width}}', *(f'{name:>6}' for name in columns)])]
+    for name, row in rows.items():
+        cells = (f'{row.get(column, math.nan):.2f}'.replace('nan', '-').rjust(max(6, len(column)))
+                 for column in columns)
+        lines.append('  '.join([f'{name:{width}}', *cells]))
     return '\n'.join(lines)

@@ -7,12 +7,12 @@ from __future__ import annotations
 import math
 from statistics import fmean
 
+from anymodal_seg_ros.metrics import MISSING_P
 from anymodal_seg_ros.pages import Table
 from anymodal_seg_ros.pages.grid import Subset
 from training.report.scores import Scores
 from training.report.wording import change, percent
 
-MISSING_P = (0.2, 0.1, 0.05)
 MAX_SHOWN_SENSORS = 7
 
 

@@ -29,9 +29,9 @@ from training.frame_batches import LABEL_SIZES, MAX_BATCH, MAX_WORKERS
 
 EMM, RMM, NM, FAILURES = 'emm', 'rmm', 'nm', 'failures'
 BENCHMARKS = (EMM, RMM, NM, FAILURES)
+SCORE = 'robustness_score'
 ABSENT_CLASSES = ('skip', 'zero')
 """Classes that do not occur: left out of the mean, or 0 in it, as published tables have it."""
-MISSING_P = (0.2, 0.1, 0.05)
 RMM_RATES = (0.25, 0.5, 0.75)
 SCORE_P, SCORE_RATE = 0.1, 0.5
 GPU_BATCH = 8

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from anymodal_seg_ros.labels import LabelSpace
-from anymodal_seg_ros.metrics import expected_over_subsets, mean_over_subsets
+from anymodal_seg_ros.metrics import MISSING_P, expected_over_subsets, mean_over_subsets
 from training.robustness.protocol import (
     ABSENT_CLASSES,
     EMM,
-    MISSING_P,
+    FAILURES,
     NM,
     RMM,
+    SCORE,
     SCORE_COLUMNS,
     SCORE_P,
     SCORE_RATE,
@@ -26,6 +27,8 @@ from training.scoring import SubsetScores
 from training.subset_network import Subset
 
 AVERAGE = 'average'
+Rows = dict[str, dict[str, float]]
+"""Figures by the name of their row and of their column."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,21 +83,53 @@ class RobustnessScores:
                   self.degraded(self.nm['low'], absent), self.degraded(self.nm['mid'], absent))
         return dict(zip(SCORE_COLUMNS, values, strict=True))
 
+    def rows(self, absent: str) -> dict[str, Rows]:
+        """The figures of each benchmark that was run, and those of the robustness score."""
+        rows: dict[str, Rows] = {
+            SCORE: {missing: {**columns, 'score': robustness_score(columns)}
+                    for missing in self.emm
+                    if (columns := self.score_columns(missing, absent)) is not None},
+            EMM: {missing: self.combined(scores, absent) for missing, scores in self.emm.items()
+                  if EMM in self.config.benchmarks},
+            RMM: {f'r={rate:g}': self.combined(scores, absent)
+                  for rate, scores in self.rmm.items()},
+            NM: {'all sensors': {level: self.degraded(scores, absent)
+                                 for level, scores in self.nm.items()}} if self.nm else {},
+            FAILURES: {failure: {f'{severity:g}': self.degraded(scores, absent)
+                                 for severity, scores in by_severity.items()}
+                       for failure, by_severity in self.failures.items()}}
+        return {name: table for name, table in rows.items() if table}
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data in percent. What ``SubsetScores.to_dict`` gives for the first missing mode
         comes first; then a table for each benchmark, each way of missing and each treatment of
         absent classes."""
         first = next(iter(self.emm.values()))
-        return {
-            **first.to_dict(),
-            'settings': self._settings(),
+        data: dict[str, Any] = {
+            **first.to_dict(), 'settings': self._settings(),
             'clean': {f'missing {missing}': _rounded(
                 {f'absent {absent}': self.clean(missing, absent) for absent in ABSENT_CLASSES})
-                for missing in self.emm},
-            **self._score_tables(),
-            **self._combined_tables(),
-            **self._degraded_tables(),
-        }
+                for missing in self.emm}}
+        for treatment in ABSENT_CLASSES:
+            absent = f'absent {treatment}'
+            for benchmark, rows in self.rows(treatment).items():
+                table = data.setdefault(benchmark, {})
+                for name, row in rows.items():
+                    if benchmark == SCORE:
+                        table[f'missing {name}, {absent}'] = _rounded(row)
+                    elif benchmark == NM:
+                        table[absent] = _rounded(row)
+                    elif benchmark == FAILURES:
+                        table.setdefault(absent, {})[name] = _rounded(row)
+                    else:
+                        table.setdefault(name, {})[absent] = _rounded(row)
+        # The combinations themselves stand above for the first missing mode.
+        for benchmark, name, scores in (
+                *((EMM, missing, scores) for missing, scores in self.emm.items()),
+                *((RMM, f'r={rate:g}', scores) for rate, scores in self.rmm.items())):
+            if scores is not first and benchmark in data:
+                data[benchmark][name]['subsets'] = scores.to_dict()['subsets']
+        return data
 
     def _settings(self) -> dict[str, Any]:
         """What a figure depends on; batches and threads change none."""
@@ -103,45 +138,6 @@ class RobustnessScores:
                 'missing_modes': list(config.missing_modes), 'label_size': config.label_size,
                 'severities': list(config.severities), 'seed': config.seed,
                 'precision': self.precision}
-
-    def _score_tables(self) -> dict[str, Any]:
-        rows = {}
-        for missing in self.emm:
-            for absent in ABSENT_CLASSES:
-                columns = self.score_columns(missing, absent)
-                if columns is not None:
-                    rows[f'missing {missing}, absent {absent}'] = _rounded(
-                        {**columns, 'score': robustness_score(columns)})
-        return {'robustness_score': rows} if rows else {}
-
-    def _combined_tables(self) -> dict[str, Any]:
-        """The combinations themselves stand above for the first missing mode."""
-        tables: dict[str, Any] = {}
-        first = next(iter(self.emm.values()))
-        runs = [(EMM, missing, scores) for missing, scores in self.emm.items()
-                if EMM in self.config.benchmarks]
-        runs += [(RMM, f'r={rate:g}', scores) for rate, scores in self.rmm.items()]
-        for benchmark, name, scores in runs:
-            table: dict[str, Any] = {
-                f'absent {absent}': _rounded(self.combined(scores, absent))
-                for absent in ABSENT_CLASSES}
-            if scores is not first:
-                table['subsets'] = scores.to_dict()['subsets']
-            tables.setdefault(benchmark, {})[name] = table
-        return tables
-
-    def _degraded_tables(self) -> dict[str, Any]:
-        tables: dict[str, Any] = {}
-        for absent in ABSENT_CLASSES:
-            name = f'absent {absent}'
-            if self.nm:
-                tables.setdefault('nm', {})[name] = _rounded(
-                    {level: self.degraded(scores, absent) for level, scores in self.nm.items()})
-            for failure, by_severity in self.failures.items():
-                tables.setdefault('failures', {}).setdefault(name, {})[failure] = _rounded(
-                    {f'{severity:g}': self.degraded(scores, absent)
-                     for severity, scores in by_severity.items()})
-        return tables
 
 
 def _rounded(values: Mapping[str, float]) -> dict[str, float]:
