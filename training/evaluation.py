@@ -13,13 +13,14 @@ from tqdm import tqdm
 from anymodal_seg_ros.bundle import read_description, update_provenance
 from anymodal_seg_ros.inference import Segmenter
 from anymodal_seg_ros.inference.torch_backend import TorchSegmenter
+from anymodal_seg_ros.models.network import Subset
 from training.datasets import FrameSource, spread
 from training.robustness.benchmark import run_benchmark
 from training.robustness.protocol import GPU_BATCH, BenchmarkConfig
 from training.robustness.result import RobustnessScores
 from training.robustness.tables import text_tables
 from training.scoring import score_table
-from training.subset_network import Subset, SubsetNetwork, subset_network
+from training.subset_network import SubsetNetwork, subset_network
 
 
 def score_split(

@@ -24,10 +24,10 @@ from anymodal_seg_ros.metrics import (
     mean_over_subsets,
 )
 from anymodal_seg_ros.models import DROP
-from anymodal_seg_ros.models.network import Network
+from anymodal_seg_ros.models.network import Network, Subset
 from training.datasets import Frame, Frames, first_size
 from training.frame_batches import Workers, read_batches
-from training.subset_network import Counts, Subset, SubsetNetwork, subset_network
+from training.subset_network import Counts, SubsetNetwork, subset_network
 
 UInt8 = npt.NDArray[np.uint8]
 Image = npt.NDArray[Any]

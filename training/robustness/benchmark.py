@@ -18,6 +18,7 @@ from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.inference.precision import exact_float32
 from anymodal_seg_ros.labels import LabelSpace
 from anymodal_seg_ros.models import DROP, ZERO, modality_subsets
+from anymodal_seg_ros.models.network import Subset
 from training.datasets import Frame, FrameSource, first_size
 from training.frame_batches import Workers, read_batches
 from training.robustness.degradation import Float32, failed, generator, noisy, without_elements
@@ -32,7 +33,7 @@ from training.robustness.protocol import (
 )
 from training.robustness.result import RobustnessScores
 from training.scoring import SubsetScores
-from training.subset_network import Encoded, Subset, SubsetNetwork
+from training.subset_network import Encoded, SubsetNetwork
 
 Run = TypeVar('Run')
 Image = TypeVar('Image')

@@ -10,6 +10,7 @@ from typing import Any
 
 from anymodal_seg_ros.labels import LabelSpace
 from anymodal_seg_ros.metrics import MISSING_P, expected_over_subsets, mean_over_subsets
+from anymodal_seg_ros.models.network import Subset
 from training.robustness.protocol import (
     ABSENT_CLASSES,
     EMM,
@@ -24,7 +25,6 @@ from training.robustness.protocol import (
     robustness_score,
 )
 from training.scoring import SubsetScores
-from training.subset_network import Subset
 
 AVERAGE = 'average'
 Rows = dict[str, dict[str, float]]
