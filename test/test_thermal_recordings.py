@@ -182,7 +182,7 @@ def test_a_detector_that_dies_is_told_from_a_cold_street(least, state):
 
 def test_a_range_that_is_given_takes_the_place_of_all_of_a_bundle_s():
     from anymodal_seg_ros.labels import load_label_space
-    from training.extraction import EncodingOnly
+    from training.extraction.encoding import EncodingOnly
     encoding = EncodingOnly.from_settings(
         ('rgb', 'thermal'), 64, load_label_space('deliver'),
         {'thermal': {'low': 26315.0, 'high': 32315.0}})

@@ -42,14 +42,14 @@ from training.extraction.encoding import EncodingOnly
 from training.extraction.job import (
     Job,
     Recording,
+    Selection,
     default_modalities,
-    extract,
     is_there,
     plan,
     splits_from_yaml,
 )
 from training.extraction.label_codes import FORMS, LabelCodes, load_label_codes
-from training.extraction.recorded_frames import Report, Selection
+from training.extraction.recorded_frames import Report, extract
 from training.extraction.truth import MAX_TRUTH_OFFSET_NS, NS_PER_S, LabelSource
 
 INTERRUPTED = 130

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +37,11 @@ def read_calibration(path: Path, topics: Mapping[str, str], modalities: Collecti
     if sensors is None:
         return read_recorded_rig(path, topics, modalities=modalities, needs_camera=True)
     specs = load_sensors(sensors)
-    width, height = _image_size(path, topics, 'rgb')
+    size = event_size = _size(path, topics['rgb'], MODALITIES['rgb'].message_types, _decoded_size)
     event = topics['event_info']
-    is_recorded = bool(bag_info(path).counts.get(event))
-    event_size = _info_size(path, event) if is_recorded else (width, height)
-    return PlacedRig(rig=build_rig(specs, width, height, event_size))
+    if bag_info(path).counts.get(event):
+        event_size = _size(path, event, ['sensor_msgs/msg/CameraInfo'], _told_size)
+    return PlacedRig(rig=build_rig(specs, *size, event_size))
 
 
 def calibration_dict(rig: Rig) -> dict[str, Any]:
@@ -66,24 +67,19 @@ def _camera_dict(camera: CameraModel) -> dict[str, Any]:
             'distortion_model': camera.distortion_model}
 
 
-def _image_size(path: Path, topics: Mapping[str, str], modality: str) -> tuple[int, int]:
-    """(width, height) of the first readable image."""
-    for recorded in read_bag(path, [topics[modality]]):
-        try:
-            message = recorded.message_of(MODALITIES[modality].message_types)
-            height, width = MODALITIES[modality].decode(message).shape[:2]
-        except BadMessageError:
-            continue
-        return width, height
-    raise BagError(f'{path}: no readable image on {topics[modality]}; its size is needed')
-
-
-def _info_size(path: Path, topic: str) -> tuple[int, int]:
-    """(width, height) that the first CameraInfo tells."""
+def _size(path: Path, topic: str, types: Sequence[str],
+          size_of: Callable[[Any], tuple[int, int]]) -> tuple[int, int]:
+    """(width, height) that the first readable message on a topic tells."""
     for recorded in read_bag(path, [topic]):
-        try:
-            message = recorded.message_of(['sensor_msgs/msg/CameraInfo'])
-        except BadMessageError:
-            continue
-        return int(message.width), int(message.height)
-    raise BagError(f'{path}: no readable CameraInfo on {topic}')
+        with suppress(BadMessageError):
+            return size_of(recorded.message_of(types))
+    raise BagError(f'{path}: nothing readable on {topic}; the size of its images is needed')
+
+
+def _decoded_size(message: Any) -> tuple[int, int]:  # noqa: ANN401 - an image of any kind
+    height, width = MODALITIES['rgb'].decode(message).shape[:2]
+    return width, height
+
+
+def _told_size(message: Any) -> tuple[int, int]:  # noqa: ANN401 - a CameraInfo
+    return int(message.width), int(message.height)

@@ -9,8 +9,7 @@ A recording gets its name when it is complete, and belongs to the data set from 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +43,6 @@ class ExtractedDataset:
 
     def __init__(self, root: Path, bundle: Bundle) -> None:
         self.root = root
-        self._summaries: dict[str, dict[str, Any]] = {}
         fresh = {
             'name': root.resolve().name,
             'layout': LAYOUT,
@@ -76,34 +74,26 @@ class ExtractedDataset:
         recordings: dict[str, dict[str, Any]] = self._data['recordings']
         return recordings
 
-    @contextmanager
-    def adding(self, name: str) -> Iterator[Path]:
-        """A folder to make and write recording ``name`` into; ``describe`` is to be called
-        before the block ends, and one of that name is replaced then. After an error nothing is
-        left of it.
+    def add(self, name: str,
+            write: Callable[[Path], tuple[Mapping[str, Any], Mapping[str, Any]]]) -> None:
+        """Add recording ``name``; one of that name is replaced. After an error nothing is left of
+        it.
+
+        Args:
+            write: makes the folder that it gets, writes the frames into it, and returns the
+                recording's entry in ``dataset.json`` and what its ``recording.json`` has beside.
 
         Raises:
             WriteError: the disk is full, or the folder cannot be written at all.
         """
         with whole_folder(self.root / name, replace=True) as folder:
-            yield folder
+            summary, details = write(folder)
+            (folder / RECORDING_FILE).write_text(_text({**summary, **details}), encoding='utf-8')
             others = {key: value for key, value in self.recordings.items() if key != name}
             # Whenever this is ended, no folder is named that is not whole, and the root is known.
             if name in self.recordings or not is_file(self.root / DATASET_FILE):
                 self._write(others)
-        self._write(dict(sorted({**others, name: self._summaries.pop(name)}.items())))
-
-    def describe(self, folder: Path, summary: Mapping[str, Any],
-                 details: Mapping[str, Any]) -> None:
-        """Say what a written recording is.
-
-        Args:
-            folder: what ``adding`` gave.
-            summary: its entry in ``dataset.json``.
-            details: its ``recording.json``.
-        """
-        (folder / RECORDING_FILE).write_text(_text({**summary, **details}), encoding='utf-8')
-        self._summaries[folder.name] = dict(summary)
+        self._write(dict(sorted({**others, name: summary}.items())))
 
     def _write(self, recordings: Mapping[str, Any]) -> None:
         self._data = {**self._data, 'recordings': recordings}

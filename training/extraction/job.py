@@ -1,13 +1,14 @@
 # SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Several recordings into one data set: checked before the long work begins, then one by one."""
+"""What is to be extracted of which recordings, checked before the long work begins."""
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,40 @@ from anymodal_seg_ros.errors import BagError, ConfigError
 from anymodal_seg_ros.existence import exists, is_file
 from anymodal_seg_ros.modalities import MODALITIES, Decoding
 from anymodal_seg_ros.sim.vehicle import SENSOR_NAMES
-from training.extraction.calibration import calibration_dict, read_calibration, sha256_of
 from training.extraction.dataset import ExtractedDataset, check_split
 from training.extraction.encoding import EncodingOnly
-from training.extraction.recorded_frames import Report, Selection, extract_recording
-from training.extraction.truth import NS_PER_S, LabelSource
+from training.extraction.truth import LabelSource
 
 _NAME = re.compile(r'\w[\w.-]*')
-OnSet = Callable[[int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """Which sets become frames. Raises ConfigError where a value is not allowed."""
+
+    every: int = 1
+    """Of the sets that could be frames, each n-th is one."""
+    min_gap_s: float = 0.0
+    """Least time between two frames of a recording."""
+    max_dt_s: float = math.inf
+    """A set with a sample farther than this from its stamp is no frame."""
+    require: tuple[str, ...] = ()
+    """Sensors without which a set is no frame."""
+    keep_unlabelled: bool = False
+    """Whether a set without label image near it is an unlabelled frame."""
+
+    def __post_init__(self) -> None:
+        if self.every < 1:
+            raise ConfigError.of('every', self.every, '1 and more')
+        if not (math.isfinite(self.min_gap_s) and self.min_gap_s >= 0.0):
+            raise ConfigError.of('min_gap_s', self.min_gap_s, '0 and more')
+        if not self.max_dt_s >= 0.0:
+            raise ConfigError.of('max_dt_s', self.max_dt_s, '0 and more')
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data; null for no limit."""
+        limit_s = self.max_dt_s if math.isfinite(self.max_dt_s) else None
+        return {**asdict(self), 'max_dt_s': limit_s}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,40 +172,6 @@ def is_there(dataset: ExtractedDataset, recording: Recording) -> bool:
     return True
 
 
-def extract(dataset: ExtractedDataset, recording: Recording, job: Job,
-            on_set: OnSet = lambda stamp_ns: None) -> Report:
-    """Extract one recording into the data set; one of that name is replaced.
-
-    Raises:
-        BagError, ConfigError: see ``read_calibration`` and ``extract_recording``.
-    """
-    placed = read_calibration(recording.path, job.topics, job.encoding.bundle.modalities,
-                              job.sensors)
-    rig, calibration = placed.rig, calibration_dict(placed.rig)
-    with dataset.adding(recording.name) as folder:
-        report = extract_recording(
-            recording.path, folder, job.encoding, placed, labels=job.labels, topics=job.topics,
-            selection=job.selection, schedule=job.schedule,
-            decoding=job.decoding, on_set=on_set)
-        summary = {'split': recording.split, 'condition': recording.condition,
-                   'frames': report.frames, 'labelled_frames': report.labelled_frames,
-                   'source': recording.source}
-        dataset.describe(folder, summary, {
-            'topics': dict(job.topics),
-            'labels': _labels_dict(job.labels),
-            'selection': job.selection.to_dict(),
-            'faults': None if job.schedule is None else job.schedule.to_dict(),
-            'decoding': {name: dict(value) for name, value in job.decoding.items()},
-            'camera_hw': [rig.camera.height_px, rig.camera.width_px],
-            'calibration': calibration,
-            'calibration_sha256': sha256_of(calibration),
-            'encoders': {name: dict(value)
-                         for name, value in job.encoding.bundle.encoders.items()},
-            'report': report.to_dict(),
-        })
-    return report
-
-
 def _named(text: str) -> tuple[str, Path]:
     name, separator, path_text = text.partition('=')
     path = Path(path_text)
@@ -199,10 +192,3 @@ def _require_topics(path: Path, info: BagInfo, job: Job) -> None:
             hint = '; --labels none extracts without' if key == 'label' else ''
             raise BagError(f'{path}: nothing on {topic} ({key}); recorded are '
                            f'{", ".join(sorted(info.topics)) or "no topics"}{hint}')
-
-
-def _labels_dict(labels: LabelSource | None) -> dict[str, Any] | None:
-    if labels is None:
-        return None
-    return {'topic': labels.topic, 'map': labels.codes.name, 'form': labels.form,
-            'max_offset_s': labels.max_offset_ns / NS_PER_S}

@@ -5,18 +5,14 @@
 from __future__ import annotations
 
 import json
-import math
 import shutil
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from anymodal_seg_ros.bags import TOPICS
-from anymodal_seg_ros.corruption import FaultSchedule
 from anymodal_seg_ros.errors import ConfigError
-from anymodal_seg_ros.modalities import Decoding
 from anymodal_seg_ros.modalities.encoding import ENCODER_FAILED
 from anymodal_seg_ros.pipeline import Pipeline, output_hw
 from anymodal_seg_ros.placement import PlacedRig
@@ -24,41 +20,12 @@ from anymodal_seg_ros.samples import SampleSet
 from anymodal_seg_ros.segment_bag import recorded_sets
 from anymodal_seg_ros.session import Session
 from training.datasets.recorded import FRAMES_FILE, LABEL_FOLDER, image_file
-from training.extraction.calibration import calibration_dict, sha256_of
-from training.extraction.encoding import EncodingOnly
-from training.extraction.truth import NS_PER_S, LabelSource, Truth, png_bytes, put_by_labels
+from training.extraction.calibration import calibration_dict, read_calibration, sha256_of
+from training.extraction.dataset import ExtractedDataset
+from training.extraction.job import Job, Recording, Selection
+from training.extraction.truth import NS_PER_S, Truth, png_bytes, put_by_labels
 
 _POOL = '.labels'
-
-
-@dataclass(frozen=True, kw_only=True)
-class Selection:
-    """Which sets become frames. Raises ConfigError where a value is not allowed."""
-
-    every: int = 1
-    """Of the sets that could be frames, each n-th is one."""
-    min_gap_s: float = 0.0
-    """Least time between two frames of a recording."""
-    max_dt_s: float = math.inf
-    """A set with a sample farther than this from its stamp is no frame."""
-    require: tuple[str, ...] = ()
-    """Sensors without which a set is no frame."""
-    keep_unlabelled: bool = False
-    """Whether a set without label image near it is an unlabelled frame."""
-
-    def __post_init__(self) -> None:
-        if self.every < 1:
-            raise ConfigError.of('every', self.every, '1 and more')
-        if not (math.isfinite(self.min_gap_s) and self.min_gap_s >= 0.0):
-            raise ConfigError.of('min_gap_s', self.min_gap_s, '0 and more')
-        if not self.max_dt_s >= 0.0:
-            raise ConfigError.of('max_dt_s', self.max_dt_s, '0 and more')
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data; null for no limit."""
-        return {'every': self.every, 'min_gap_s': self.min_gap_s,
-                'max_dt_s': self.max_dt_s if math.isfinite(self.max_dt_s) else None,
-                'require': list(self.require), 'keep_unlabelled': self.keep_unlabelled}
 
 
 @dataclass(kw_only=True)
@@ -80,10 +47,7 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
-        return {'frames': self.frames, 'labelled_frames': self.labelled_frames,
-                'sensors': dict(self.sensors), 'dropped_frames': dict(self.dropped_frames),
-                'dropped_samples': self.dropped_samples, 'rejected_labels': self.rejected_labels,
-                'known': self.known}
+        return dict(vars(self))
 
 
 class _Chooser:
@@ -117,56 +81,69 @@ class _Chooser:
         return ''
 
 
-def extract_recording(
-    path: Path,
-    folder: Path,
-    encoding: EncodingOnly,
-    placement: PlacedRig,
-    *,
-    labels: LabelSource | None,
-    topics: Mapping[str, str] = TOPICS,
-    selection: Selection | None = None,
-    schedule: FaultSchedule | None = None,
-    decoding: Decoding | None = None,
-    on_set: Callable[[int], None] = lambda stamp_ns: None,
-) -> Report:
-    """Write the frames of a recording; the sets are those that the vehicle would have formed.
+def extract(dataset: ExtractedDataset, recording: Recording, job: Job,
+            on_set: Callable[[int], None] = lambda stamp_ns: None) -> Report:
+    """Write the frames of a recording into the data set; one of that name is replaced. The sets
+    are those that the vehicle would have formed.
 
     Args:
-        path: the recording.
-        folder: new; its name is the recording's in every frame's id.
-        encoding: encoders, their settings and the size of the images.
-        placement: see ``read_calibration``.
-        labels: None leaves every frame unlabelled.
-        topics: keyed like ``anymodal_seg_ros.bags.TOPICS``.
-        schedule: sensor faults to apply on the way, as the injector node would.
-        decoding: settings of the decoders.
         on_set: told the stamp of each set in ns.
 
     Raises:
         BagError: the recording is damaged, or holds none of the topics or no label image.
-        ConfigError: labels of another size or with unknown values, or not one frame was left.
+        ConfigError: the sensor file is wrong, labels are of another size or with unknown values,
+            or not one frame was left.
     """
-    session = Session(encoding, placement, decoding=decoding)
+    placed = read_calibration(recording.path, job.topics, job.encoding.bundle.modalities,
+                              job.sensors)
+    calibration = calibration_dict(placed.rig)
+    report = Report()
+
+    def written(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+        _write_frames(recording.path, folder, job, placed, report, on_set)
+        summary = {'split': recording.split, 'condition': recording.condition,
+                   'frames': report.frames, 'labelled_frames': report.labelled_frames,
+                   'source': recording.source}
+        return summary, {
+            'topics': dict(job.topics),
+            'labels': None if job.labels is None else job.labels.to_dict(),
+            'selection': job.selection.to_dict(),
+            'faults': None if job.schedule is None else job.schedule.to_dict(),
+            'decoding': {name: dict(value) for name, value in job.decoding.items()},
+            'camera_hw': [placed.rig.camera.height_px, placed.rig.camera.width_px],
+            'calibration': calibration,
+            'calibration_sha256': sha256_of(calibration),
+            'encoders': {name: dict(value)
+                         for name, value in job.encoding.bundle.encoders.items()},
+            'report': report.to_dict(),
+        }
+
+    dataset.add(recording.name, written)
+    return report
+
+
+def _write_frames(path: Path, folder: Path, job: Job, placed: PlacedRig, report: Report,
+                  on_set: Callable[[int], None]) -> None:
+    """Into ``folder``, which is new; its name is the recording's in every frame's id."""
+    session = Session(job.encoding, placed, decoding=job.decoding)
     folder.mkdir(parents=True)
     truth = None
-    if labels is not None:
-        truth = put_by_labels(path, labels, output_hw(placement.rig), folder / _POOL)
-    selection = selection or Selection()
-    chooser = _Chooser(selection, truth)
-    calibration_sha256 = sha256_of(calibration_dict(placement.rig))
-    report = Report()
+    if job.labels is not None:
+        truth = put_by_labels(path, job.labels, output_hw(placed.rig), folder / _POOL)
+    chooser = _Chooser(job.selection, truth)
+    calibration_sha256 = sha256_of(calibration_dict(placed.rig))
     with (folder / FRAMES_FILE).open('w', encoding='utf-8') as lines:
-        for placed in recorded_sets(path, session, topics=topics, schedule=schedule):
-            sample_set = placed.sample_set
+        for formed in recorded_sets(path, session, topics=job.topics,
+                                    schedule=job.schedule):
+            sample_set = formed.sample_set
             on_set(sample_set.stamp_ns)
             refusal = chooser.refusal(sample_set)
             if refusal:
                 report.dropped_frames[refusal] += 1
                 continue
             frame_id = f'{folder.name}/{report.frames:06d}'
-            sample_set, images = session.pipeline.encode(sample_set, placed.rig)
-            if not images or any(name not in images for name in selection.require):
+            sample_set, images = session.pipeline.encode(sample_set, formed.rig)
+            if not images or any(name not in images for name in job.selection.require):
                 report.dropped_frames[ENCODER_FAILED] += 1
                 continue
             for name, image in images.items():
@@ -192,7 +169,6 @@ def extract_recording(
     if not report.frames:
         raise ConfigError(f'{path}: not one frame was left; dropped: '
                           f'{dict(report.dropped_frames) or "no set was formed"}')
-    return report
 
 
 def _frame_line(sample_set: SampleSet) -> dict[str, Any]:

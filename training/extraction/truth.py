@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -35,6 +36,11 @@ class LabelSource:
     """See ``LabelCodes.decode``."""
     max_offset_ns: int
     """A label image farther from a set than this is none of its own."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return {'topic': self.topic, 'map': self.codes.name, 'form': self.form,
+                'max_offset_s': self.max_offset_ns / NS_PER_S}
 
 
 @dataclass(frozen=True, kw_only=True)

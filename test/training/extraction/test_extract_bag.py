@@ -21,7 +21,10 @@ from anymodal_seg_ros.session import Session
 from anymodal_seg_ros.sim.vehicle import SENSOR_NAMES
 from training.datasets.recorded import RecordedDataset, read_frames
 from training.extract_bag import main
-from training.extraction import EncodingOnly, load_label_codes, recorded_frames, sha256_of
+from training.extraction import recorded_frames
+from training.extraction.calibration import sha256_of
+from training.extraction.encoding import EncodingOnly
+from training.extraction.label_codes import load_label_codes
 
 ROOT = Path(__file__).resolve().parents[3]
 START_NS = 1_700_000_000_000_000_000

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from anymodal_seg_ros import bags
 from anymodal_seg_ros.errors import BadMessageError, ConfigError
 from anymodal_seg_ros.labels import load_label_space
-from training.extraction import LabelCodes, load_label_codes
+from training.extraction.label_codes import LabelCodes, load_label_codes
 
 # Tag, class id of DELIVER, colour. Up to 0.9.13 tag k is class k - 1, in the same colours.
 UNTIL_0_9_13 = {0: (255, (0, 0, 0)), **{
