@@ -5,9 +5,7 @@ position alone, so a resumed run sees what an uninterrupted one would have seen.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -18,10 +16,9 @@ from anymodal_seg_ros.models import NetworkConfig
 from training.augment import augment, degrade, draw_subset, presence_row
 from training.batch import Batch
 from training.datasets import Frame, JoinedFrames
+from training.frame_batches import Workers
 from training.sampling import EpochSampler
 from training.train_config import StageConfig, TrainConfig
-
-QUEUE_LENGTH = 2
 
 
 class BatchMaker:
@@ -104,19 +101,12 @@ def stream(
     maker: BatchMaker, config: TrainConfig, start: int, progress: Callable[[int], float]
 ) -> Iterator[Batch]:
     """Batches from position ``start`` until ``progress(position)`` reaches 1."""
-    workers = config.data.workers
-    with ThreadPoolExecutor(workers, thread_name_prefix='batches') as pool:
-        pending: deque[Future[Batch]] = deque()
+    def places() -> Iterator[tuple[int, StageConfig]]:
         position = start
-        try:
-            while True:
-                while len(pending) < QUEUE_LENGTH + workers and progress(position) < 1.0:
-                    stage = config.stage_at(progress(position))
-                    pending.append(pool.submit(maker.make, position, stage))
-                    position = maker.end(position, stage)
-                if not pending:
-                    return
-                yield pending.popleft().result()
-        finally:
-            for future in pending:
-                future.cancel()
+        while (done := progress(position)) < 1.0:
+            stage = config.stage_at(done)
+            yield position, stage
+            position = maker.end(position, stage)
+
+    with Workers(config.data.workers) as workers:
+        yield from workers.map(lambda place: maker.make(*place), places())

@@ -15,7 +15,9 @@ from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.modalities import network_size
 from training.datasets import Frame, Frames, first_size, resize_frame
 
-MAX_WORKERS, MAX_BATCH = 64, 4096
+MAX_WORKERS, MAX_BATCH = 256, 4096
+QUEUE_LENGTH = 1
+"""Results that wait beside those that the threads are at."""
 LABEL_SIZES = ('native', 'network')
 """Labels are scored as they are stored, or resized (nearest) with the images, as published tables
 do."""
@@ -36,7 +38,7 @@ class Workers:
 
     def __init__(self, count: int) -> None:
         limits.whole('workers', count, 0, MAX_WORKERS)
-        self._ahead = 2 * count
+        self._ahead = count + QUEUE_LENGTH
         self._pool = ThreadPoolExecutor(count, 'reading') if count else None
 
     def __enter__(self) -> Workers:

@@ -41,7 +41,7 @@ def check_png(buffer: Uint8Array) -> CheckedImage:
     data = buffer.tobytes()
     kept = [slice(0, len(PNG_MAGIC))]
     body_bytes = 0
-    chunks = _chunks(data)
+    chunks = png_chunks(data)
     name, chunk = next(chunks)
     content = slice(chunk.start + 8, chunk.stop - 4)
     if name != b'IHDR' or content.stop - content.start != _HEADER.size:
@@ -67,7 +67,7 @@ def check_png(buffer: Uint8Array) -> CheckedImage:
                         unpacked_bytes=max(unpacked, height * width * 3))
 
 
-def _chunks(data: bytes) -> Iterator[tuple[bytes, slice]]:
+def png_chunks(data: bytes) -> Iterator[tuple[bytes, slice]]:
     """Name and place of each chunk up to IEND, all of them whole."""
     at, name = len(PNG_MAGIC), b''
     while name != b'IEND':

@@ -12,7 +12,8 @@ import struct
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -28,11 +29,11 @@ from anymodal_seg_ros.modalities.compressed import (
     FREE_BYTES,
     decode_compressed,
 )
+from anymodal_seg_ros.modalities.png import PNG_MAGIC, png_chunks
 from training.datasets.frames import Image, UInt8
 
 IMAGE_SUFFIXES = ('.jpg', '.png')
 logger = logging.getLogger(__name__)
-_PNG_MAGIC = b'\x89PNG\r\n\x1a\n'
 _PNG_HEADER_BYTES = 33
 _PALETTE_TYPE, _GREY_TYPE = 3, 0
 # The header of an array is Python text, which numpy repairs and parses.
@@ -65,16 +66,17 @@ class LabelTable:
         return cls({**{i + 1: i for i in range(num_classes)}, 0: UNLABELLED,
                     UNLABELLED: UNLABELLED})
 
-    def decode(self, values: npt.NDArray[Any], path: Path) -> UInt8:
-        """Class ids [H, W] of stored values; raises UnreadableFrameError for an unknown one."""
+    def decode(self, values: npt.NDArray[Any], what: object) -> UInt8:
+        """Class ids [H, W] of stored values; raises UnreadableFrameError for an unknown one, which
+        says of ``what``, a file mostly."""
         if values.dtype.kind not in 'iu':
-            raise UnreadableFrameError(f'{path} holds {values.dtype} labels; allowed: integers')
+            raise UnreadableFrameError(f'{what} holds {values.dtype} labels; allowed: integers')
         within = (values >= 0) & (values < len(self._ids))
         ids = self._ids[np.where(within, values, 0)]
         known = within & (ids >= 0)
         if not known.all():
             raise UnreadableFrameError(
-                f'{path} holds label {int(values[~known].flat[0])} at {int((~known).sum())} '
+                f'{what} holds label {int(values[~known].flat[0])} at {int((~known).sum())} '
                 f'pixels; allowed: {self.allowed}')
         return ids.astype(np.uint8)
 
@@ -113,10 +115,11 @@ def read_labels(path: Path, table: LabelTable) -> UInt8:
     """Class ids [H, W] of a label PNG: its only channel, palette indices, or the red channel."""
     data = _file_bytes(path)
     step = 1
-    if data[:8].tobytes() == _PNG_MAGIC and data.size > _PNG_HEADER_BYTES:
+    if data[:8].tobytes() == PNG_MAGIC and data.size > _PNG_HEADER_BYTES:
         bits, kind = int(data[24]), int(data[25])
         if kind == _PALETTE_TYPE:
-            data = _indices_as_grey(path, data)
+            with _naming(path):
+                data = _indices_as_grey(data)
         if kind in (_PALETTE_TYPE, _GREY_TYPE) and bits in (1, 2, 4):
             step = 255 // ((1 << bits) - 1)  # decoding spreads fewer bits over 0..255
     values = _decode(path, data)
@@ -228,31 +231,29 @@ def _file_bytes(path: Path) -> UInt8:
 
 
 def _decode(path: Path, data: UInt8) -> npt.NDArray[Any]:
-    try:
+    with _naming(path):
         return decode_compressed(data, cv2.IMREAD_UNCHANGED)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    try:
+        yield
     except BadMessageError as error:
         raise UnreadableFrameError(f'{path} is not a readable image: {error}') from None
 
 
-def _indices_as_grey(path: Path, data: UInt8) -> UInt8:
+def _indices_as_grey(data: UInt8) -> UInt8:
     """A palette PNG turned into a grey one, so that decoding gives indices and not colours."""
-    chunks = [_PNG_MAGIC]
     raw = data.tobytes()
-    position = len(_PNG_MAGIC)
-    while position + 12 <= len(raw):
-        length, = struct.unpack('>I', raw[position:position + 4])
-        name = raw[position + 4:position + 8]
-        body = raw[position + 8:position + 8 + length]
-        position += 12 + length
-        if position > len(raw):
-            raise UnreadableFrameError(f'{path} is not a readable image: it is cut short')
+    parts = [PNG_MAGIC]
+    for name, place in png_chunks(raw):
         if name == b'IHDR':
-            body = body[:9] + bytes([_GREY_TYPE]) + body[10:]
-        if name in (b'IHDR', b'IDAT', b'IEND'):
-            checksum = zlib.crc32(name + body)
-            chunks.append(struct.pack('>I', len(body)) + name + body
-                          + struct.pack('>I', checksum))
-    return np.frombuffer(b''.join(chunks), np.uint8)
+            head = raw[place][4:17] + bytes([_GREY_TYPE]) + raw[place][18:-4]
+            parts.append(raw[place][:4] + head + struct.pack('>I', zlib.crc32(head)))
+        elif name in (b'IDAT', b'IEND'):
+            parts.append(raw[place])
+    return np.frombuffer(b''.join(parts), np.uint8)
 
 
 def _check_packing(member: zipfile.ZipInfo) -> None:

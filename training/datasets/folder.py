@@ -24,7 +24,7 @@ from training.datasets.files import (
     read_color,
     read_labels,
 )
-from training.datasets.frames import NORMAL, Frame, Image, UInt8
+from training.datasets.frames import NORMAL, Frame, Image, UInt8, first_shape
 from training.settings import read_section, settings_of
 
 ANY_CONDITION = 'any'
@@ -199,12 +199,6 @@ class FolderDataset(ABC):
         if found != wanted:
             raise UnreadableFrameError(f'{self.root}: {what} of {entry.id} is {found} but the '
                                        f'images are {wanted}')
-
-
-def first_shape(images: Mapping[str, Image]) -> tuple[int, int]:
-    """Height and width of the first image."""
-    height, width = next(iter(images.values())).shape[:2]
-    return height, width
 
 
 def check_names(what: str, names: Iterable[str], allowed: Sequence[str]) -> None:

@@ -149,5 +149,10 @@ class FrameCache:
 
 def first_size(frame: Frame) -> tuple[int, int]:
     """Height and width of the frame's images."""
-    height, width = next(iter(frame.images.values())).shape[:2]
+    return first_shape(frame.images)
+
+
+def first_shape(images: Mapping[str, Image]) -> tuple[int, int]:
+    """Height and width of the first image."""
+    height, width = next(iter(images.values())).shape[:2]
     return height, width

@@ -25,6 +25,7 @@ from anymodal_seg_ros.modalities.compressed import decode_compressed
 from anymodal_seg_ros.modalities.images import decode_color
 from anymodal_seg_ros.modalities.pixels import image_pixels, message_bytes
 from anymodal_seg_ros.resources import resource_path
+from training.datasets.files import LabelTable
 
 UInt8 = npt.NDArray[np.uint8]
 FORMS = ('auto', 'values', 'colors')
@@ -94,16 +95,8 @@ class LabelCodes:
         return not pixels[..., 1:].any() and bool(red.any()) and bool(known[red].all())
 
     def _of_values(self, values: npt.NDArray[np.integer]) -> UInt8:
-        table = np.full(1 << 16, -1, np.int16)
-        for code in self.codes:
-            table[code.value] = code.class_id
-        ids: npt.NDArray[np.int16] = table[values]
-        unknown = ids < 0
-        if unknown.any():
-            allowed = ', '.join(_spans(sorted(code.value for code in self.codes)))
-            raise ConfigError(f'label {int(values[unknown][0])} at {int(unknown.sum())} pixels is '
-                              f'not in {self.name!r}; allowed: {allowed}')
-        return ids.astype(np.uint8)
+        table = LabelTable({code.value: code.class_id for code in self.codes})
+        return table.decode(values, f'an image for label map {self.name!r}')
 
     def _of_colors(self, pixels: UInt8) -> UInt8:
         known: dict[int, Code] = {}
@@ -189,10 +182,3 @@ def _pixels(message: Any) -> npt.NDArray[Any]:  # noqa: ANN401
 
 def _packed(color: tuple[int, int, int]) -> int:
     return color[0] << 16 | color[1] << 8 | color[2]
-
-
-def _spans(values: list[int]) -> list[str]:
-    """'0 to 24' and '255' of sorted numbers."""
-    starts = [v for v in values if v - 1 not in values]
-    ends = [v for v in values if v + 1 not in values]
-    return [str(a) if a == b else f'{a} to {b}' for a, b in zip(starts, ends, strict=True)]

@@ -133,7 +133,7 @@ def test_unknown_tables(name):
 
 @pytest.mark.parametrize(('message', 'form', 'words'), [
     (image(np.full((2, 2), 25, np.uint8), 'mono8'), 'auto',
-     "label 25 at 4 pixels is not in 'deliver'; allowed: 0 to 24, 255"),
+     "label map 'deliver' holds label 25 at 4 pixels; allowed: 0 to 24, 255"),
     (image(np.full((2, 2), 300, np.uint16), 'mono16'), 'auto', 'label 300 at 4 pixels'),
     (colored([(1, 2, 3), (70, 70, 70)]), 'auto', r'colour \[1, 2, 3\] at 1 pixels'),
     (colored([(200, 0, 0)]), 'values', 'label 200 at 1 pixels'),
