@@ -18,7 +18,7 @@ from launch_ros.actions import Node
 
 from anymodal_seg_ros.bundle import read_description
 from anymodal_seg_ros.errors import ConfigError
-from anymodal_seg_ros.modalities import MODALITIES, decoding_for
+from anymodal_seg_ros.modalities import MODALITIES, decoding_for, gathered_decoding
 from anymodal_seg_ros.pipeline import build_encoders
 from anymodal_seg_ros.resources import resource_path
 from anymodal_seg_ros.ros import launch_arguments as check
@@ -151,16 +151,12 @@ def _injector(values: dict[str, Any], faults_file: str) -> Node:
 def _decoding(values: dict[str, Any]) -> dict[str, Any]:
     """The injector reads messages as the node does: by its parameters, else by its bundle."""
     params = {key: value for table in values['params_file'] for key, value in table.items()}
-    settings = {name: [setting.name for setting in row.decoder_settings]
-                for name, row in MODALITIES.items()}
-    given = {name: {key: params[f'inputs.{name}.{key}'] for key in keys
-                    if f'inputs.{name}.{key}' in params} for name, keys in settings.items()}
     bundle = read_description(bundle_path(values['bundle'] or str(params.get('bundle', ''))))
-    decoding = decoding_for(build_encoders(bundle), given)
+    decoding = decoding_for(build_encoders(bundle), gathered_decoding(params, 'inputs.{}.'))
     # A bundle's JSON may have whole numbers, which the parameters are not.
     return {f'{name}_{key}': float(value) if type(value) is int else value
-            for name, keys in settings.items() for key, value in decoding[name].items()
-            if key in keys}
+            for name, settings in decoding.items() for key, value in settings.items()
+            if key in [setting.name for setting in MODALITIES[name].decoder_settings]}
 
 
 def _require_raw_inputs(params: list[dict[str, Any]], params_file: str) -> None:

@@ -54,10 +54,10 @@ def given_shared(modality: str, settings: Settings) -> Settings:
 
 
 def gathered_decoding(values: Mapping[str, Any], prefix: str) -> dict[str, Settings]:
-    """The decoders' settings among values that are called ``prefix``, with ``{}`` for the
-    modality, and the setting's name."""
-    return {name: {setting.name: values[prefix.format(name) + setting.name]
-                   for setting in modality.decoder_settings}
+    """The decoders' settings that are there among values that are called ``prefix``, with ``{}``
+    for the modality, and the setting's name."""
+    return {name: {setting.name: values[key] for setting in modality.decoder_settings
+                   if (key := prefix.format(name) + setting.name) in values}
             for name, modality in MODALITIES.items() if modality.decoder_settings}
 
 

@@ -41,6 +41,7 @@ from anymodal_seg_ros.samples import Payload
 
 SAMPLE_TYPES = {'mono8': 'u1', '8UC1': 'u1', 'mono16': 'u2', '16UC1': 'u2'}
 COUNTS = Range(0.0, 65535.0)
+TOP_OF_14_BITS = 16383.0
 OWN_RANGE = 0.0
 LOW_PERCENT, HIGH_PERCENT = 1.0, 99.0
 MIN_SPAN = 64.0
@@ -52,8 +53,9 @@ class ThermalDecoder(Decoder):
     """The pictures of one thermal camera, of whose 16-bit counts ``low`` is black, ``high`` white.
 
     Both 0: black and white are the 1st and the 99th percentile of each picture. One of which
-    both lie within ``MIN_SPAN`` of an end of the 16 bits shows nothing: it is all black or all
-    white, as its health is to see it. 8-bit pictures are taken as they are.
+    both lie within ``MIN_SPAN`` of an end of the 16 bits, or of the top of 14 bits where the 99th
+    is that very count, shows nothing: it is all black or all white, as its health is to see it.
+    8-bit pictures are taken as they are.
 
     Raises:
         ConfigError: the two are no range.
@@ -200,7 +202,9 @@ def _own_range(counts: npt.NDArray[Any]) -> tuple[float, float]:
     low, high = np.percentile(counts[::step, ::step], (LOW_PERCENT, HIGH_PERCENT))
     if high < COUNTS.least + MIN_SPAN:
         return COUNTS.least + MIN_SPAN, COUNTS.least + 2.0 * MIN_SPAN
-    if low > COUNTS.most - MIN_SPAN:
-        return COUNTS.most - 2.0 * MIN_SPAN, COUNTS.most - MIN_SPAN
+    # Fewer bits are sent as they are; a detector that is stuck at its own top is cut off there.
+    top = TOP_OF_14_BITS if high == TOP_OF_14_BITS else COUNTS.most
+    if low > top - MIN_SPAN:
+        return top - 2.0 * MIN_SPAN, top - MIN_SPAN
     widen = max(MIN_SPAN - (high - low), 0.0) / 2.0
     return float(low) - widen, float(high) + widen

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from anymodal_seg_ros.errors import ConfigError
@@ -29,8 +29,6 @@ class SyncStats:
     complete_sets: int
     sets_by_reference: Mapping[str, int]
     resets: int
-    callback_errors: int
-    """Times ``on_drop`` raised."""
 
 
 class Synchronizer:
@@ -75,20 +73,16 @@ class Synchronizer:
         self,
         inputs: Mapping[str, SyncInputConfig],
         config: SyncConfig | None = None,
-        on_drop: Callable[[Sample, str], None] | None = None,
     ) -> None:
-        """``on_drop(sample, reason)`` is called at the end of the call that dropped it."""
         if not inputs:
             raise ConfigError('inputs is empty; at least one modality is needed')
         config = config or SyncConfig()
-        self.on_drop = on_drop
         self._inputs = {
             name: SampleQueue(name, settings, config) for name, settings in inputs.items()
         }
         self._apply(config)
         self._sets_by_reference = dict.fromkeys(inputs, 0)
-        self._complete_sets = self._resets = self._callback_errors = 0
-        self._dropped: list[tuple[Sample, str]] = []
+        self._complete_sets = self._resets = 0
         self._now_ns = self._last_set_ns = NEVER_NS
         self._open: SampleQueue | None = None
         self._wake_ns: int | None = None
@@ -108,7 +102,7 @@ class Synchronizer:
             if replaced is not None:
                 self._drop([replaced], 'duplicate')
             self._drop(queue.evict(keep_reference=queue is self._open), 'overflow')
-        return self._finish(self._form_sets(now_ns))
+        return self._form_sets(now_ns)
 
     def next_deadline(self) -> int | None:
         """When ``expire`` must be called unless a sample comes first; None when never."""
@@ -117,7 +111,7 @@ class Synchronizer:
     def expire(self, now_ns: int) -> list[SampleSet]:
         """Close the sets whose deadline has passed."""
         self._observe_clock(now_ns)
-        return self._finish(self._form_sets(now_ns))
+        return self._form_sets(now_ns)
 
     def flush(self, now_ns: int) -> list[SampleSet]:
         """Close all sets now, as at the end of a recording; no sample stays behind."""
@@ -125,13 +119,12 @@ class Synchronizer:
         sets = self._form_sets(now_ns, is_last=True)
         for queue in self._inputs.values():
             self._drop(queue.clear(), 'flushed')
-        return self._finish(sets)
+        return sets
 
     def reset(self, reason: str) -> None:
         """Drop all samples, forget all that was learnt; stamps of sets may start again."""
         logger.debug('synchronizer reset: %s', reason)
         self._reset()
-        self._finish([])
 
     def reconfigure(
         self, inputs: Mapping[str, SyncInputConfig], config: SyncConfig, now_ns: int
@@ -153,7 +146,7 @@ class Synchronizer:
         if self._wake_ns is not None and waiting:
             # A shorter wait sends sets out at once: it is not the samples that are late.
             self._wake_ns = min(self._wake_ns, min(waiting) + self._max_wait_ns)
-        return self._finish(self._form_sets(now_ns))
+        return self._form_sets(now_ns)
 
     def set_trusted(self, modalities: frozenset[str], now_ns: int) -> list[SampleSet]:
         """Name the sensors that may enter sets; returns the sets that waited for another."""
@@ -167,7 +160,7 @@ class Synchronizer:
                 if queue is self._open:
                     self._open = None
             queue.is_trusted = name in modalities
-        return self._finish(self._form_sets(now_ns))
+        return self._form_sets(now_ns)
 
     def stats(self) -> SyncStats:
         """A snapshot of all counts."""
@@ -177,7 +170,6 @@ class Synchronizer:
             complete_sets=self._complete_sets,
             sets_by_reference=dict(self._sets_by_reference),
             resets=self._resets,
-            callback_errors=self._callback_errors,
         )
 
     def _apply(self, config: SyncConfig) -> None:
@@ -340,22 +332,6 @@ class Synchronizer:
     def _drop(self, samples: Iterable[Sample], reason: str) -> None:
         for sample in samples:
             self._inputs[sample.modality].dropped[reason] += 1
-            self._dropped.append((sample, reason))
-
-    def _finish(self, sets: list[SampleSet]) -> list[SampleSet]:
-        """Report the drops now that the state is consistent: callbacks may call back."""
-        if not self._dropped:
-            return sets
-        dropped, self._dropped = self._dropped, []
-        if self.on_drop is None:
-            return sets
-        for sample, reason in dropped:
-            try:
-                self.on_drop(sample, reason)
-            except Exception:
-                self._callback_errors += 1
-                logger.exception('on_drop raised for a %s sample (%s)', sample.modality, reason)
-        return sets
 
 
 def _is_slower(queue: SampleQueue, leader: SampleQueue) -> bool:

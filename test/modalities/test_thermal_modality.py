@@ -69,16 +69,18 @@ def test_the_noise_of_a_closed_shutter_stays_noise(image_message):
     assert abs(levels.mean() - 127.5) < 4
 
 
-@pytest.mark.parametrize(('least', 'level'), [(0, 0), (60, 0), (65532, 255), (65472, 255)])
+@pytest.mark.parametrize(('least', 'level'), [
+    (0, 0), (60, 0), (65532, 255), (65472, 255), (16_380, 255)])
 def test_a_picture_that_lies_at_an_end_of_the_scale_shows_nothing(image_message, least, level):
-    """A dead detector; one hot pixel is none less."""
+    """A dead detector, also one of 14 bits at its own top; one hot pixel is none less."""
     counts = np.random.default_rng(0).integers(least, least + 4, (60, 80)).astype(np.uint16)
     counts[7, 9] = 30_000
     levels = ThermalDecoder().decode(image_message(counts, 'mono16'))
     assert (levels == level).sum() >= levels.size - 1
 
 
-@pytest.mark.parametrize(('low', 'high'), [(0, 70), (40, 90), (65400, 65480), (65465, 65535)])
+@pytest.mark.parametrize(('low', 'high'), [
+    (0, 70), (40, 90), (65400, 65480), (65465, 65535), (16_300, 16_383), (16_330, 16_400)])
 def test_a_picture_that_leaves_an_end_of_the_scale_is_seen(image_message, low, high):
     counts = np.linspace(low, high, 4800).astype(np.uint16).reshape(60, 80)
     assert np.ptp(ThermalDecoder().decode(image_message(counts, 'mono16'))) > 150
@@ -195,6 +197,13 @@ def test_distortion_of_either_lens_is_taken_into_account():
         middle = (slice(20, 28), slice(28, 36))
         assert np.abs(image[middle].astype(int) - straight[middle]).max() <= 4
         assert np.abs(image[24, 8:56].astype(int) - straight[24, 8:56]).max() > 4
+
+
+def test_a_tele_lens_of_few_pixels_fills_less_than_one_and_is_shown():
+    tele = CameraModel.from_fov(8, 6, 0.5)
+    rig = Rig(camera=CAMERA, cameras={'thermal': tele}, camera_T={'thermal': np.eye(4)})
+    picture = ThermalEncoder().encode(np.full((6, 8), 200, np.uint8), rig, (48, 64))
+    assert picture.shape == (48, 64, 3) and picture.max() <= 200
 
 
 def test_a_finer_picture_is_averaged():

@@ -59,8 +59,7 @@ def test_before_the_first_time_and_in_a_pause():
     (ClockPhase.UNSTEADY, DiagnosticStatus.ERROR), (ClockPhase.PAUSED, DiagnosticStatus.WARN),
     (ClockPhase.NOT_STARTED, DiagnosticStatus.WARN), (ClockPhase.RUNNING, DiagnosticStatus.OK)])
 def test_the_level_of_the_synchronization_follows_the_clock(phase, level):
-    stats = SyncStats(inputs={}, sets=1, complete_sets=1, sets_by_reference={}, resets=0,
-                      callback_errors=0)
+    stats = SyncStats(inputs={}, sets=1, complete_sets=1, sets_by_reference={}, resets=0)
     clock = ClockState(phase, 7, 2)
     status = synchronization_status('node', '', stats, clock)
     assert status.level == level

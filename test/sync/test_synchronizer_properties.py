@@ -27,6 +27,20 @@ COMMON = settings(
 )
 
 
+class Watched(Synchronizer):
+    """Tells of each sample that it drops."""
+
+    def __init__(self, inputs, config, on_drop):
+        super().__init__(inputs, config)
+        self._on_drop = on_drop
+
+    def _drop(self, samples, reason):
+        samples = list(samples)
+        super()._drop(samples, reason)
+        for sample in samples:
+            self._on_drop(sample, reason)
+
+
 @dataclass(frozen=True)
 class Sensor:
     """How one simulated sensor behaves. Times in ms."""
@@ -98,7 +112,7 @@ class Loop:
 
     def __post_init__(self):
         self.max_wait_s = self.config.max_wait_s
-        self.sync = Synchronizer(self.inputs, self.config, self.on_drop)
+        self.sync = Watched(self.inputs, self.config, self.on_drop)
         self.waiting = {name: [] for name in self.inputs}
         self.trusted = frozenset(self.inputs)
 
@@ -377,8 +391,8 @@ class Reconfigured:
                 max_future_s=0.2 + patience, reset_jump_s=0.5 + patience,
             ),
         ), (inputs, config)]
-        self.plain = Synchronizer(inputs, config, self.on_plain_drop)
-        self.sync = Synchronizer(inputs, config, self.on_own_drop)
+        self.plain = Watched(inputs, config, self.on_plain_drop)
+        self.sync = Watched(inputs, config, self.on_own_drop)
         self.on_drop = on_drop
 
     def on_plain_drop(self, sample, reason):
