@@ -8,9 +8,10 @@ Numbers that a field's annotation limits are checked by ``ranges``, in the same 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import get_type_hints
 
 from anymodal_seg_ros.errors import ConfigError
-from anymodal_seg_ros.ranges import Range
+from anymodal_seg_ros.ranges import OneOf, Range
 
 
 def text(name: str, value: object) -> None:
@@ -67,3 +68,13 @@ def known(where: str, data: Iterable[str], keys: Iterable[str]) -> None:
         if key not in names:
             raise ConfigError(
                 f'{where}: unknown key {key!r}; allowed: {", ".join(names) or "none"}')
+
+
+def annotated(settings: object) -> None:
+    """Each field has a value that the note in its annotation allows, a Range or a OneOf."""
+    for name, hint in get_type_hints(type(settings), include_extras=True).items():
+        for note in getattr(hint, '__metadata__', ()):
+            if isinstance(note, OneOf):
+                one_of(name, getattr(settings, name), note.names)
+            elif isinstance(note, Range):
+                note.check(name, getattr(settings, name), whole=hint.__origin__ is int)

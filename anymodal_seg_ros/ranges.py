@@ -40,6 +40,13 @@ class Range:
         raise ConfigError.of(name, value, f'a whole number, {self}' if whole else self)
 
 
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """The names that a setting may be; a table stands for those of its rows."""
+
+    names: Collection[str]
+
+
 def _shown(number: float) -> str:
     """In as few characters as say it exactly."""
     short = f'{number:g}'

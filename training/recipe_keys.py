@@ -120,7 +120,7 @@ def _entry(key: str, item: Setting) -> str:
 
 def _allowed(item: Setting) -> str:
     if isinstance(item.allowed, OneOf):
-        return ', '.join(item.allowed.names)
+        return ', '.join(name or "''" for name in item.allowed.names)
     kind = KINDS[get_origin(item.kind) or item.kind]
     if isinstance(item.allowed, Range):
         return f'{kind} from {item.allowed.least:.10g} to {item.allowed.most:.10g}'

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from anymodal_seg_ros.corruption import FAULTS
+from anymodal_seg_ros.models.network_config import RGB_STD
 from training.datasets.frames import Image
 
 MISSING_RATES = (0.05, 0.75)
@@ -21,8 +22,9 @@ AFFECTED = 0.5
 MAX_DENSITY = 0.2
 MAX_SIGMA = 0.5
 """Salt-and-pepper density and Gaussian sigma of the benchmark's highest level."""
-SIGMA_UNITS: Mapping[str, float] = {'rgb': 57.375, 'event': 0.0}
-"""Levels in a sigma of 1: ImageNet's deviation for the camera, none for events, else 255."""
+SIGMA_UNITS: Mapping[str, float] = {'rgb': RGB_STD[2], 'event': 0.0}
+"""Grey levels in a sigma of 1. The benchmark adds noise to normalised images: a unit is ImageNet's
+deviation for the camera (blue's, for all channels), 255 for the others; events get none."""
 MAX_BLOCK_SHARE = 0.5
 
 

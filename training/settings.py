@@ -13,7 +13,7 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cache
 from itertools import pairwise
@@ -22,19 +22,13 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 from anymodal_seg_ros import limits
 from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.ranges import OneOf as OneOf
 from anymodal_seg_ros.ranges import Range
 
 Section = TypeVar('Section')
 Share = Annotated[float, Range(0, 1)]
 Weight = Annotated[float, Range(0, 1e6)]
 """Of a loss term."""
-
-
-@dataclass(frozen=True, slots=True)
-class OneOf:
-    """The names that a setting may be; a table stands for those of its rows."""
-
-    names: Collection[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

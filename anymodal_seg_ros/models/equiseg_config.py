@@ -6,9 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Annotated
 
 from anymodal_seg_ros import limits
 from anymodal_seg_ros.models.mit_config import MixTransformerConfig
+from anymodal_seg_ros.ranges import OneOf, Range
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,15 +45,15 @@ HUBS = ('max', 'mean')
 class EquiSegConfig(MixTransformerConfig):
     """EQUISeg: one Mix Transformer, in which each sensor looks at the others after each stage."""
 
-    head_dim: int = 0
+    head_dim: Annotated[int, Range(0, 4096)] = 0
     """Channels of the head; 0 means 768 for 'parity', 256 for the others."""
-    profile: str = 'parity'
+    profile: Annotated[str, OneOf(PROFILES)] = 'parity'
     """'parity': each sensor has cross-modal blocks of its own, as in the paper; 'lite': all share
     them; 'one_hub': all share them and look at one merged map, which is the cheapest."""
-    hub_source: str = ''
+    hub_source: Annotated[str, OneOf(('', *HUB_SOURCES))] = ''
     """What the others are merged from: maps as they enter the stage ('pre') or leave its blocks
     ('post'); empty means 'pre' for 'parity', 'post' for the others."""
-    hub: str = 'max'
+    hub: Annotated[str, OneOf(HUBS)] = 'max'
     """'mean' instead of the greatest of the weighted maps (an ablation of the paper)."""
     cross_attention: bool = True
     """Without it sensors do not look at each other: M-SegFormer (an ablation of the paper)."""
@@ -59,12 +61,9 @@ class EquiSegConfig(MixTransformerConfig):
     """Without it what a sensor sees in others replaces its own map (an ablation of the paper)."""
 
     def __post_init__(self) -> None:
-        limits.one_of('profile', self.profile, PROFILES)
         super().__post_init__()
         if self.hub_source == '':
             object.__setattr__(self, 'hub_source', PROFILES[self.profile].hub_source)
-        limits.one_of('hub_source', self.hub_source, HUB_SOURCES)
-        limits.one_of('hub', self.hub, HUBS)
         limits.flag('cross_attention', self.cross_attention)
         limits.flag('residual', self.residual)
 

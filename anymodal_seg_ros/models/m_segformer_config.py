@@ -5,10 +5,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from anymodal_seg_ros import limits
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.models.mit_config import MixTransformerConfig
+from anymodal_seg_ros.ranges import OneOf
 
 STEMS = ('shared', 'per_modality')
 ENCODERS = ('shared', 'per_modality', 'adapters')
@@ -19,18 +20,15 @@ FUSIONS = ('mean', 'reliability')
 class MSegFormerConfig(MixTransformerConfig):
     """M-SegFormer: a Mix Transformer of every sensor, fusion at four levels, an MLP head."""
 
-    stem: str = 'shared'
+    stem: Annotated[str, OneOf(STEMS)] = 'shared'
     """'per_modality' gives each sensor its own first patch embedding (4,800 weights on b0)."""
-    encoder: str = 'shared'
+    encoder: Annotated[str, OneOf(ENCODERS)] = 'shared'
     """'adapters' adds a small residual bottleneck after each stage for each sensor,
     'per_modality' gives each sensor a whole encoder of its own."""
-    fusion: str = 'mean'
+    fusion: Annotated[str, OneOf(FUSIONS)] = 'mean'
     """'reliability' weights the sensors at each pixel by a learned score."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        limits.one_of('stem', self.stem, STEMS)
-        limits.one_of('encoder', self.encoder, ENCODERS)
         if self.encoder == 'per_modality' and self.stem != 'per_modality':
             raise ConfigError.of('stem', self.stem, "per_modality with encoder 'per_modality'")
-        limits.one_of('fusion', self.fusion, FUSIONS)

@@ -6,10 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from anymodal_seg_ros import limits
 from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.ranges import Range
 
 MIN_INPUT_PX = 32
 """A network takes images with sides of at least this."""
@@ -26,7 +27,7 @@ class NetworkConfig:
         ConfigError: a value that is not allowed.
     """
 
-    num_classes: int = 25
+    num_classes: Annotated[int, Range(1, 255)] = 25
     """Of the labels; training takes it from them."""
     modalities: tuple[str, ...] = ('rgb', 'depth', 'lidar', 'event')
     """Sensors that it takes, in this order."""
@@ -37,7 +38,7 @@ class NetworkConfig:
     """The same for what an image is divided by; without an entry ImageNet's (rgb) or 255."""
 
     def __post_init__(self) -> None:
-        limits.whole('num_classes', self.num_classes, 1, 255)
+        limits.annotated(self)
         object.__setattr__(self, 'modalities', _checked_modalities(self.modalities))
         object.__setattr__(self, 'mean', self._statistics('mean', self.mean, RGB_MEAN, 0.0))
         object.__setattr__(self, 'std', self._statistics('std', self.std, RGB_STD, 255.0))

@@ -455,7 +455,7 @@ def test_what_a_sensor_owns(profile):
 @pytest.mark.parametrize(('settings', 'message'), [
     ({'profile': 'large'}, "profile is 'large'; allowed: parity, one_hub, lite"),
     ({'profile': ['lite']}, 'allowed: parity'),
-    ({'hub_source': 'middle'}, "hub_source is 'middle'; allowed: pre, post"),
+    ({'hub_source': 'middle'}, "hub_source is 'middle'; allowed: '', pre, post"),
     ({'hub': 'sum'}, "hub is 'sum'; allowed: max, mean"),
     ({'residual': 1}, 'residual is 1; allowed: true, false'),
     ({'cross_attention': 'no'}, "cross_attention is 'no'; allowed: true, false"),

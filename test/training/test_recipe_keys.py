@@ -73,6 +73,15 @@ def test_names_that_a_table_has_are_those_allowed():
     assert f'({", ".join(METHODS)})' in entry(PAGE, 'method.name')[0]
 
 
+@pytest.mark.parametrize(('key', 'allowed'), [
+    ('model_config.stem', 'shared, per_modality'),
+    ('model_config.backbone', 'b0, b1, b2, b3, b4, b5'),
+    ('model_config.head_dim', 'a whole number from 0 to 4096'),
+    ('model_config.hub_source', "'', pre, post")])
+def test_settings_of_a_network_say_what_is_allowed(key, allowed):
+    assert f'({allowed})' in entry(PAGE, key)[0]
+
+
 def test_the_command_shows_them(capsys):
     for arguments, page in ((['--keys'], PAGE), (['--keys', 'optim'], keys_page('optim'))):
         with pytest.raises(SystemExit) as ended:
