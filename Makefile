@@ -17,7 +17,7 @@ ifdef AMENT_PREFIX_PATH
 unexport AMENT_PREFIX_PATH PYTHONPATH LD_LIBRARY_PATH ROS_DISTRO RMW_IMPLEMENTATION
 endif
 
-.PHONY: help setup demo test quick matrix lint benchmark soak train ladder clean
+.PHONY: help setup demo test alone beside quick fast matrix lint benchmark soak train ladder clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -46,11 +46,24 @@ lint: $(READY)  ## ruff and mypy
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 
-test: lint  ## lint, type-check and run every test
-	@$(BIN)/python -m pytest
+# What each says comes when it is done.
+TOGETHER := $(MAKE) --no-print-directory -j$(shell env -u OMP_NUM_THREADS nproc) --output-sync=target
 
-quick: $(READY)  ## the tests of every part that take no time
-	@$(BIN)/python -m pytest -m 'not slow'
+test: lint  ## lint, type-check and run every test
+	+@$(TOGETHER) alone beside
+
+# These wait most of the time. The others fill it, and give way.
+alone: $(READY)
+	@$(BIN)/python -m pytest -m alone test/ros
+
+beside: $(READY)
+	@nice $(BIN)/python -m pytest -n auto --dist worksteal -m 'not alone'
+
+quick: $(READY)  ## lint, type-check and run the tests of every part that take no time
+	+@$(TOGETHER) lint fast
+
+fast: $(READY)
+	@$(BIN)/python -m pytest -n auto --dist worksteal -m 'not slow'
 
 matrix: $(READY)  ## the quick tests on Python 3.10 to 3.12 with NumPy 1.26 and 2, where they are installed
 	@test -x .venv-matrix/bin/nox || { $(BIN)/python -m venv .venv-matrix && \

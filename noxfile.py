@@ -37,7 +37,8 @@ def quick(session: nox.Session, numpy: str) -> None:
     if 'torch' in EXTRAS.split(','):
         session.install('-c', str(constraints), 'torch')
     session.install('-c', str(constraints), '-e', f'.[{EXTRAS}]')
-    session.run('python', '-m', 'pytest', '-p', 'no:cacheprovider', '-m', 'not slow', *TESTS)
+    session.run('python', '-m', 'pytest', '-p', 'no:cacheprovider', '-n', 'auto',
+                '--dist', 'worksteal', '-m', 'not slow', *TESTS)
 
 
 def pins(numpy: str) -> str:

@@ -72,6 +72,7 @@ setup(
             'mypy>=1.11',
             'pytest>=7.4,<8',
             'pytest-timeout>=2',
+            'pytest-xdist>=3.5',
             'ruff>=0.6',
             'transformers>=4.44',
             'types-PyYAML',

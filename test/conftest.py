@@ -21,7 +21,20 @@ from hypothesis import settings
 settings.register_profile('repeatable', derandomize=True, deadline=None)
 settings.load_profile('repeatable')
 
+# A worker of pytest-xdist has one core; torch, whose threads are those of the machine, is imported
+# after this, and in processes that tests start.
+if 'PYTEST_XDIST_WORKER' in os.environ:
+    os.environ.setdefault('OMP_NUM_THREADS', '1')
+
+MAX_WORKERS = 4
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'benchmarks'))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers():
+    """One for each core; each takes up to 2 GB."""
+    return min(len(os.sched_getaffinity(0)), MAX_WORKERS)
 
 
 @pytest.fixture(scope='session')

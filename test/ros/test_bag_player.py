@@ -62,6 +62,7 @@ def subscribe_all(probe):
             probe.subscribe(Clock, '/clock', 1000))
 
 
+@pytest.mark.alone
 def test_every_message_arrives_unchanged(start_node, probe, bag_path):
     images, infos, clouds, clock = subscribe_all(probe)
     player = start_node('bag_player_node', settings(bag_path, finish_delay_s=0.4))
@@ -98,6 +99,7 @@ def test_topics_start_and_remapping(start_node, probe, bag_path):
     assert clouds == []
 
 
+@pytest.mark.alone
 def test_loop_restarts_the_clock_until_a_signal(start_node, probe, bag_path):
     images, _, _, clock = subscribe_all(probe)
     player = start_node('bag_player_node', settings(
@@ -157,6 +159,7 @@ def test_another_node_is_not_the_one_that_is_awaited(start_node, probe, bag_path
     node.destroy_node()
 
 
+@pytest.mark.alone
 def test_topics_that_nobody_wants_do_not_hold_up_the_others(start_node, probe, bag_path):
     """Where no topic is named: who listens to one has soon said what else is wanted."""
     player = start_node('bag_player_node', settings(bag_path, wait_for_topics=['']))
@@ -170,6 +173,7 @@ def test_topics_that_nobody_wants_do_not_hold_up_the_others(start_node, probe, b
     assert player.wait() == 0
 
 
+@pytest.mark.alone
 def test_the_injector_listens_once_it_is_heard(start_node, probe, bag_path):
     """So the player waits for the whole chain, and not one message is lost on the way."""
     player = start_node('bag_player_node', settings(

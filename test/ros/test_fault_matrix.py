@@ -10,7 +10,7 @@ import pytest
 from ros_streams.fault_run import SETTLE_S, FaultRun, node_parameters
 from ros_streams.scene import MODALITIES, Stream
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 DETECT_S, RECOVER_S, GAP_S = 0.5, 1.0, 0.5
 MAX_DOUBTFUL = 4

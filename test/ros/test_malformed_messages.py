@@ -16,7 +16,7 @@ from ros_streams.fault_run import FaultRun, node_parameters
 from ros_streams.scene import Scene, camera_info, header
 from sensor_msgs.msg import CameraInfo, CompressedImage, PointField
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 SCENE = Scene()
 

@@ -36,7 +36,7 @@ from anymodal_seg_ros.ros.qos import LATCHED, fallback_qos, input_qos
 from anymodal_seg_ros.samples import HealthReport, HealthState, Prediction, SampleSet
 from anymodal_seg_ros.session import Labelled, PlacedSet
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 SCENE = Scene()
 NODE = '/anymodal_seg'

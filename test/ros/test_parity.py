@@ -90,6 +90,7 @@ def test_a_session_that_learns_its_rig_on_the_way_gives_the_labels_of_segment_ba
         np.testing.assert_array_equal(found[stamp].labels, offline[stamp])
 
 
+@pytest.mark.alone
 def test_node_gives_the_labels_of_segment_bag(offline, drive, tiny_bundle, start_node, probe):
     labels = probe.subscribe(Image, '/anymodal_seg/label', qos=100)
     fusion = probe.subscribe(DiagnosticArray, '/anymodal_seg/fusion_info', qos=100)

@@ -53,6 +53,7 @@ def stamp_of(message):
     return stamp_to_ns(message.header.stamp)
 
 
+@pytest.mark.alone
 def test_every_output_of_a_label_belongs_together(running):
     node, run = running()
     labels = collect(run, Image, f'{NODE}/label')
@@ -98,6 +99,7 @@ def test_every_output_of_a_label_belongs_together(running):
     node.stop(signal.SIGTERM)
 
 
+@pytest.mark.alone
 def test_labels_are_those_of_the_network_called_directly(running, tiny_bundle):
     only_camera = {f'inputs.{name}.enabled': False for name in ('depth', 'lidar', 'event')}
     node, run = running(only_camera)
@@ -120,6 +122,7 @@ def test_labels_are_those_of_the_network_called_directly(running, tiny_bundle):
             np.frombuffer(label.data, np.uint8).reshape(SIZE_PX, SIZE_PX), expected)
 
 
+@pytest.mark.alone
 def test_inputs_are_switched_and_settings_changed_at_run_time(running, probe):
     node, run = running()
     assert run.wait_until_all_ok(START_S), node.output
@@ -163,6 +166,7 @@ def test_inputs_are_switched_and_settings_changed_at_run_time(running, probe):
     assert all(a < b for a, b in pairwise(stamps))
 
 
+@pytest.mark.alone
 def test_a_paused_simulation_is_no_dead_sensor_and_a_restart_is_survived(running):
     node, run = running({'use_sim_time': True, 'diagnostics.rate_hz': 10.0},
                         simulated_ns=1000_000_000_000)

@@ -15,7 +15,7 @@ from anymodal_seg_ros.ros import advice
 from anymodal_seg_ros.ros.inputs import AdaptiveSubscription, NamedQos
 from anymodal_seg_ros.samples import HealthReport, HealthState
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 WHY = {
     'rgb': '/camera/image: /{me} publishes it, but its QoS does not fit: Best effort publisher '

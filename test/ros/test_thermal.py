@@ -16,7 +16,7 @@ from anymodal_seg_ros.geometry import CameraModel
 from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.ros.conversions import header, image_to_message, to_byte_array
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 NODE = '/anymodal_seg'
 PARAMETERS = {'camera.width_px': 64, 'camera.height_px': 48, 'camera.horizontal_fov_deg': 90.0,

@@ -57,6 +57,8 @@ def test_the_profile_asks_for_what_it_says():
     assert used == declared
 
 
+@pytest.mark.slow
+@pytest.mark.alone
 def test_images_between_processes_are_not_lost(start_node, probe, tmp_path):
     """From the first that is heard on: what was sent while they got connected does not count."""
     (tmp_path / 'examples').mkdir()

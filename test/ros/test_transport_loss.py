@@ -48,6 +48,7 @@ sys.exit(run_node(Camera))
 '''
 
 
+@pytest.mark.alone
 def test_images_lost_by_the_transport_are_named_as_such(
         start_node, probe, tiny_bundle, tmp_path, monkeypatch):
     (tmp_path / 'examples').mkdir()

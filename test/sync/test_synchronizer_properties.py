@@ -8,11 +8,14 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from anymodal_seg_ros.samples import Sample
 from anymodal_seg_ros.sync import SyncConfig, Synchronizer, SyncInputConfig
+
+pytestmark = pytest.mark.slow
 
 MS = 1_000_000
 SECOND = 1_000_000_000
