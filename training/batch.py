@@ -26,5 +26,7 @@ class Batch:
     teacher."""
     available: Tensor
     """bool [B, M] on the CPU: what the teacher sees."""
+    source: Tensor
+    """int64 [B] on the CPU: the number of the data set that a sample is of."""
     end: int
     """Samples seen by all ranks when this batch is done."""

@@ -47,7 +47,8 @@ class BatchMaker:
     def make(self, position: int, stage: StageConfig) -> Batch:
         """This rank's batch of the ``world_size`` batches that begin at ``position``."""
         first = position + self._rank * stage.batch
-        pairs = [self._sample(p, stage.crop_px) for p in range(first, first + stage.batch)]
+        positions = range(first, first + stage.batch)
+        pairs = [self._sample(p, stage.crop_px) for p in positions]
         students = [student for student, _ in pairs]
         teachers = [teacher for _, teacher in pairs] if self._with_teacher else students
         labels = np.stack([frame.labels for frame in students]).astype(np.int64)
@@ -57,6 +58,8 @@ class BatchMaker:
             present=self._presence(students),
             teacher_images=self._stacked(teachers, stage.crop_px) if self._with_teacher else {},
             available=self._presence(teachers),
+            source=torch.tensor([self._frames.source_of(self.sampler.frame_index(p))
+                                 for p in positions]),
             end=self.end(position, stage))
 
     def end(self, position: int, stage: StageConfig) -> int:

@@ -129,7 +129,7 @@ def _score_bag(args: argparse.Namespace) -> dict[str, Any]:
 def _score_data(args: argparse.Namespace) -> dict[str, Any]:
     bundle = read_description(args.bundle)
     config = _config(args, bundle.missing_mode)
-    frames, sensors = open_frames(
+    frames, labelling, sensors = open_frames(
         bundle, args.data, args.split, name=args.dataset, conditions=args.condition,
         failures=args.failure, options=_options(args.option), label_map=args.label_map,
         modalities=_names(args.modalities))
@@ -139,7 +139,8 @@ def _score_data(args: argparse.Namespace) -> dict[str, Any]:
     segmenter = _segmenter(args)
     if args.batch_size is None:
         config = replace(config, batch_size=usual_batch(segmenter))
-    scores, report = score_split(segmenter, frames, sensors, config, max_frames=args.max_frames)
+    scores, report = score_split(segmenter, frames, labelling, sensors, config,
+                                 max_frames=args.max_frames)
     if args.latex is not None:
         write_whole(args.latex, latex_tables(scores))
     if args.heatmap is not None:
@@ -212,7 +213,9 @@ def _parser() -> argparse.ArgumentParser:
     data.add_argument('--option', action='append', default=[], metavar='KEY=VALUE',
                       help='of the data set, such as depth_folder=hha; can be repeated')
     data.add_argument('--label-map', default='', metavar='MAP',
-                      help="from the data set's classes to the bundle's, by name or file")
+                      help="from the data set's classes to the bundle's, by name or file; one "
+                           'whose entries are lists, such as mfnet-to-unified, leaves the labels '
+                           "as they are, and scores the bundle in the data set's classes")
     data.add_argument('--max-frames', type=int, default=0,
                       help='spread over the split; 0 scores all')
     _add_benchmark(parser.add_argument_group('benchmark'))

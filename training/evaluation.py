@@ -14,7 +14,7 @@ from anymodal_seg_ros.bundle import read_description, update_provenance
 from anymodal_seg_ros.inference import Segmenter
 from anymodal_seg_ros.inference.torch_backend import TorchSegmenter
 from anymodal_seg_ros.models.network import Subset
-from training.datasets import FrameSource, spread
+from training.datasets import ClassSets, FrameSource, Labelling, spread
 from training.robustness.benchmark import run_benchmark
 from training.robustness.protocol import GPU_BATCH, BenchmarkConfig
 from training.robustness.result import RobustnessScores
@@ -24,14 +24,14 @@ from training.subset_network import SubsetNetwork, subset_network
 
 
 def score_split(
-    segmenter: Segmenter, frames: FrameSource, sensors: Subset, config: BenchmarkConfig, *,
-    max_frames: int = 0,
+    segmenter: Segmenter, frames: FrameSource, labelling: Labelling, sensors: Subset,
+    config: BenchmarkConfig, *, max_frames: int = 0,
 ) -> tuple[RobustnessScores, dict[str, Any]]:
     """Score a bundle on a split and print the tables.
 
     Args:
         segmenter: the bundle as the node would run it.
-        frames, sensors: of ``open_frames``.
+        frames, labelling, sensors: of ``open_frames``.
         config: what to score.
         max_frames: at most so many, spread over the split; 0 takes all.
 
@@ -41,13 +41,14 @@ def score_split(
     Raises:
         ConfigError: a frame that cannot be read, or what ``run_benchmark`` refuses.
     """
-    bundle, description = segmenter.bundle, frames.describe()
+    description = frames.describe()
     indices = spread(len(frames), max_frames)
     with tqdm(total=len(indices), unit='frame', desc=description['split'],
               disable=not sys.stderr.isatty()) as bar:
         scores = run_benchmark(
-            _network(segmenter), frames, sensors, bundle.label_space, bundle.short_side_px, config,
-            indices=indices, on_frame=lambda: bar.update(1))
+            _network(segmenter, labelling.class_sets), frames, sensors, labelling.label_space,
+            segmenter.bundle.short_side_px, config, indices=indices,
+            on_frame=lambda: bar.update(1))
     tables = [*map(score_table, scores.emm.values()), text_tables(scores)]
     sys.stdout.write('\n\n'.join([*tables, f'network: {segmenter.description}']) + '\n')
     return scores, {**scores.to_dict(), 'network': segmenter.description,
@@ -59,9 +60,9 @@ def usual_batch(segmenter: Segmenter) -> int:
     return GPU_BATCH if _network(segmenter).device.type == 'cuda' else 1
 
 
-def _network(segmenter: Segmenter) -> SubsetNetwork:
+def _network(segmenter: Segmenter, class_sets: ClassSets | None = None) -> SubsetNetwork:
     assert isinstance(segmenter, TorchSegmenter)
-    return subset_network(segmenter.network)
+    return subset_network(segmenter.network, class_sets)
 
 
 def update_scores(path: Path, split: str, report: dict[str, Any]) -> None:

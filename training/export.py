@@ -64,11 +64,11 @@ def _update_scores(args: argparse.Namespace, recipe: Mapping[str, Any]) -> None:
     sets = []
     for number, split in _splits(data, args.split).items():
         each = data.sets[number]
-        frames, sensors = open_frames(
+        frames, labelling, sensors = open_frames(
             bundle, Path(each.root), split, name=each.name, conditions=each.conditions,
             options=each.options, label_map=each.label_map)
         sets.append(ScoredSet(title=data.title_of(number), split=split, frames=frames,
-                              sensors=sensors))
+                              labelling=labelling, sensors=sensors))
     segmenter = build_segmenter(args.output)
     scored, report = score_sets(segmenter, sets, print, is_joint=len(data.sets) > 1,
                                 batch_size=usual_batch(segmenter), workers=2)

@@ -1,18 +1,19 @@
 # SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Scores of a run's bundle: of each data set, and of all their frames together."""
+"""Scores of a run's bundle: of each data set, and of all together."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from tqdm import tqdm
 
 from anymodal_seg_ros.inference import Segmenter, build_segmenter, modality_subsets
-from training.datasets import FrameSource, spread
+from training.datasets import FrameSource, Labelling, spread
 from training.run_data import RunData
 from training.scoring import SubsetScores, predict_with, score_frames, score_table
 from training.train_config import TrainConfig
@@ -27,6 +28,7 @@ class ScoredSet:
     title: str
     split: str
     frames: FrameSource
+    labelling: Labelling
     sensors: tuple[str, ...]
 
 
@@ -40,7 +42,7 @@ def score_run(
         BundleError: the bundle is missing or damaged.
     """
     sets = [ScoredSet(title=each.title, split=each.split, frames=each.scored,
-                      sensors=each.modalities)
+                      labelling=each.labelling, sensors=each.modalities)
             for each in data.sets if each.scored is not None]
     if not sets:
         split = data.sets[0].split
@@ -65,7 +67,9 @@ def score_sets(
     Returns:
         What was scored (a split, or several joined by +), and the report for ``scores.json`` and
         the provenance: with several data sets that of all frames, and in its 'sets' one for each
-        by its title. It is empty where nothing was scored.
+        by its title. Where their labels are of different classes there is no score of all
+        frames, but 'mean_miou', the mean over the data sets of what each has with all its
+        sensors. It is empty where nothing was scored.
 
     Raises:
         ConfigError: a frame that cannot be read.
@@ -80,8 +84,9 @@ def score_sets(
         indices = spread(len(each.frames), max_frames)
         with tqdm(total=len(indices), unit='frame', desc='scoring') as bar:
             scores = score_frames(
-                predict_with(segmenter), each.frames, modality_subsets(each.sensors),
-                segmenter.bundle.label_space, segmenter.bundle.short_side_px, indices=indices,
+                predict_with(segmenter, each.labelling.class_sets), each.frames,
+                modality_subsets(each.sensors), each.labelling.label_space,
+                segmenter.bundle.short_side_px, indices=indices,
                 missing=segmenter.bundle.missing_mode, batch_size=batch_size, workers=workers,
                 on_frame=bar.update, on_unreadable=skipped.append if skip else None)
         for problem in skipped:
@@ -97,8 +102,17 @@ def score_sets(
                      **({'skipped': skipped} if skipped else {})}}
     if not is_joint or not parts:
         return split, next(iter(reports.values()), {})
-    pool = SubsetScores.pooled(parts)
-    log(f'all data sets\n{score_table(pool)}')
     scored_frames = sum(report['data']['scored_frames'] for report in reports.values())
-    return split, {**pool.to_dict(), 'network': segmenter.description,
+    return split, {**_of_all(parts, log), 'network': segmenter.description,
                    'data': {'split': split, 'scored_frames': scored_frames}, 'sets': reports}
+
+
+def _of_all(parts: Sequence[SubsetScores], log: Log) -> dict[str, Any]:
+    if len({part.label_space.class_names for part in parts}) == 1:
+        pool = SubsetScores.pooled(parts)
+        log(f'all data sets\n{score_table(pool)}')
+        return pool.to_dict()
+    mean = fmean(part.miou(max(part.scored(), key=len)) for part in parts)
+    log(f'mean of the data sets, each in its own classes with all its sensors: {mean:.2f}')
+    return {'subsets': {}, 'mean_miou': round(mean, 2), 'unit': 'percent',
+            'missing_mode': parts[0].missing_mode}

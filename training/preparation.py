@@ -54,8 +54,19 @@ def prepare(
     folder = prepared_folder(config, resume=resume)
     cv2.setNumThreads(1)
     data = open_data(config, log)
+    _check_labels(config, data)
     check_libraries()
     return PreparedRun(config=config, folder=folder, resume=resume, data=data)
+
+
+def _check_labels(config: TrainConfig, data: RunData) -> None:
+    able = [name for name, row in METHODS.items() if row.own_classes]
+    for each in data.sets:
+        sets = each.labelling.class_sets
+        if sets is not None and config.method.name not in able:
+            raise ConfigError(f'label map {sets.name!r} leaves the labels of {each.title} in '
+                              f'classes of their own, which method {config.method.name} does not '
+                              f'take; allowed: {", ".join(able)}')
 
 
 def check_networks(config: TrainConfig) -> None:

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from anymodal_seg_ros.bundle import Bundle, read_description, update_provenance
 from anymodal_seg_ros.bundle.weights import save_bundle
 from anymodal_seg_ros.errors import ConfigError
-from anymodal_seg_ros.inference import build_segmenter
+from anymodal_seg_ros.inference import Segmenter, build_segmenter
 from anymodal_seg_ros.labels import LabelSpace
 from anymodal_seg_ros.modalities import network_size
 from anymodal_seg_ros.models import build_model, model_name
@@ -90,7 +90,7 @@ def train(
     frames = JoinedFrames(caches)
     method = METHODS[config.method.name].build(
         build_loss(config.loss, _loss_weights(config, frames, data.label_space)),
-        model, teacher, config.method.options)
+        model, teacher, config.method.options, data.class_sets)
     if config.device != 'cuda':
         keep_freed_memory()
     fabric = make_fabric(config.device, config.precision,
@@ -157,9 +157,9 @@ def _validation(
     config: TrainConfig, data: RunData, model: Network, device: torch.device, log: Log
 ) -> Callable[[int, dict[str, Tensor]], Mapping[str, float]] | None:
     """Scores of the averaged weights with all sensors that a data set has and with each alone,
-    every few epochs."""
-    frames = data.scored
-    if not config.val_epochs or frames is None:
+    every few epochs; of each data set by itself where their labels are of different classes."""
+    groups = data.scored_groups()
+    if not config.val_epochs or not groups:
         return None
     averaged = build_model(config.model, model.config.to_dict()).eval().to(device)
     subsets = list(dict.fromkeys([*((name,) for name in data.modalities),
@@ -169,12 +169,16 @@ def _validation(
         if epoch % config.val_epochs:
             return {}
         averaged.load_state_dict(state)
-        scores = score_frames(predict_with(averaged), frames, subsets, data.label_space,
-                              config.data.short_side_px,
-                              indices=frames.spread(config.val_frames),
-                              on_unreadable=log if config.data.unreadable == 'skip' else None)
-        log(f'epoch {epoch}\n{score_table(scores)}')
-        return {'+'.join(subset): scores.miou(subset) for subset in scores.scored()}
+        values = {}
+        for title, labelling, frames in groups:
+            scores = score_frames(predict_with(averaged, labelling.class_sets), frames, subsets,
+                                  labelling.label_space, config.data.short_side_px,
+                                  indices=frames.spread(max(config.val_frames // len(groups), 1)),
+                                  on_unreadable=log if config.data.unreadable == 'skip' else None)
+            log(' '.join(['epoch', str(epoch), *title]) + f'\n{score_table(scores)}')
+            for subset in scores.scored():
+                values['/'.join([*title, '+'.join(subset)])] = scores.miou(subset)
+        return values
 
     return validate
 
@@ -195,13 +199,21 @@ def _finish(config: TrainConfig, data: RunData, bundle: Bundle, result: RunResul
         report = _save(folder, bundle, result.state, data, config, log)
         if report:
             write_whole(run / SCORES_FILE, json.dumps(report, indent=2) + '\n')
-        shown = [with_policy(each.scored, config.data.unreadable, lambda line: None)
-                 for each in data.sets if each.scored is not None]
-        if shown:
-            write_samples(run / SAMPLES_FOLDER, predict_with(build_segmenter(folder)),
-                          JoinedFrames(shown), data.label_space, config.data.short_side_px)
+        _write_samples(run, build_segmenter(folder), data, config)
     log(f'wrote {run / BUNDLE_FOLDER}')
     log(f'report: {write_report(run)}')
+
+
+def _write_samples(
+    run: Path, segmenter: Segmenter, data: RunData, config: TrainConfig
+) -> None:
+    """Sample pictures of all data sets, where any is scored."""
+    shown = [(each.labelling, with_policy(each.scored, config.data.unreadable, lambda line: None))
+             for each in data.sets if each.scored is not None]
+    if shown:
+        write_samples(run / SAMPLES_FOLDER, JoinedFrames([frames for _, frames in shown]), [
+            (predict_with(segmenter, labelling.class_sets), labelling.label_space)
+            for labelling, _ in shown], config.data.short_side_px)
 
 
 def _save(path: Path, bundle: Bundle, state: Mapping[str, Tensor], data: RunData,

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tqdm import tqdm
@@ -20,13 +20,13 @@ from anymodal_seg_ros.samples import Payload
 from training.data_config import HELD_OUT, NO_SPLIT, DataConfig, DataSetConfig
 from training.datasets import (
     DATASETS,
+    ClassSets,
     FrameSource,
     JoinedFrames,
-    RemappedFrames,
+    Labelling,
     hold_out,
-    load_label_map,
-    own_label_space,
     spread,
+    with_label_map,
     with_policy,
 )
 from training.datasets.modality_statistics import modality_statistics
@@ -39,7 +39,7 @@ CHECKED_FRAMES = 8
 
 @dataclass(frozen=True, kw_only=True)
 class DataSet:
-    """One data set of a run, with labels in the run's classes."""
+    """One data set of a run."""
 
     title: str
     """What it is called in scores and messages."""
@@ -47,8 +47,7 @@ class DataSet:
     """What its scores are of."""
     modalities: tuple[str, ...]
     """Those of the run that it has."""
-    label_space: LabelSpace
-    """The classes that its labels are in."""
+    labelling: Labelling
     train: FrameSource
     scored: FrameSource | None
     """The frames to score on; None for none."""
@@ -60,6 +59,7 @@ class RunData:
 
     sets: tuple[DataSet, ...]
     label_space: LabelSpace
+    """The classes that its network answers in."""
     modalities: tuple[str, ...]
     encoders: Mapping[str, Mapping[str, Any]]
     """Settings of each modality's encoder, for the bundle."""
@@ -67,10 +67,19 @@ class RunData:
     """'mean' and 'std' of each modality; empty for the defaults."""
 
     @property
-    def scored(self) -> JoinedFrames | None:
-        """The frames of all data sets to score on; None for none."""
-        sources = [each.scored for each in self.sets if each.scored is not None]
-        return JoinedFrames(sources) if sources else None
+    def class_sets(self) -> tuple[ClassSets | None, ...]:
+        """Of each data set."""
+        return tuple(each.labelling.class_sets for each in self.sets)
+
+    def scored_groups(self) -> list[tuple[tuple[str, ...], Labelling, JoinedFrames]]:
+        """Frames to score on whose labels are of the same classes, and what those are: all of them
+        where labels are in the run's classes; else, under its title, those of each data set."""
+        scored = [(each, each.scored) for each in self.sets if each.scored is not None]
+        if any(self.class_sets):
+            return [((each.title,), each.labelling, JoinedFrames([frames]))
+                    for each, frames in scored]
+        return [((), Labelling(self.label_space), JoinedFrames([frames for _, frames in scored]))
+                ] if scored else []
 
     def describe(self) -> dict[str, Any]:
         """The training frames for the provenance: one data set's description, else each by its
@@ -96,7 +105,8 @@ def open_data(config: TrainConfig, log: Callable[[str], None]) -> RunData:
             sets.append(_open_set(data, number, _those_of(each, modalities), log))
     label_space = _label_space(data, sets)
     return RunData(
-        sets=tuple(sets), label_space=label_space, modalities=modalities,
+        sets=tuple(_in_classes(each, label_space) for each in sets), label_space=label_space,
+        modalities=modalities,
         encoders=_encoders(sets, modalities), statistics=_statistics(data, sets, modalities))
 
 
@@ -104,7 +114,7 @@ def _open_set(
     data: DataConfig, number: int, modalities: tuple[str, ...], log: Callable[[str], None]
 ) -> DataSet:
     config = data.sets[number]
-    opened = _open(config, 'train', modalities)
+    opened, labelling = _open(config, 'train', modalities)
     scored: FrameSource | None = None
     if config.hold_out:
         opened, scored = hold_out(opened, config.hold_out, HELD_OUT)
@@ -115,24 +125,22 @@ def _open_set(
         validation = with_policy(scored, data.unreadable, log)
         for index in spread(len(validation), CHECKED_FRAMES):
             validation[index]
-    label_space = (load_label_map(config.label_map).target if config.label_map
-                   else own_label_space(opened.describe()))
     return DataSet(
         title=data.title_of(number), split=config.scored_as, modalities=modalities,
-        label_space=label_space, train=with_policy(opened, data.unreadable, log), scored=scored)
+        labelling=labelling, train=with_policy(opened, data.unreadable, log), scored=scored)
 
 
-def _open(config: DataSetConfig, split: str, modalities: tuple[str, ...]) -> FrameSource:
-    frames: FrameSource = DATASETS[config.name](
+def _open(
+    config: DataSetConfig, split: str, modalities: tuple[str, ...]
+) -> tuple[FrameSource, Labelling]:
+    frames = DATASETS[config.name](
         config.root, split, modalities, conditions=config.conditions, options=config.options)
-    if not config.label_map:
-        return frames
-    return RemappedFrames(frames, load_label_map(config.label_map))
+    return with_label_map(frames, config.label_map)
 
 
 def _open_scored(config: DataSetConfig, modalities: tuple[str, ...]) -> FrameSource:
     try:
-        return _open(config, config.score_split, modalities)
+        return _open(config, config.score_split, modalities)[0]
     except ConfigError as error:
         raise ConfigError(
             f'data.score_split {config.score_split!r}: {error}. To do without: data.hold_out=0.2 '
@@ -152,21 +160,27 @@ def _naming(data: DataConfig, number: int) -> Iterator[None]:
 
 
 def _label_space(data: DataConfig, sets: Sequence[DataSet]) -> LabelSpace:
-    """The classes of the run: those that all labels are in, under the recipe's name if it gives
-    one."""
-    first = sets[0]
+    """The classes of the run: those that all labels are in, or that the classes of each data set
+    are sets of; under the recipe's name if it gives one."""
+    reached = sets[0].labelling.answered
     for other in sets[1:]:
-        if other.label_space.class_names != first.label_space.class_names:
+        if other.labelling.answered.class_names != reached.class_names:
             raise ConfigError(
-                f'the labels of {first.title} are of {first.label_space.name!r}, those of '
-                f'{other.title} of {other.label_space.name!r}; a label_map for each is needed, to '
-                'one label space')
-    reached = first.label_space
+                f'the labels of {sets[0].title} are of {reached.name!r}, those of {other.title} '
+                f'of {other.labelling.answered.name!r}; a label_map for each is needed, to one '
+                'label space')
     space = load_label_space(data.label_space) if data.label_space else reached
     if space.num_classes != reached.num_classes:
         raise ConfigError(f'data.label_space {data.label_space!r} has {space.num_classes} '
                           f'classes; the labels are of {reached.name!r}; name a data.label_map')
     return space
+
+
+def _in_classes(data: DataSet, label_space: LabelSpace) -> DataSet:
+    """With the run's names for the classes, where its labels are in them."""
+    if data.labelling.class_sets is not None:
+        return data
+    return replace(data, labelling=Labelling(label_space))
 
 
 def _modalities(config: TrainConfig) -> tuple[str, ...]:

@@ -14,9 +14,8 @@ from anymodal_seg_ros.errors import ConfigError
 from training.datasets import (
     DATASETS,
     FrameSource,
-    RemappedFrames,
-    load_label_map,
-    own_label_space,
+    Labelling,
+    with_label_map,
 )
 
 
@@ -25,8 +24,9 @@ def open_frames(
     conditions: Sequence[str] = (), failures: Sequence[str] = (),
     options: Mapping[str, Any] | None = None, label_map: str = '',
     modalities: Sequence[str] = (),
-) -> tuple[FrameSource, tuple[str, ...]]:
-    """A split to score a bundle on, and the sensors to score it with, in the bundle's order.
+) -> tuple[FrameSource, Labelling, tuple[str, ...]]:
+    """A split to score a bundle on, what its labels are, and the sensors to score the bundle with,
+    in its order.
 
     Args:
         modalities: only these; empty takes those of the bundle that the data set has.
@@ -44,16 +44,13 @@ def open_frames(
                           f'{", ".join(bundle.modalities)} and data set {name!r} '
                           f'{", ".join(there)}')
     sensors = tuple(sensor for sensor in both if not modalities or sensor in modalities)
-    frames = dataset(data, split, sensors, conditions=conditions, failures=failures,
-                     options=options or {})
-    classes = own_label_space(frames.describe())
-    if label_map:
-        mapping = load_label_map(label_map)
-        frames, classes = RemappedFrames(frames, mapping), mapping.target
-    wanted = bundle.label_space
+    frames, labelling = with_label_map(
+        dataset(data, split, sensors, conditions=conditions, failures=failures,
+                options=options or {}), label_map)
+    classes, wanted = labelling.answered, bundle.label_space
     # A run may give the classes another name, as ``data.label_space`` does.
     if classes.class_names != wanted.class_names:
         raise ConfigError(f'{data} is labelled in classes of {classes.name!r}, the bundle answers '
                           f'in others, {wanted.name!r}; a label map such as '
                           f'{classes.name}-to-{wanted.name} is needed')
-    return frames, sensors
+    return frames, labelling, sensors

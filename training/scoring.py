@@ -25,7 +25,7 @@ from anymodal_seg_ros.metrics import (
 )
 from anymodal_seg_ros.models import DROP
 from anymodal_seg_ros.models.network import Network, Subset
-from training.datasets import Frame, Frames, first_size
+from training.datasets import ClassSets, Frame, Frames, first_size
 from training.frame_batches import Workers, read_batches
 from training.subset_network import Counts, SubsetNetwork, subset_network
 
@@ -187,13 +187,21 @@ def _score_batch(predict: Predict, batch: Sequence[Frame], subsets: Sequence[Sub
             scores.add(subset, frame.condition, counts)
 
 
-def predict_with(network: Network | Segmenter) -> Predict:
-    """Labels from a network in memory, in evaluation mode, or from a loaded bundle."""
+def predict_with(network: Network | Segmenter, class_sets: ClassSets | None = None) -> Predict:
+    """Labels from a network in memory, in evaluation mode, or from a loaded bundle; in the classes
+    of ``class_sets`` where they are given, else in those of the network.
+
+    Raises:
+        ConfigError: a bundle whose backend gives no logits cannot answer in other classes.
+    """
     if isinstance(network, TorchSegmenter):
-        return subset_network(network.network)
+        return subset_network(network.network, class_sets)
     if isinstance(network, Network):
-        return subset_network(network)
+        return subset_network(network, class_sets)
     segmenter = network
+    if class_sets is not None:
+        raise ConfigError(f'{segmenter.description} gives labels alone; scores in the classes of '
+                          f'{class_sets.source.name!r} need backend torch')
     return lambda images, out_hw: segmenter.predict(images, out_hw)[0]
 
 

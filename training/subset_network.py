@@ -21,18 +21,19 @@ from anymodal_seg_ros.models.abilities import SeparableNetwork
 from anymodal_seg_ros.models.features import FeatureMaps, select_modalities
 from anymodal_seg_ros.models.network import Network, Subset
 from anymodal_seg_ros.models.presence import check_presence, zero_filled
-from training.datasets import Frame
+from training.datasets import ClassSets, Frame
+from training.own_logits import own_logits
 
 Encoded = Any
 """A batch between the runs of its combinations: ``encode`` it once, then ask for any of them."""
 Counts = npt.NDArray[np.int64]
 
 
-def subset_network(model: Network) -> SubsetNetwork:
-    """In the way that costs least for this network."""
+def subset_network(model: Network, class_sets: ClassSets | None = None) -> SubsetNetwork:
+    """In the way that costs least for this network; see ``SubsetNetwork``."""
     if isinstance(model, SeparableNetwork):
-        return SeparableSubsetNetwork(model)
-    return SubsetNetwork(model)
+        return SeparableSubsetNetwork(model, class_sets)
+    return SubsetNetwork(model, class_sets)
 
 
 class SubsetNetwork:
@@ -43,12 +44,17 @@ class SubsetNetwork:
     of another size: no image depends on the others of its batch, but the kernel that a library
     chooses may, and with it the last bit of a logit. Each combination is a run of the whole
     network: of a batch the normalised images are held.
+
+    Args:
+        model: the network.
+        class_sets: the classes to answer in, as sets of the network's; None for the network's.
     """
 
-    def __init__(self, model: Network) -> None:
+    def __init__(self, model: Network, class_sets: ClassSets | None = None) -> None:
         self.model = model.eval()
         self.modalities = model.config.modalities
-        self._num_classes = model.config.num_classes
+        self._class_sets = class_sets
+        self._num_classes = len(class_sets.ids) if class_sets else model.config.num_classes
 
     @property
     def device(self) -> torch.device:
@@ -68,7 +74,7 @@ class SubsetNetwork:
             x = {name: self._stacked([image]) for name, image in images.items()}
             logits_BKhw = self.model.logits(x)
             labels: npt.NDArray[np.uint8] = (
-                labels_at(logits_BKhw, out_hw)[0].to(torch.uint8).cpu().numpy())
+                self._labels(logits_BKhw, out_hw)[0].to(torch.uint8).cpu().numpy())
         return labels
 
     @torch.inference_mode()
@@ -135,7 +141,7 @@ class SubsetNetwork:
         counted = []
         for logits_Khw, truth_HW in zip(logits_BKhw, truths, strict=True):
             height, width_px = truth_HW.shape
-            pairs_HW = truth_HW + labels_at(logits_Khw[None], (height, width_px))[0]
+            pairs_HW = truth_HW + self._labels(logits_Khw[None], (height, width_px))[0]
             counts = torch.bincount(pairs_HW.flatten(), minlength=width * width)
             # The last row holds the unlabelled pixels.
             counted.append(counts.view(width, width)[:-1].cpu().numpy())
@@ -145,16 +151,21 @@ class SubsetNetwork:
         """A frame's labels as ``counts`` takes them, on the device.
 
         Raises:
-            ConfigError: a label is neither a class of the network nor 255.
+            ConfigError: a label is neither a class nor 255.
         """
         labels = frame.labels
         known = labels != UNLABELLED
         largest = int(labels.max(initial=0, where=known))
         if largest >= self._num_classes:
-            raise ConfigError(f'{frame.id} has label {largest}; the network knows '
-                              f'0 to {self._num_classes - 1}, and {UNLABELLED} is unlabelled')
+            raise ConfigError(f'{frame.id} has label {largest}; allowed: 0 to '
+                              f'{self._num_classes - 1}, and {UNLABELLED} for unlabelled')
         rows = np.where(known, labels, self._num_classes).astype(np.int64)
         return torch.from_numpy(rows * (self._num_classes + 1)).to(self.device)
+
+    def _labels(self, logits_BKhw: Tensor, out_hw: tuple[int, int]) -> Tensor:
+        if self._class_sets is None:
+            return labels_at(logits_BKhw, out_hw)
+        return labels_at(logits_BKhw, out_hw, lambda x: own_logits(x, self._class_sets))
 
     def _stacked(self, images: Sequence[npt.NDArray[np.generic]]) -> Tensor:
         return self._on_device(images).permute(0, 3, 1, 2)

@@ -202,6 +202,7 @@ class TrainConfig:
         check_settings('', self)
         self._check_model_config()
         METHODS[self.method.name].check_network(self.method.name, self.model)
+        self._check_loss()
         ends = [stage.until for stage in self.stages]
         if not ends or ends != sorted(set(ends)) or ends[-1] != 1.0:
             raise ConfigError(f'stages.until must rise and end at 1.0, not {ends}')
@@ -215,6 +216,16 @@ class TrainConfig:
             MODELS[self.model].config.from_dict(given)
         except ConfigError as error:
             raise ConfigError(f'model_config: {error}') from None
+
+    def _check_loss(self) -> None:
+        method = self.method.name
+        if not METHODS[method].own_classes:
+            return
+        for key, value, allowed in (('loss', self.loss, 'ce'),
+                                    ('class_weights', self.class_weights, 'none')):
+            if value != allowed:
+                raise ConfigError(f'{key} is {value!r}; allowed with method {method}, which takes '
+                                  f'labels of several data sets: {allowed}')
 
     def stage_at(self, progress: float) -> StageConfig:
         """The stage in force after a share ``progress`` of the run."""

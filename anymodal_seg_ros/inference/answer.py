@@ -19,11 +19,17 @@ _STRIP_PX = 128 * 1024
 the memory."""
 Finish = Callable[[Tensor], Tensor]
 """Takes maps [B, C, H, W] at the answer's size to uint8 [B, H, W]."""
+Remap = Callable[[Tensor], Tensor]
+"""Takes logits [B, K, H, W] to logits [B, J, H, W] of other classes."""
 
 
-def labels_at(logits_BKhw: Tensor, out_hw: tuple[int, int]) -> Tensor:
-    """int64 [B, H, W]: the argmax of the logits upsampled bilinearly to ``out_hw`` in one step."""
-    return _upsampled(_classes_last(logits_BKhw), out_hw, _labels).long()
+def labels_at(
+    logits_BKhw: Tensor, out_hw: tuple[int, int], remap: Remap | None = None
+) -> Tensor:
+    """int64 [B, H, W]: the argmax of the logits upsampled bilinearly to ``out_hw`` in one step; of
+    those that ``remap`` makes of them, where it is given."""
+    finish = _labels if remap is None else lambda x: _labels(remap(x))
+    return _upsampled(_classes_last(logits_BKhw), out_hw, finish).long()
 
 
 def answer_at(

@@ -274,12 +274,14 @@ def batch_of():
     labels = labels.repeat_interleave(8, 1).repeat_interleave(8, 2)
     seen = {sensor: images[sensor] for sensor in SENSORS[:3]}
     return Batch(images=seen, labels=labels, present=PRESENT_BM, teacher_images=images,
-                 available=torch.ones_like(PRESENT_BM), end=BATCH)
+                 available=torch.ones_like(PRESENT_BM),
+                 source=torch.zeros(BATCH, dtype=torch.int64), end=BATCH)
 
 
 def recipe_of(method, model, teacher=''):
     wants = METHODS[method].needs_teacher
-    return {'model': model, 'method': {'name': method, 'teacher': teacher if wants else ''}}
+    return {'model': model, 'class_weights': 'none',
+            'method': {'name': method, 'teacher': teacher if wants else ''}}
 
 
 @pytest.mark.parametrize('method_name', METHODS)

@@ -14,9 +14,9 @@ import yaml
 from safetensors.torch import load_file
 
 from anymodal_seg_ros.bundle import WEIGHTS_FILE, read_description
-from anymodal_seg_ros.labels import LabelSpace
+from anymodal_seg_ros.labels import LabelSpace, load_label_space
 from anymodal_seg_ros.resources import resource_path
-from training import export, run_data
+from training import evaluate, export, run_data
 from training import train as train_command
 from training.datasets import Frame, JoinedFrames, load_label_map
 from training.losses.class_weights import class_weights
@@ -196,3 +196,55 @@ def test_a_sensor_that_was_encoded_in_two_ways_is_refused(data, deliver_root, tm
     assert command(data, tmp_path / 'run') == 1
     assert re.search(r"depth was encoded by {'source': 'dataset'} in data\.sets\.0 .* by "
                      r"{'encoding': 'hha'.* in data\.sets\.1", capsys.readouterr().err)
+
+
+@pytest.fixture
+def unified(data):
+    """The same in one network's 74 classes, each data set with its own labels."""
+    sets = [{**each, 'label_map': f'{each["name"]}-to-unified'} for each in data['sets']]
+    return {**data, 'sets': sets}
+
+
+OWN = ('loss=ce', 'class_weights=none', 'method={name: segrgbx}')
+
+
+def test_a_run_over_data_sets_in_their_own_classes(unified, mfnet_root, tmp_path, capsys):
+    run = tmp_path / 'run'
+    assert command(unified, run, 'val_frames=2', *OWN) == 0
+    bundle = read_description(run / 'bundle')
+    assert bundle.label_space.name == 'unified' and bundle.label_space.num_classes == 74
+    scores = json.loads((run / 'scores.json').read_text(encoding='utf-8'))
+    first, second = (scores['sets'][title] for title in TITLES)
+    assert set(first['subsets']['rgb+depth']['classes']) <= set(
+        load_label_space('deliver').class_names)
+    assert set(second['subsets']['rgb+thermal']['classes']) <= set(
+        load_label_space('mfnet').class_names)
+    assert scores['subsets'] == {} and scores['mean_miou'] == pytest.approx(
+        (first['subsets']['rgb+depth']['miou'] + second['subsets']['rgb+thermal']['miou']) / 2,
+        abs=0.01)
+    printed = ''.join(capsys.readouterr())
+    assert f'epoch 1 {TITLES[0]}\n' in printed and f'epoch 1 {TITLES[1]}\n' in printed
+    page = (run / 'report.html').read_text(encoding='utf-8')
+    assert 'on the average of 2 data sets, each in its own classes' in page
+    assert all(f'<h2>{title}</h2>' in page for title in TITLES)
+    assert len(list((run / 'samples').iterdir())) == 6
+
+    report = tmp_path / 'mfnet.json'
+    assert evaluate.main([str(run / 'bundle'), '--data', str(mfnet_root), '--dataset', 'mfnet',
+                          '--label-map', 'mfnet-to-unified', '--output', str(report)]) == 0
+    again = json.loads(report.read_text(encoding='utf-8'))
+    assert again['subsets'] == second['subsets']
+    assert evaluate.main([str(run / 'bundle'), '--data', str(mfnet_root), '--dataset', 'mfnet',
+                          ]) == 1
+    assert 'a label map such as mfnet-to-unified is needed' in capsys.readouterr().err
+
+    assert export.main([str(run), '--output', str(tmp_path / 'b'), '--update-scores']) == 0
+    noted = read_description(tmp_path / 'b').provenance['scores']['val']
+    assert noted['mean_miou'] == scores['mean_miou'] and noted['subsets'] == {}
+
+
+def test_labels_in_classes_of_their_own_need_a_method_that_takes_them(unified, tmp_path, capsys):
+    assert command(unified, tmp_path / 'run') == 1
+    assert re.search(r"label map 'deliver-to-unified' leaves the labels of data\.sets\.0 \(deliver"
+                     r'\) in classes of their own, which method supervised does not take; allowed:'
+                     ' segrgbx', capsys.readouterr().err)

@@ -198,10 +198,10 @@ def test_scores_of_all_parts_are_pooled():
 
 
 def test_a_bundle_is_scored_with_the_sensors_it_shares_with_the_data_set(segmenter, deliver_root):
-    frames, sensors = open_frames(segmenter.bundle, deliver_root, 'val')
-    scores, report = score_split(segmenter, frames, sensors, BenchmarkConfig(), max_frames=2)
+    opened = open_frames(segmenter.bundle, deliver_root, 'val')
+    scores, report = score_split(segmenter, *opened, BenchmarkConfig(), max_frames=2)
     assert len(scores.emm['drop'].matrices) == 15 and report['data']['scored_frames'] == 2
-    _, sensors = open_frames(segmenter.bundle, deliver_root, 'val', modalities=['event', 'rgb'])
+    *_, sensors = open_frames(segmenter.bundle, deliver_root, 'val', modalities=['event', 'rgb'])
     assert sensors == ('rgb', 'event')
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from training.datasets.class_sets import ClassSets
 from training.datasets.deliver import DeliverDataset
 from training.datasets.frames import (
     DatasetType,
@@ -25,10 +26,12 @@ from training.datasets.nyuv2 import Nyuv2Dataset
 from training.datasets.part import hold_out, spread
 from training.datasets.recorded import RecordedDataset
 from training.datasets.remap import (
+    Labelling,
     LabelMap,
     RemappedFrames,
     load_label_map,
     own_label_space,
+    with_label_map,
 )
 from training.datasets.unreadable import UNREADABLE_POLICIES, ReadableFrames, with_policy
 from training.datasets.urbanlf import UrbanlfDataset
@@ -46,7 +49,8 @@ DATASETS: Mapping[str, DatasetType] = {
     'recorded': RecordedDataset,
 }
 
-__all__ = ['DATASETS', 'UNREADABLE_POLICIES', 'DatasetType', 'DeliverDataset', 'Frame',
-           'FrameCache', 'FrameSource', 'Frames', 'JoinedFrames', 'LabelMap', 'ReadableFrames',
-           'RemappedFrames', 'first_size', 'hold_out', 'load_label_map', 'own_label_space',
-           'resize_frame', 'spread', 'with_policy']
+__all__ = ['DATASETS', 'UNREADABLE_POLICIES', 'ClassSets', 'DatasetType', 'DeliverDataset',
+           'Frame', 'FrameCache', 'FrameSource', 'Frames', 'JoinedFrames', 'LabelMap',
+           'Labelling', 'ReadableFrames', 'RemappedFrames', 'first_size', 'hold_out',
+           'load_label_map', 'own_label_space', 'resize_frame', 'spread', 'with_label_map',
+           'with_policy']

@@ -5,6 +5,8 @@
     from: cityscapes
     to: deliver
     classes: {road: Road, train: null, ...}    # every class of 'from'; null leaves it unlabelled
+
+A table of lists is a ``ClassSets``.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.existence import is_file
 from anymodal_seg_ros.labels import UNLABELLED, LabelSpace, load_label_space
 from anymodal_seg_ros.resources import resource_path
+from training.datasets.class_sets import ClassSets
 from training.datasets.frames import Frame, FrameSource, UInt8
 
 
@@ -60,7 +63,7 @@ class LabelMap:
         return self.ids[labels]
 
 
-def load_label_map(name_or_path: str | Path) -> LabelMap:
+def load_label_map(name_or_path: str | Path) -> LabelMap | ClassSets:
     """Reads a map by name (``'cityscapes-to-deliver'``) or from a YAML file.
 
     Raises:
@@ -73,13 +76,22 @@ def load_label_map(name_or_path: str | Path) -> LabelMap:
         raise ConfigError(f'no label map at {path}')
     try:
         data = read_yaml(path)
-        names = {str(k): None if v is None else str(v) for k, v in data['classes'].items()}
+        classes = {str(name): value for name, value in data['classes'].items()}
         source, target = str(data['from']), str(data['to'])
     except (ConfigError, LookupError, TypeError, AttributeError) as error:
         raise ConfigError(f'{path} is no label map {{from, to, classes: {{name: name}}}}; '
                           f'problem: {error!r}') from None
-    return LabelMap.from_names(path.stem, load_label_space(source), load_label_space(target),
-                               names)
+    spaces = load_label_space(source), load_label_space(target)
+    lists = [name for name, value in classes.items() if isinstance(value, list)]
+    if not lists:
+        return LabelMap.from_names(path.stem, *spaces, {
+            name: None if value is None else str(value) for name, value in classes.items()})
+    for name, value in classes.items():
+        if not isinstance(value, list):
+            raise ConfigError(f'{path}: {name!r} is {value!r}; allowed: a list, as {lists[0]!r} '
+                              'has one')
+    return ClassSets.from_names(path.stem, *spaces, {
+        name: [str(each) for each in value] for name, value in classes.items()})
 
 
 def own_label_space(description: Mapping[str, Any]) -> LabelSpace:
@@ -91,18 +103,43 @@ def own_label_space(description: Mapping[str, Any]) -> LabelSpace:
     return load_label_space(description['label_space'])
 
 
-class RemappedFrames:
-    """A data set with its labels in another label space; a ``FrameSource``.
+@dataclass(frozen=True, slots=True)
+class Labelling:
+    """What the labels of a data set are."""
+
+    label_space: LabelSpace
+    """Their classes."""
+    class_sets: ClassSets | None = None
+    """Which classes of the network these are; None where they are the network's."""
+
+    @property
+    def answered(self) -> LabelSpace:
+        """The classes of the network."""
+        return self.class_sets.target if self.class_sets is not None else self.label_space
+
+
+def with_label_map(frames: FrameSource, label_map: str) -> tuple[FrameSource, Labelling]:
+    """A data set with its labels as a map says, by name or file; as they are for ''.
 
     Raises:
-        ConfigError: the map is from other classes than the data set's.
+        ConfigError: no such map, or it is from other classes than the data set's.
     """
+    if not label_map:
+        return frames, Labelling(own_label_space(frames.describe()))
+    mapping = load_label_map(label_map)
+    own = frames.describe()['label_space']
+    if mapping.source.name != own:
+        raise ConfigError(f'label map {mapping.name!r} is from {mapping.source.name!r}, but '
+                          f'the data set has {own!r}')
+    if isinstance(mapping, ClassSets):
+        return frames, Labelling(mapping.source, mapping)
+    return RemappedFrames(frames, mapping), Labelling(mapping.target)
+
+
+class RemappedFrames:
+    """A data set with its labels in another label space; a ``FrameSource``."""
 
     def __init__(self, source: FrameSource, mapping: LabelMap) -> None:
-        own = source.describe()['label_space']
-        if mapping.source.name != own:
-            raise ConfigError(f'label map {mapping.name!r} is from {mapping.source.name!r}, but '
-                              f'the data set has {own!r}')
         self._source = source
         self._mapping = mapping
 

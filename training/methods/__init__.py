@@ -8,7 +8,7 @@ Rows hold the settings and name the class, so that a recipe is read without torc
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from anymodal_seg_ros.models import ABILITIES, FEATURES, MODELS
 from training.methods.anyseg_options import AnySegOptions
 from training.methods.equiseg_options import EquiSegOptions
 from training.methods.robustseg_options import RobustSegOptions
+from training.methods.segrgbx_options import SegRgbXOptions
 from training.methods.supervised_options import SupervisedOptions
 from training.settings import read_section
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from anymodal_seg_ros.models.network import Network
+    from training.datasets import ClassSets
     from training.methods.base import Method
 
 
@@ -39,6 +41,9 @@ class MethodRow:
     needs: tuple[str, ...] = ()
     """Abilities that student and teacher must have."""
     needs_teacher: bool = False
+    own_classes: bool = False
+    """Whether it learns from data sets with labels in classes of their own (``ClassSets``); its
+    loss against them is then its own too."""
 
     def check_network(self, name: str, model: str) -> None:
         """Raises ConfigError where this method, called ``name``, needs what network ``model``
@@ -51,20 +56,22 @@ class MethodRow:
 
     def build(
         self, criterion: nn.Module, student: Network, teacher: Network | None = None,
-        options: Mapping[str, Any] | None = None,
+        options: Mapping[str, Any] | None = None, class_sets: Sequence[ClassSets | None] = (),
     ) -> Method:
         """The method on its networks; imports torch.
 
         Args:
             criterion: see ``Method``, as for ``student`` and ``teacher``.
             options: plain data of the settings.
+            class_sets: of each data set, for methods that take them.
 
         Raises:
             ConfigError: an option that is unknown or not allowed.
         """
         settings = read_section(self.options, 'method.options', options or {})
-        built: Method = getattr(import_module(self.module), self.method)(
-            criterion, student, teacher, settings)
+        arguments = (criterion, student, teacher, settings)
+        method = getattr(import_module(self.module), self.method)
+        built: Method = method(*arguments, class_sets) if self.own_classes else method(*arguments)
         return built
 
 
@@ -80,6 +87,9 @@ METHODS: Mapping[str, MethodRow] = {
     'equiseg': MethodRow(
         options=EquiSegOptions, module='training.methods.equiseg', method='EquiSeg',
         needs=(FEATURES,)),
+    'segrgbx': MethodRow(
+        options=SegRgbXOptions, module='training.methods.segrgbx', method='SegRgbX',
+        own_classes=True),
 }
 
 __all__ = ['METHODS', 'MethodRow']

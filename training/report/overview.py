@@ -18,6 +18,9 @@ MAX_SHOWN_SENSORS = 7
 
 def headline(scores: Scores) -> str:
     """The main figures in sentences."""
+    if not scores.subsets:
+        return (f'With all the sensors that each has it reaches {percent(scores.full)} mIoU on '
+                f'the average of {len(scores.sets)} data sets, each in its own classes.')
     one, alone = scores.with_missing(1), scores.with_missing(len(scores.sensors) - 1)
     said = []
     if scores.full is not None:
@@ -36,6 +39,9 @@ def headline(scores: Scores) -> str:
 
 def main_figures(scores: Scores) -> list[tuple[str, str, str]]:
     """What it is, the figure, a remark."""
+    if not scores.subsets:
+        return [(name, percent(each.full), 'mIoU in percent')
+                for name, each in scores.sets.items()]
     entries = []
     one, alone = scores.with_missing(1), scores.with_missing(len(scores.sensors) - 1)
     full, average = scores.full, scores.average()

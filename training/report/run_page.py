@@ -56,17 +56,28 @@ def report_html(run: Run) -> str:
     return render(
         'training.report', 'run.html', title=f'{run.name}: {run.method}', run=run,
         subtitle=_subtitle(run), problems=(*run.problems, *problems),
-        scores=_scores(run, run.scores) if run.scores else None,
+        parts=_parts(run, run.scores) if run.scores else [],
         robustness=robustness_tables(run.robustness), pictures=pictures, curves=_curves(run),
         effort=_effort(run), host=_host(run.provenance), percent=percent, change=change,
         mean=fmean, color_of=color_of, text_on=text_on)
+
+
+def _parts(run: Run, scores: Scores) -> list[dict[str, object]]:
+    """Of all frames; where these have different classes, then of each data set under its name."""
+    if scores.subsets:
+        return [_scores(run, scores)]
+    nothing = dict.fromkeys(('title', 'levels', 'sensors', 'conditions', 'classes'))
+    return [{**nothing, 'headline': headline(scores), 'figures': main_figures(scores),
+             'sets': data_set_table(scores)},
+            *({**_scores(run, each), 'title': name} for name, each in scores.sets.items())]
 
 
 def _scores(run: Run, scores: Scores) -> dict[str, object]:
     grid, space = scores.grid(), run.label_space
     stops = ', '.join(color_of(i / 8, 0.0, 1.0) for i in range(9))
     return {
-        'headline': headline(scores), 'figures': main_figures(scores), 'how': _scored(scores),
+        'title': '', 'headline': headline(scores), 'figures': main_figures(scores),
+        'how': _scored(scores),
         'full': scores.full, 'levels': levels(scores), 'stops': stops,
         'limits': scale_limits([scored.miou for scored in scores.subsets.values()]),
         'sets': data_set_table(scores), 'sensors': sensor_table(scores),

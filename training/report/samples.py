@@ -33,7 +33,7 @@ _GROUND, _TEXT, _DIM, _OUTLINE = '#181b20', '#e4e8ed', '#9aa4b0', '#5a616a'
 
 
 def write_samples(
-    folder: Path, predict: Predict, frames: JoinedFrames, label_space: LabelSpace,
+    folder: Path, frames: JoinedFrames, answers: Sequence[tuple[Predict, LabelSpace]],
     short_side_px: int, *, max_sheets: int = 6,
 ) -> list[Path]:
     """Write a PNG sheet for each of some frames, spread over the data; older sheets go.
@@ -43,9 +43,8 @@ def write_samples(
 
     Args:
         folder: ``samples`` of a run folder; made where it is missing.
-        predict: the network.
         frames: where the frames come from.
-        label_space: their classes.
+        answers: for each source of the frames, what the network answers and its classes.
         short_side_px: size of the network's input.
         max_sheets: at most so many, but one of each data set.
 
@@ -62,7 +61,7 @@ def write_samples(
             name = re.sub(r'[^\w.-]+', '_', frame.id)
             names.append(f'{number:02d}_{name}.png')
             (work / names[-1]).write_bytes(
-                sample_sheet(frame, predict, label_space, short_side_px))
+                sample_sheet(frame, *answers[frames.source_of(index)], short_side_px))
     return [folder / name for name in names]
 
 

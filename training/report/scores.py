@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from statistics import fmean
 from typing import Any
 
 from anymodal_seg_ros.errors import ConfigError
@@ -28,13 +29,14 @@ class Scores:
     """What was measured, and the figures that follow from it."""
 
     subsets: Mapping[Subset, Scored]
-    """Not empty; those with the most sensors first."""
+    """Those with the most sensors first; empty where there are ``sets`` whose labels are of
+    different classes."""
     missing_mode: str
     data: Mapping[str, Any]
     network: str = ''
     """Backend, device and precision in words; '' where nobody noted them."""
     sets: Mapping[str, Scores] = field(default_factory=dict)
-    """Of each data set, where several were scored; all else here is of their frames together."""
+    """Of each data set, where several were scored; ``subsets`` are of their frames together."""
 
     @property
     def sensors(self) -> tuple[str, ...]:
@@ -43,7 +45,12 @@ class Scores:
 
     @property
     def full(self) -> float | None:
-        """mIoU with every sensor; None where it was not measured."""
+        """mIoU with every sensor, for data sets in different classes the mean over them of what
+        each has; None where it was not measured."""
+        if not self.subsets:
+            of_sets = [each.full for each in self.sets.values()]
+            known = [miou for miou in of_sets if miou is not None]
+            return fmean(known) if len(known) == len(of_sets) else None
         scored = self.subsets.get(self.sensors)
         return scored.miou if scored else None
 
@@ -55,7 +62,7 @@ class Scores:
 
     def is_complete(self) -> bool:
         """Whether every combination was measured, on the same frames."""
-        return len(self.subsets) == (1 << len(self.sensors)) - 1 and all(
+        return 0 < len(self.subsets) == (1 << len(self.sensors)) - 1 and all(
             set(each.subsets) == set(self.subsets) for each in self.sets.values())
 
     def average(self) -> float | None:
@@ -89,10 +96,10 @@ def read_scores(data: object) -> Scores:
             raise TypeError('no table')
         table = {tuple(name.split('+')): _scored(entry)
                  for name, entry in data['subsets'].items()}
-        if not table:
-            raise ValueError('no combination of sensors was scored')
         mode, source = str(data.get('missing_mode', 'drop')), data.get('data')
         sets = {str(name): read_scores(each) for name, each in data.get('sets', {}).items()}
+        if not table and not sets:
+            raise ValueError('no combination of sensors was scored')
     except KeyError as error:
         raise ConfigError(f'not a table of scores: no entry {error}') from None
     except (TypeError, ValueError, AttributeError) as error:
@@ -104,7 +111,7 @@ def read_scores(data: object) -> Scores:
 
 
 def _sensors(subsets: list[Subset]) -> Subset:
-    largest = max(subsets, key=len)
+    largest = max(subsets, key=len, default=())
     others = (name for subset in subsets for name in subset)
     return tuple(dict.fromkeys((*largest, *others)))
 

@@ -75,8 +75,8 @@ def test_frames_of_each_combination_of_sensors_score_as_the_recording_does(
         missing = failure.split('_')[1:] if failure != 'normal' else []
         subset = tuple(name for name in segmenter.bundle.modalities if name not in missing)
         bundle = segmenter.bundle
-        frames, sensors = open_frames(bundle, extracted, 'val', name='recorded',
-                                      failures=[failure])
+        frames, _, sensors = open_frames(bundle, extracted, 'val', name='recorded',
+                                         failures=[failure])
         scores = score_frames(predict_with(segmenter), frames, modality_subsets(sensors),
                               bundle.label_space, bundle.short_side_px)
         assert set(wanted[subset]) == {'all', RECORDING}

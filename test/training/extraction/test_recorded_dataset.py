@@ -103,7 +103,7 @@ def test_damaged_files_are_named(data, file, damage, words):
 def test_a_bundle_is_scored_with_the_sensors_that_were_extracted(data):
     change(data, modalities=['rgb', 'lidar'])
     bundle = SimpleNamespace(modalities=FULL, label_space=load_label_space('deliver'))
-    frames, sensors = open_frames(bundle, data, 'train', name='recorded')
+    frames, _, sensors = open_frames(bundle, data, 'train', name='recorded')
     assert sensors == RecordedDataset.modalities_of(data) == ('rgb', 'lidar')
     assert set(frames[0].images) <= set(sensors)
 

@@ -30,7 +30,8 @@ def batch_of(present=None, size=64, seed=0, labels=None):
     present = everything if present is None else torch.tensor(present, dtype=torch.bool)
     seen = {name: images[name] for i, name in enumerate(MODALITIES) if present[:, i].any()}
     return Batch(images=seen, labels=labels, present=present, teacher_images=images,
-                 available=everything, end=2)
+                 available=everything, source=torch.zeros(2, dtype=torch.int64),
+                 end=2)
 
 
 @pytest.fixture(autouse=True)

@@ -95,6 +95,8 @@ PUBLISHED = {
     'robustseg': {'ce': 1.0, 'kl': 50.0, 'cp': 100.0, 'ifv': 12.0},
     # arXiv 2509.24505, section 3 and table 3: lambda.
     'equiseg': {'ce': 1.0, 'sgm': 60.0},
+    # arXiv 2603.28023, equation 6.
+    'segrgbx': {'ce': 1.0, 'own': 1.0},
 }
 
 
@@ -107,6 +109,7 @@ def test_the_weights_are_the_published_ones(name, make_network):
     *(('anyseg', weight, 0.0, 1e6) for weight in ('mad', 'umd', 'cmd')),
     *(('robustseg', weight, 0.0, 1e6) for weight in ('kl', 'cp', 'ifv')),
     ('equiseg', 'sgm', 0.0, 1e6),
+    ('segrgbx', 'own', 0.0, 1e6),
     ('robustseg', 'pseudo_labels', 0.0, 1.0),
     ('robustseg', 'feedback.lr', 1e-12, 1.0),
     ('robustseg', 'feedback.ifv', 0.0, 1e6),

@@ -70,7 +70,7 @@ def test_sheets_are_spread_over_the_data_and_replace_older_ones(tmp_path):
     folder = tmp_path / 'samples'
     folder.mkdir()
     (folder / 'old.png').touch()
-    paths = write_samples(folder, Recorder(), JoinedFrames([frames]), SPACE, 32, max_sheets=3)
+    paths = write_samples(folder, JoinedFrames([frames]), [(Recorder(), SPACE)], 32, max_sheets=3)
     assert [path.name for path in paths] == [f'0{i}_sun_val_a_b_0.png' for i in range(3)]
     assert sorted(folder.iterdir()) == paths
     assert cv2.imread(str(paths[0])) is not None
@@ -78,17 +78,18 @@ def test_sheets_are_spread_over_the_data_and_replace_older_ones(tmp_path):
 
 def test_few_frames_make_few_sheets(tmp_path):
     frames = JoinedFrames([[frame_of('rgb')]])
-    assert len(write_samples(tmp_path, Recorder(), frames, SPACE, 32)) == 1
+    assert len(write_samples(tmp_path, frames, [(Recorder(), SPACE)], 32)) == 1
 
 
 def test_a_small_data_set_has_a_sheet(tmp_path):
     frames = JoinedFrames([[frame_of('rgb')] * 50, [replace(frame_of('rgb'), id='small')]])
-    paths = write_samples(tmp_path / 'samples', Recorder(), frames, SPACE, 32, max_sheets=2)
+    paths = write_samples(tmp_path / 'samples', frames, [(Recorder(), SPACE)] * 2, 32,
+                          max_sheets=2)
     assert [path.name for path in paths] == ['00_sun_val_a_b_0.png', '01_small.png']
 
 
 def test_a_folder_that_cannot_be_written(tmp_path):
     (tmp_path / 'samples').touch()
     with pytest.raises(WriteError, match=r'cannot write .*samples'):
-        write_samples(tmp_path / 'samples', Recorder(), JoinedFrames([[frame_of('rgb')]]), SPACE,
-                      32)
+        write_samples(tmp_path / 'samples', JoinedFrames([[frame_of('rgb')]]),
+                      [(Recorder(), SPACE)], 32)

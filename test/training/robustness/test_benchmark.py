@@ -258,7 +258,7 @@ def test_what_cannot_be_run_is_said(networks, network, memory_frames, space):
             return frame
 
     Labelled.label = 77
-    with pytest.raises(ConfigError, match='street/0 has label 77; the network knows 0 to 4'):
+    with pytest.raises(ConfigError, match='street/0 has label 77; allowed: 0 to 4, and 255'):
         run(network, Labelled(1), space)
     Labelled.label = 255
     with pytest.raises(ConfigError, match=r'no frame with all of .* has a labelled pixel'):
