@@ -17,7 +17,7 @@ from training.augment import augment, degrade, draw_subset, presence_row
 from training.batch import Batch
 from training.datasets import Frame, JoinedFrames
 from training.frame_batches import Workers
-from training.sampling import EpochSampler
+from training.sampling import build_sampler
 from training.train_config import StageConfig, TrainConfig
 
 
@@ -38,7 +38,7 @@ class BatchMaker:
     ) -> None:
         self._frames = frames
         self._config = config
-        self.sampler = EpochSampler(frames.lengths, config.data.weights, config.seed)
+        self.sampler = build_sampler(config, frames, network.modalities)
         self._modalities, self._mean = network.modalities, network.mean
         self._with_teacher = with_teacher
         self._rank = rank

@@ -12,9 +12,10 @@ from anymodal_seg_ros import limits
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.ranges import Range
 from training.datasets import DATASETS, UNREADABLE_POLICIES
-from training.settings import OneOf, check_settings, read_section
+from training.settings import OneOf, Share, check_settings, read_section
 
 STATISTICS = ('default', 'dataset')
+BALANCES = ('weight', 'square_root')
 NO_SPLIT, HELD_OUT = 'none', 'held_out'
 """For ``score_split``; and what the scores of held-out frames are called."""
 SETS = 'sets'
@@ -30,7 +31,9 @@ class DataSetConfig:
     root: str = ''
     """Folder of the data set."""
     weight: Annotated[float, Range(1e-3, 1e3)] = 1.0
-    """How often each of its frames comes in an epoch, on average."""
+    """How often each of its frames comes in an epoch, on average; with data.balance weight."""
+    sensors: tuple[str, ...] = ()
+    """Only these of its sensors; empty takes all of them that the network has."""
     conditions: tuple[str, ...] = ()
     """Train and score on frames of these conditions only, such as night; empty takes all."""
     score_split: str = 'val'
@@ -59,7 +62,8 @@ class DataSetConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as in the YAML files."""
-        return {**asdict(self), 'conditions': list(self.conditions)}
+        return {**asdict(self), 'sensors': list(self.sensors),
+                'conditions': list(self.conditions)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +71,15 @@ class DataConfig:
     """Which frames to train on."""
 
     sets: tuple[DataSetConfig, ...] = (DataSetConfig(),)
-    """One at least. Their labels are of one label space."""
+    """One at least. Their labels, or what a label map makes of them, are of one label space."""
+    balance: Annotated[str, OneOf(BALANCES)] = 'weight'
+    """How much of an epoch a data set has: 'weight' gives each of its frames its weight;
+    'square_root' gives it a share in proportion to the square root of its size."""
+    least_share: Share = 0.0
+    """With 'square_root': the share of an epoch that every data set has at least."""
+    same_sensors: bool = False
+    """Whether the samples of a batch are of data sets that have the same sensors; the batch of
+    each stage must then divide that of the stage before."""
     modalities: tuple[str, ...] = ()
     """Which sensors; empty takes all of the data sets, which must then have the same."""
     label_space: str = ''
@@ -89,11 +101,19 @@ class DataConfig:
         check_settings('data', self)
         if self.short_side_px % 32:
             raise ConfigError(f'data.short_side_px {self.short_side_px} is no multiple of 32')
+        self._check_balance()
 
-    @property
-    def weights(self) -> tuple[float, ...]:
-        """Of each data set."""
-        return tuple(each.weight for each in self.sets)
+    def _check_balance(self) -> None:
+        if self.balance == 'weight':
+            if self.least_share:
+                raise ConfigError(f'data.least_share {self.least_share:g} needs data.balance '
+                                  'square_root')
+            return
+        for number, each in enumerate(self.sets):
+            if each.weight != 1:
+                raise ConfigError(f'{self.title_of(number)} has weight {each.weight:g}; with '
+                                  'data.balance square_root its size alone counts')
+        limits.number('data.least_share', self.least_share, 0, 1 / len(self.sets))
 
     def title_of(self, number: int) -> str:
         """What a data set is called in messages and scores."""

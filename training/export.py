@@ -66,7 +66,8 @@ def _update_scores(args: argparse.Namespace, recipe: Mapping[str, Any]) -> None:
         each = data.sets[number]
         frames, labelling, sensors = open_frames(
             bundle, Path(each.root), split, name=each.name, conditions=each.conditions,
-            options=each.options, label_map=each.label_map)
+            options=each.options, label_map=each.label_map,
+            modalities=[name for name in bundle.modalities if name in each.sensors])
         sets.append(ScoredSet(title=data.title_of(number), split=split, frames=frames,
                               labelling=labelling, sensors=sensors))
     segmenter = build_segmenter(args.output)

@@ -53,7 +53,7 @@ from training.output_folder import (
 from training.preparation import Log, PreparedRun
 from training.report import write_report, write_samples
 from training.run_data import RunData
-from training.sampling import counted_frames
+from training.sampling import counted_frames, set_weights
 from training.scoring import predict_with, score_frames, score_table
 from training.students import build_student, build_teacher
 from training.train_config import TrainConfig
@@ -143,7 +143,8 @@ def _loss_weights(
     if config.class_weights == 'none':
         return None
     pixels_K = np.zeros(label_space.num_classes)
-    counted = counted_frames(frames, COUNTED_FRAMES, config.data.weights)
+    weights = set_weights(config.data, frames.lengths)
+    counted = counted_frames(frames, COUNTED_FRAMES, weights)
     for index, weight in tqdm(counted, desc='counting classes', unit='frame'):
         pixels = np.bincount(frames[index].labels.ravel(), minlength=256)
         pixels_K += weight * pixels[: len(pixels_K)]

@@ -12,7 +12,7 @@ from typing import Any
 from tqdm import tqdm
 
 from anymodal_seg_ros import limits
-from anymodal_seg_ros.bundle import FROM_DATASET
+from anymodal_seg_ros.bundle import FROM_DATASET, Bundle, read_description
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.labels import LabelSpace, load_label_space
 from anymodal_seg_ros.modalities import MODALITIES
@@ -30,8 +30,8 @@ from training.datasets import (
     with_policy,
 )
 from training.datasets.modality_statistics import modality_statistics
-from training.sampling import counted_frames
-from training.train_config import TrainConfig
+from training.sampling import counted_frames, set_weights
+from training.train_config import SCRATCH, TEACHER, TrainConfig
 
 STATISTICS_FRAMES = 200
 CHECKED_FRAMES = 8
@@ -107,7 +107,8 @@ def open_data(config: TrainConfig, log: Callable[[str], None]) -> RunData:
     return RunData(
         sets=tuple(_in_classes(each, label_space) for each in sets), label_space=label_space,
         modalities=modalities,
-        encoders=_encoders(sets, modalities), statistics=_statistics(data, sets, modalities))
+        encoders=_encoders(sets, modalities, _origin(config)),
+        statistics=_statistics(data, sets, modalities))
 
 
 def _open_set(
@@ -188,10 +189,15 @@ def _modalities(config: TrainConfig) -> tuple[str, ...]:
     if of_network and config.data.modalities and of_network != config.data.modalities:
         raise ConfigError(f'model_config.modalities {list(of_network)} and data.modalities '
                           f'{list(config.data.modalities)} differ; give one of them')
-    chosen = of_network or config.data.modalities or _common_modalities(config.data)
     there = {name for each in config.data.sets for name in _modalities_of(each)}
+    origin = _origin(config)
+    known = origin.modalities if origin is not None else ()
+    # What a network has learnt of other sensors is kept when it learns on from some of them.
+    of_origin = known if there <= set(known) else ()
+    chosen = (of_network or config.data.modalities or of_origin
+              or _common_modalities(config.data))
     for name in chosen:
-        if name not in there:
+        if name not in there and name not in known:
             raise ConfigError(f'modality {name!r} is in no data set; allowed: '
                               f'{", ".join(sorted(there))}')
     for names in config.dropout.weights:
@@ -219,7 +225,18 @@ def _those_of(config: DataSetConfig, modalities: tuple[str, ...]) -> tuple[str, 
 
 
 def _modalities_of(config: DataSetConfig) -> tuple[str, ...]:
-    return DATASETS[config.name].modalities_of(config.root)
+    """Those that a data set gives; raises ConfigError for a wanted one that it lacks."""
+    there = DATASETS[config.name].modalities_of(config.root)
+    for name in config.sensors:
+        limits.one_of('data.sensors', name, there)
+    return tuple(name for name in there if not config.sensors or name in config.sensors)
+
+
+def _origin(config: TrainConfig) -> Bundle | None:
+    """The bundle that the student starts from; None for none, and for the teacher, which sees
+    what it sees."""
+    return None if config.method.init in (SCRATCH, TEACHER) else read_description(
+        config.method.init)
 
 
 def _statistics(
@@ -227,8 +244,12 @@ def _statistics(
 ) -> dict[str, Any]:
     if data.statistics != 'dataset':
         return {}
+    for name in modalities:
+        if not any(name in each.modalities for each in sets):
+            raise ConfigError(f'data.statistics {data.statistics!r} needs images of every sensor; '
+                              f'{name!r} is in no data set')
     train = JoinedFrames([each.train for each in sets])
-    counted = counted_frames(train, STATISTICS_FRAMES, data.weights)
+    counted = counted_frames(train, STATISTICS_FRAMES, set_weights(data, train.lengths))
     found = modality_statistics(
         train, modalities, tqdm(counted, desc='input statistics', unit='frame'))
     return {'mean': {name: found[name].mean for name in modalities},
@@ -236,9 +257,10 @@ def _statistics(
 
 
 def _encoders(
-    sets: Sequence[DataSet], modalities: Sequence[str]
+    sets: Sequence[DataSet], modalities: Sequence[str], start: Bundle | None
 ) -> dict[str, dict[str, Any]]:
-    """``encoder_settings`` of all data sets; raises ConfigError where they differ."""
+    """``encoder_settings`` of all data sets, for sensors in none of them those of the bundle to
+    start from; raises ConfigError where data sets differ."""
     found: dict[str, dict[str, Any]] = {}
     origin: dict[str, str] = {}
     for each in sets:
@@ -249,6 +271,8 @@ def _encoders(
                     f'{name} was encoded by {found[name]} in {origin[name]}, by {value} in '
                     f'{each.title}; a network has one encoder of each sensor')
             origin.setdefault(name, each.title)
+    if start is not None:
+        found = {**{name: dict(value) for name, value in start.encoders.items()}, **found}
     return {name: found[name] for name in modalities}
 
 

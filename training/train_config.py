@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -203,6 +204,10 @@ class TrainConfig:
         self._check_model_config()
         METHODS[self.method.name].check_network(self.method.name, self.model)
         self._check_loss()
+        batches = [stage.batch for stage in self.stages]
+        if self.data.same_sensors and any(a % b for a, b in pairwise(batches)):
+            raise ConfigError(f'stages have batches of {", ".join(map(str, batches))}; with '
+                              'data.same_sensors each must divide the one before')
         ends = [stage.until for stage in self.stages]
         if not ends or ends != sorted(set(ends)) or ends[-1] != 1.0:
             raise ConfigError(f'stages.until must rise and end at 1.0, not {ends}')

@@ -23,6 +23,8 @@ class JoinedFrames:
         self._sources = tuple(sources)
         self.lengths = tuple(len(source) for source in self._sources)
         self._ends = tuple(accumulate(self.lengths))
+        self.firsts = tuple(end - length for end, length in zip(self._ends, self.lengths,
+                                                                strict=True))
 
     def __len__(self) -> int:
         return sum(self.lengths)
@@ -32,7 +34,7 @@ class JoinedFrames:
         if not 0 <= index < len(self):
             raise IndexError(f'frame {index} of {len(self)}')
         number = self.source_of(index)
-        return self._sources[number][index - self._ends[number] + self.lengths[number]]
+        return self._sources[number][index - self.firsts[number]]
 
     def source_of(self, index: int) -> int:
         """The number of the source that a frame is of."""
@@ -47,6 +49,6 @@ class JoinedFrames:
         for done, number in enumerate(smallest_first):
             shares[number] = min(max(left // (len(shares) - done), 1), self.lengths[number])
             left -= shares[number]
-        return [end - length + index
-                for end, length, share in zip(self._ends, self.lengths, shares, strict=True)
+        return [first + index
+                for first, length, share in zip(self.firsts, self.lengths, shares, strict=True)
                 for index in spread(length, share)]
