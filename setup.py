@@ -10,6 +10,8 @@ PACKAGE = 'anymodal_seg_ros'
 ROOT = Path(__file__).parent
 REPORT = ['matplotlib>=3.8,<4', 'Jinja2>=3']
 """Draws the reports of training and of the demo."""
+CLIP = ['transformers>=4.44', 'peft>=0.18,<1']
+"""MA-CLIP, which steers SegRGB-X."""
 
 
 def data_files() -> list[tuple[str, list[str]]]:
@@ -66,6 +68,7 @@ setup(
         'sim': ["open3d-cpu>=0.19; platform_machine == 'x86_64'",
                 "open3d>=0.19; platform_machine != 'x86_64'"],
         'report': REPORT,
+        'clip': CLIP,
         'train': ['torch>=2.4,<3', 'lightning-fabric>=2.3', 'tensorboardX>=2.6', *REPORT],
         'test': [
             'hypothesis>=6',
@@ -74,8 +77,8 @@ setup(
             'pytest-timeout>=2',
             'pytest-xdist>=3.5',
             'ruff>=0.6',
-            'transformers>=4.44',
             'types-PyYAML',
+            *CLIP,
         ],
     },
     entry_points={

@@ -4,6 +4,7 @@
 that nothing is skipped but what needs a ROS distribution or a GPU."""
 
 import importlib.util
+import json
 import logging
 import os
 import resource
@@ -43,6 +44,30 @@ def tiny_bundle(tmp_path_factory):
     from ros_streams.tiny_bundle import write_tiny_bundle
 
     return write_tiny_bundle(tmp_path_factory.mktemp('bundles') / 'tiny')
+
+
+@pytest.fixture(scope='session')
+def tiny_clip(tmp_path_factory):
+    """Folder of a CLIP of the size 'tiny' with random weights; its tokens are letters."""
+    import torch
+    from tokenizers.pre_tokenizers import ByteLevel
+    from transformers import CLIPConfig, CLIPModel
+
+    folder = tmp_path_factory.mktemp('clip')
+    letters = sorted(ByteLevel.alphabet())
+    tokens = [*letters, *(f'{letter}</w>' for letter in letters), '<|startoftext|>',
+              '<|endoftext|>']
+    begin, end = len(tokens) - 2, len(tokens) - 1
+    tower = {'hidden_size': 32, 'num_hidden_layers': 2, 'num_attention_heads': 2,
+             'intermediate_size': 128, 'projection_dim': 16}
+    torch.manual_seed(0)
+    CLIPModel(CLIPConfig(
+        projection_dim=16, vision_config={**tower, 'image_size': 32, 'patch_size': 8},
+        text_config={**tower, 'vocab_size': len(tokens), 'bos_token_id': begin,
+                     'eos_token_id': end, 'pad_token_id': end})).save_pretrained(folder)
+    (folder / 'vocab.json').write_text(json.dumps({t: i for i, t in enumerate(tokens)}), 'utf-8')
+    (folder / 'merges.txt').write_text('#version: 0.2\n', 'utf-8')
+    return folder
 
 
 @pytest.fixture

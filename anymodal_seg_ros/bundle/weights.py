@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
 
 from anymodal_seg_ros.bundle.description import Bundle
 from anymodal_seg_ros.bundle.folder import (
@@ -121,7 +121,8 @@ def _counters(bundle: Bundle) -> dict[str, Tensor]:
 def _stored_weights(bundle: Bundle, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     with torch.device('meta'):
         model = build_model(bundle.model_name, bundle.model_config)
-    half = {name for name, _ in model.named_parameters()}
+    half = {name for name, value in model.state_dict(keep_vars=True).items()
+            if isinstance(value, nn.Parameter)}
     expected = _expected_shapes(bundle)
     given = {k: v for k, v in state_dict.items() if v.dtype.is_floating_point}
     check_names('the state dict', expected, given)

@@ -20,6 +20,7 @@ DOORS = {
     'zipfile.ZipFile': {TORCH_FILE, ARRAYS},
     'safetensors.torch.load': {'anymodal_seg_ros/bundle/tensors.py'},
     'safetensors.torch.load_file': {'anymodal_seg_ros/models/weights.py'},
+    'safetensors.safe_open': {'anymodal_seg_ros/models/safetensors_file.py'},
     'numpy.lib.format': {ARRAYS},
     'numpy.fromfile': {ARRAYS},
     'cv2.imdecode': {'anymodal_seg_ros/modalities/compressed.py'},
@@ -30,7 +31,7 @@ DOORS = {
 }
 """A library's reader, or all of a library, and the files that may use it."""
 NOWHERE = (
-    'json.load', 'json.JSONDecoder', 'csv.DictReader', 'torch.jit.load', 'safetensors.safe_open',
+    'json.load', 'json.JSONDecoder', 'csv.DictReader', 'torch.jit.load',
     'numpy.load', 'numpy.loadtxt', 'numpy.genfromtxt', 'numpy.memmap', 'cv2.imread',
     'cv2.imreadmulti', 'cv2.imdecodemulti', 'cv2.FileStorage', 'tarfile',
     'shutil.unpack_archive', 'marshal', 'shelve', 'sqlite3.connect', 'configparser',
