@@ -10,7 +10,6 @@ from pathlib import Path
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.existence import exists, is_dir, is_file
 from anymodal_seg_ros.unfinished import unfinished_path
-from training.train_config import TrainConfig
 
 RECIPE_FILE = 'recipe.yaml'
 CHECKPOINT_FILE = 'checkpoint.pt'
@@ -27,14 +26,18 @@ BEFORE_THE_FIRST_STEP = (
 """What a run that was killed before its first checkpoint leaves."""
 
 
-def prepared_folder(config: TrainConfig, *, resume: bool) -> Path:
-    """The folder that the recipe names, which is made.
+def prepared_folder(run: Path, *, resume: bool, result: str = BUNDLE_FOLDER) -> Path:
+    """The folder of a run, which is made.
+
+    Args:
+        run: as the recipe names it.
+        resume: whether a run is to go on that is there.
+        result: what is in the folder when the run is at its end.
 
     Raises:
         ConfigError: it holds something else, or not what is to be resumed; or it cannot be made.
     """
-    run = Path(config.output)
-    unfinished = is_file(run / CHECKPOINT_FILE) and not is_dir(run / BUNDLE_FOLDER)
+    unfinished = is_file(run / CHECKPOINT_FILE) and not is_dir(run / result)
     if resume and not is_file(run / CHECKPOINT_FILE):
         raise ConfigError(f'{run} has no {CHECKPOINT_FILE} to resume from')
     if not resume and unfinished:

@@ -51,7 +51,7 @@ def prepare(
             place = 'data' if len(config.data.sets) == 1 else f'data.{SETS}.{number}'
             raise ConfigError(f'the recipe names no data; add {place}.root=FOLDER')
     check_networks(config)
-    folder = prepared_folder(config, resume=resume)
+    folder = prepared_folder(Path(config.output), resume=resume)
     cv2.setNumThreads(1)
     data = open_data(config, log)
     _check_labels(config, data)

@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import argparse
 import inspect
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass
 from textwrap import fill
@@ -25,6 +27,7 @@ OPEN: Mapping[str, tuple[str, Mapping[str, type]]] = {
     'model_config': ('model', {name: row.config for name, row in MODELS.items()}),
     'data.options': ('data.name', {name: kind.OPTIONS for name, kind in DATASETS.items()}),
     'method.options': ('method.name', {name: row.options for name, row in METHODS.items()}),
+    'sets.N.options': ('its name', {name: kind.OPTIONS for name, kind in DATASETS.items()}),
 }
 """Tables whose keys depend on another key's value: that key, and the settings by its value."""
 ALONE = 'data.sets'
@@ -50,38 +53,60 @@ class Section:
                 yield _joined(self.place, item.name), item
 
 
-def sections() -> Iterator[Section]:
-    """All tables of a recipe, each before those within it."""
-    return _below(Section(place='', only_where='', kind=TrainConfig))
+def sections(of: type = TrainConfig) -> Iterator[Section]:
+    """All tables of a recipe, whose settings class is given, each before those within it."""
+    return _below(Section(place='', only_where='', kind=of))
 
 
-def keys_page(begins_with: str = '') -> str:
-    """The keys that begin with some text.
+def keys_page(begins_with: str = '', of: type = TrainConfig) -> str:
+    """The keys that begin with some text, of a recipe whose settings class is given.
 
     Raises:
         ConfigError: there is none.
     """
     found = []
-    for section in sections():
+    for section in sections(of):
         keys = [_entry(key, item) for key, item in section.settings()
                 if key.startswith(begins_with)]
         if keys:
             found.append('\n'.join([_heading(section), *keys]))
     if not found:
         raise ConfigError(f'no key begins with {begins_with!r}; sections are '
-                          f'{", ".join(dict.fromkeys(s.place for s in sections() if s.place))}')
+                          f'{", ".join(dict.fromkeys(s.place for s in sections(of) if s.place))}')
     return '\n\n'.join(found)
 
 
-def keys_overview() -> str:
+def keys_overview(of: type = TrainConfig) -> str:
     """The recipe's own keys in a line, then a line for each section."""
-    items = settings_of(TrainConfig)
+    items = settings_of(of)
     own = ', '.join(item.name for item in items if item.section is None and item.name not in OPEN)
     lines = [fill(f'the recipe itself: {own}', WIDTH, initial_indent='  ',
                   subsequent_indent='    ')]
     lines += [f'  {item.name:14}{item.meaning}' for item in items
               if item.section is not None or item.name in OPEN]
     return '\n'.join(lines)
+
+
+class ShowKeys(argparse.Action):
+    """Like ``--help``: prints the page of keys, or those that begin so, and ends the command.
+
+    Args:
+        of: settings class of the recipe.
+    """
+
+    def __init__(self, *args: Any, of: type = TrainConfig, **kwargs: Any  # noqa: ANN401
+                 ) -> None:
+        super().__init__(*args, **kwargs)
+        self._of = of
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace,
+                 values: object, option_string: str | None = None) -> None:
+        try:
+            page = keys_page(str(values), self._of)
+        except ConfigError as error:
+            parser.error(str(error))
+        sys.stdout.write(page + '\n')
+        parser.exit()
 
 
 def _below(section: Section) -> Iterator[Section]:

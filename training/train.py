@@ -22,11 +22,11 @@ from collections.abc import Sequence
 
 from tqdm import tqdm
 
-from anymodal_seg_ros.errors import AnymodalError, ConfigError
+from anymodal_seg_ros.errors import AnymodalError
 from anymodal_seg_ros.stopping import COMMAND_STOPPED, ends_at_once
 from training.interruption import stopped_by_signals
 from training.preparation import prepare
-from training.recipe_keys import keys_overview, keys_page
+from training.recipe_keys import ShowKeys, keys_overview
 from training.train_config import TrainConfig
 
 EPILOG = """\
@@ -81,22 +81,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('overrides', nargs='*', metavar='key=value',
                         help="instead of the recipe's, such as optim.lr=1.0e-4 or "
                              'data.root=FOLDER')
-    parser.add_argument('--keys', nargs='?', const='', metavar='KEY', action=_ShowKeys,
+    parser.add_argument('--keys', nargs='?', const='', metavar='KEY', action=ShowKeys,
                         help='describe the keys of a recipe, or those that begin so, and exit')
     parser.add_argument('--resume', action='store_true',
                         help="continue from the run folder's checkpoint")
     parser.add_argument('--threads', type=int, default=0, help='CPU threads; 0 takes all cores')
     return parser
-
-
-class _ShowKeys(argparse.Action):
-    """Like ``--help``: prints and ends the command."""
-
-    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace,
-                 values: object, option_string: str | None = None) -> None:
-        try:
-            page = keys_page(str(values))
-        except ConfigError as error:
-            parser.error(str(error))
-        sys.stdout.write(page + '\n')
-        parser.exit()

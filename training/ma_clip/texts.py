@@ -1,0 +1,119 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Captions as CLIP's text tower sees them: once for each text, before the training."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from anymodal_seg_ros import limits
+from anymodal_seg_ros.documents import read_json
+from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.existence import is_file
+from anymodal_seg_ros.models.safetensors_file import read_tensors
+from anymodal_seg_ros.models.segrgbx.clip_folder import (
+    CONFIG_FILE,
+    DEFAULT_DIM,
+    MAX_CONFIG_BYTES,
+    PROJECTION,
+    WEIGHTS_FILE,
+    WHOLE,
+)
+from anymodal_seg_ros.models.segrgbx.clip_sizes import ACTIVATIONS
+from anymodal_seg_ros.models.segrgbx.clip_tower import library
+
+NUMBERS: Mapping[str, tuple[int, int]] = {
+    'vocab_size': (49408, 1 << 20),
+    'hidden_size': (512, 4096),
+    'intermediate_size': (2048, 16384),
+    'num_hidden_layers': (12, 64),
+    'num_attention_heads': (8, 64),
+    'max_position_embeddings': (77, 4096),
+    'bos_token_id': (49406, 1 << 20),
+    'eos_token_id': (49407, 1 << 20),
+}
+"""Key of a text config to what it is where it is left out, and the most that is allowed."""
+TOKENIZER_FILES = ('tokenizer.json', 'vocab.json')
+"""One of them is needed."""
+LOGIT_SCALE = 'logit_scale'
+BATCH = 256
+
+
+def embed_texts(folder: Path, texts: Sequence[str], device: torch.device) -> Tensor:
+    """float32 [T, D] of unit length, on the CPU; long texts are cut as CLIP cuts them.
+
+    Raises:
+        ConfigError: the folder has no text tower or no tokenizer, or they do not fit.
+    """
+    if not any(is_file(folder / name) for name in TOKENIZER_FILES):
+        raise ConfigError(f'{folder} has no tokenizer; put {" or ".join(TOKENIZER_FILES)} of that '
+                          'CLIP there, and what lies beside it')
+    transformers = library('transformers')
+    config = _text_config(folder)
+    try:
+        tokenizer = transformers.CLIPTokenizer.from_pretrained(str(folder), local_files_only=True)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ConfigError(f'{folder}: its tokenizer cannot be read: {error}') from None
+    model = _text_tower(folder, transformers, config).to(device)
+    parts = []
+    with torch.inference_mode():
+        for begin in tqdm(range(0, len(texts), BATCH), desc='embedding captions', unit='batch',
+                          disable=len(texts) <= BATCH):
+            tokens = tokenizer(list(texts[begin:begin + BATCH]), padding=True, truncation=True,
+                               max_length=config['max_position_embeddings'], return_tensors='pt')
+            highest = int(tokens.input_ids.max())
+            if highest >= config['vocab_size']:
+                raise ConfigError(f'{folder}: its tokenizer gives token {highest}; the text tower '
+                                  f'has {config["vocab_size"]}')
+            vectors = model(input_ids=tokens.input_ids.to(device),
+                            attention_mask=tokens.attention_mask.to(device)).text_embeds
+            parts.append(F.normalize(vectors, dim=-1).cpu())
+    return torch.cat(parts).clone()
+
+
+def read_logit_scale(folder: Path) -> float:
+    """What CLIP multiplies cosines by; raises ConfigError."""
+    stored = read_tensors(folder / WEIGHTS_FILE, {LOGIT_SCALE: ()})
+    scale = math.exp(min(float(stored[LOGIT_SCALE]), 100.0))
+    # Its authors keep it from growing beyond 100.
+    limits.number(f'{folder}: exp({LOGIT_SCALE})', scale, 1e-3, 101)
+    return scale
+
+
+def _text_config(folder: Path) -> dict[str, Any]:
+    path = folder / CONFIG_FILE
+    data = read_json(path, MAX_CONFIG_BYTES)
+    limits.table(str(path), data)
+    if data.get('model_type') != WHOLE or not isinstance(data.get('text_config'), Mapping):
+        raise ConfigError(f'{path} is of no whole CLIP: it has no text tower, which training '
+                          'needs')
+    text = data['text_config']
+    config: dict[str, Any] = {}
+    for key, (default, most) in NUMBERS.items():
+        config[key] = text.get(key, default)
+        limits.whole(f'{path}: text_config.{key}', config[key], int(not key.endswith('_id')), most)
+    if config['hidden_size'] % config['num_attention_heads']:
+        raise ConfigError.of(f'{path}: text_config.hidden_size', config['hidden_size'],
+                             f'multiples of num_attention_heads, {config["num_attention_heads"]}')
+    config['hidden_act'] = text.get('hidden_act', ACTIVATIONS[0])
+    limits.one_of(f'{path}: text_config.hidden_act', config['hidden_act'], ACTIVATIONS)
+    config[PROJECTION] = data.get(PROJECTION, DEFAULT_DIM)
+    limits.whole(f'{path}: {PROJECTION}', config[PROJECTION], 1, 4096)
+    return config
+
+
+def _text_tower(folder: Path, transformers: Any, config: Mapping[str, Any]  # noqa: ANN401
+                ) -> nn.Module:
+    model: nn.Module = transformers.CLIPTextModelWithProjection(
+        transformers.CLIPTextConfig(**config))
+    shapes = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    model.load_state_dict(read_tensors(folder / WEIGHTS_FILE, shapes))
+    return model.eval().requires_grad_(False)
