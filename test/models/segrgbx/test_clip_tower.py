@@ -10,6 +10,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 from transformers import CLIPVisionModelWithProjection
 
 from anymodal_seg_ros.errors import ConfigError, MissingDependencyError
@@ -225,6 +226,18 @@ def test_parameters_of_the_papers_clip():
     block = 2 * 2 * 768 + 4 * (768 * 768 + 768) + 2 * 768 * 3072 + 3072 + 768
     assert vision == (768 * 3 * 16 * 16 + 768 + 197 * 768 + 12 * block + 2 * 2 * 768 + 768 * 512)
     assert round(vision / 1e6, 2) == 86.19
+
+
+def test_operations_of_the_papers_clip():
+    """35.1 GMAC for the two images of a pair at 224 x 224."""
+    with torch.device('meta'):
+        tower = ModalityClip(CLIP_SIZES['vit_b_16'], ())
+    with FlopCounterMode(display=False) as counter:
+        tower(torch.empty(2, 3, 224, 224, device='meta'), None)
+    block = 197 * (4 * 768 * 768 + 2 * 768 * 3072) + 2 * 197 * 197 * 768
+    image = 196 * 768 * 3 * 16 * 16 + 12 * block + 768 * 512
+    assert counter.get_total_flops() == 2 * 2 * image
+    assert round(2 * image / 1e9, 1) == 35.1
 
 
 @pytest.mark.parametrize('library', ['transformers', 'peft'])
