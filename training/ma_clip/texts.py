@@ -56,25 +56,19 @@ def embed_texts(folder: Path, texts: Sequence[str], device: torch.device) -> Ten
     if not any(is_file(folder / name) for name in TOKENIZER_FILES):
         raise ConfigError(f'{folder} has no tokenizer; put {" or ".join(TOKENIZER_FILES)} of that '
                           'CLIP there, and what lies beside it')
-    transformers = library('transformers')
     config = _text_config(folder)
-    try:
-        tokenizer = transformers.CLIPTokenizer.from_pretrained(str(folder), local_files_only=True)
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise ConfigError(f'{folder}: its tokenizer cannot be read: {error}') from None
-    model = _text_tower(folder, transformers, config).to(device)
+    batches = _tokenized(folder, texts, config['max_position_embeddings'])
+    highest = max(int(ids_BT.max()) for ids_BT, _ in batches)
+    if highest >= config['vocab_size']:
+        raise ConfigError(f'{folder}: its tokenizer gives token {highest}; the text tower has '
+                          f'{config["vocab_size"]}')
+    model = _text_tower(folder, config).to(device)
     parts = []
     with torch.inference_mode():
-        for begin in tqdm(range(0, len(texts), BATCH), desc='embedding captions', unit='batch',
-                          disable=len(texts) <= BATCH):
-            tokens = tokenizer(list(texts[begin:begin + BATCH]), padding=True, truncation=True,
-                               max_length=config['max_position_embeddings'], return_tensors='pt')
-            highest = int(tokens.input_ids.max())
-            if highest >= config['vocab_size']:
-                raise ConfigError(f'{folder}: its tokenizer gives token {highest}; the text tower '
-                                  f'has {config["vocab_size"]}')
-            vectors = model(input_ids=tokens.input_ids.to(device),
-                            attention_mask=tokens.attention_mask.to(device)).text_embeds
+        for ids_BT, mask_BT in tqdm(batches, desc='embedding captions', unit='batch',
+                                    disable=len(batches) == 1):
+            vectors = model(input_ids=ids_BT.to(device),
+                            attention_mask=mask_BT.to(device)).text_embeds
             parts.append(F.normalize(vectors, dim=-1).cpu())
     return torch.cat(parts).clone()
 
@@ -86,6 +80,19 @@ def read_logit_scale(folder: Path) -> float:
     # Its authors keep it from growing beyond 100.
     limits.number(f'{folder}: exp({LOGIT_SCALE})', scale, 1e-3, 101)
     return scale
+
+
+def _tokenized(folder: Path, texts: Sequence[str], length: int) -> list[tuple[Tensor, Tensor]]:
+    """Tokens and their mask, int64 [B, T] each, of batches of texts."""
+    transformers = library('transformers')
+    try:
+        tokenizer = transformers.CLIPTokenizer.from_pretrained(str(folder), local_files_only=True)
+        found = [tokenizer(list(texts[begin:begin + BATCH]), padding=True, truncation=True,
+                           max_length=length, return_tensors='pt')
+                 for begin in range(0, len(texts), BATCH)]
+    except Exception as error:  # noqa: BLE001 - nothing more special comes from its Rust part
+        raise ConfigError(f'{folder}: its tokenizer cannot be used: {error}') from None
+    return [(batch.input_ids, batch.attention_mask) for batch in found]
 
 
 def _text_config(folder: Path) -> dict[str, Any]:
@@ -110,8 +117,8 @@ def _text_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def _text_tower(folder: Path, transformers: Any, config: Mapping[str, Any]  # noqa: ANN401
-                ) -> nn.Module:
+def _text_tower(folder: Path, config: Mapping[str, Any]) -> nn.Module:
+    transformers = library('transformers')
     model: nn.Module = transformers.CLIPTextModelWithProjection(
         transformers.CLIPTextConfig(**config))
     shapes = {name: tuple(value.shape) for name, value in model.state_dict().items()}

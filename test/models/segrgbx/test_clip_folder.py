@@ -6,9 +6,12 @@ import json
 import shutil
 from dataclasses import replace
 
+import numpy as np
 import peft
 import pytest
 import torch
+from fuzzing.inputs import broken_json
+from fuzzing.mutation import damaged
 from safetensors.torch import save_file
 from transformers import CLIPVisionModelWithProjection
 
@@ -104,6 +107,22 @@ def test_half_precision_is_read_too(folder):
     load_clip(tower, folder)
     for name, value in tensors.items():
         assert torch.equal(tower.state_dict()[f'vision.{name}'], value.half().float())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('file', ['config.json', 'model.safetensors'])
+def test_what_is_damaged_is_refused_in_a_line_or_harmless(folder, file):
+    tower, path = ModalityClip(TINY, ()), folder / file
+    good, refused = path.read_bytes(), 0
+    for case in range(150):
+        rng = np.random.default_rng(case)
+        path.write_bytes(broken_json(rng, json.loads(good)) if file == 'config.json'
+                         else damaged(rng, good))
+        try:
+            load_clip(tower, folder)
+        except ConfigError as error:
+            refused += '\n' not in str(error)
+    assert refused > 50
 
 
 def write_adapter(folder, tower, name):

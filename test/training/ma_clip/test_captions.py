@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from fuzzing.inputs import broken_json
 
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.labels import load_label_space
@@ -70,6 +71,18 @@ def test_a_file_that_is_none(tmp_path, data, told):
     with pytest.raises(ConfigError) as error:
         read_captions(path, 'train')
     assert told in str(error.value) and str(path) in str(error.value)
+
+
+def test_what_is_damaged_is_refused_or_harmless(tmp_path):
+    path, refused = tmp_path / 'captions.json', 0
+    for case in range(300):
+        path.write_bytes(broken_json(np.random.default_rng(case), GOOD))
+        try:
+            captions = read_captions(path, 'train')
+            assert all(isinstance(text, str) for pair in captions.items() for text in pair)
+        except ConfigError:
+            refused += 1
+    assert refused > 100
 
 
 def test_a_missing_file_says_how_to_write_one(tmp_path):

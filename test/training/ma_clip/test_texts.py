@@ -5,8 +5,11 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 import torch
+from fuzzing.inputs import broken_json
+from fuzzing.mutation import damaged
 from transformers import CLIPModel, CLIPTokenizer
 
 from anymodal_seg_ros.errors import ConfigError
@@ -63,3 +66,20 @@ def test_a_config_that_does_not_fit(folder, change, told):
     with pytest.raises(ConfigError) as error:
         embed_texts(folder, TEXTS, CPU)
     assert told in str(error.value)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('file', ['config.json', 'vocab.json', 'merges.txt', 'model.safetensors'])
+def test_what_is_damaged_is_refused_or_harmless(folder, file):
+    path = folder / file
+    good, refused = path.read_bytes(), 0
+    for case in range(40):
+        rng = np.random.default_rng(case)
+        path.write_bytes(broken_json(rng, json.loads(good)) if file == 'config.json'
+                         else damaged(rng, good))
+        try:
+            embed_texts(folder, TEXTS, CPU)
+            read_logit_scale(folder)
+        except ConfigError:
+            refused += 1
+    assert refused or file == 'merges.txt'
