@@ -34,7 +34,7 @@ from training.recipe_keys import ShowKeys, keys_overview
 DESCRIPTION = """\
 The first stage of SegRGB-X. CLIP, frozen, gets an adapter for each sensor beside the camera, so
 that what a thermal, depth or event image shows comes near the words for it. A SegRGB-X network is
-then steered by the result, RUN/guide, with method.options.guide=RUN/guide or as its recipe says.
+then steered by the result: its recipe has guide=RUN/guide.
 """
 STEPS = """\
 1. Put a CLIP somewhere, as huggingface.co has it: config.json, model.safetensors and tokenizer,

@@ -10,6 +10,7 @@ CLIP's size nor rank and place of the adapters: ViT-B/16, rank 16, on query, key
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -69,10 +70,14 @@ class ModalityClip(nn.Module):
             num_hidden_layers=size.layers, num_attention_heads=size.heads,
             intermediate_size=size.mlp_dim, projection_dim=size.dim,
             hidden_act=size.activation))
-        for name in adapters:
-            peft.inject_adapter_in_model(
-                peft.LoraConfig(r=rank, lora_alpha=ALPHA_PER_RANK * rank, lora_dropout=DROPOUT,
-                                target_modules=list(TARGETS)), self.vision, name)
+        with warnings.catch_warnings():
+            # Of a second adapter, which is meant.
+            warnings.filterwarnings('ignore', message='Already found a `peft_config` attribute')
+            for name in adapters:
+                peft.inject_adapter_in_model(
+                    peft.LoraConfig(r=rank, lora_alpha=ALPHA_PER_RANK * rank,
+                                    lora_dropout=DROPOUT, target_modules=list(TARGETS)),
+                    self.vision, name)
         self._adapted = {name: layer for name, layer in self.vision.named_modules()
                          if hasattr(layer, 'base_layer')}
         self._is_learning = False

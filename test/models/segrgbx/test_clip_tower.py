@@ -163,6 +163,11 @@ def test_settings_that_are_not_allowed(adapters, rank):
         ModalityClip(TINY, adapters, rank)
 
 
+def test_several_adapters_come_without_a_warning(recwarn):
+    ModalityClip(TINY, ADAPTERS, 4)
+    assert not [each for each in recwarn if 'peft_config' in str(each.message)]
+
+
 def test_names_in_the_state_are_those_of_transformers_and_own_ones(tower, tiny_clip):
     plain = CLIPVisionModelWithProjection.from_pretrained(tiny_clip).state_dict()
     state = tower.state_dict()
