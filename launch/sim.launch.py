@@ -27,12 +27,17 @@ from anymodal_seg_ros.resources import resource_path
 from anymodal_seg_ros.ros import launch_arguments as check
 from anymodal_seg_ros.ros.launch_arguments import Argument
 from anymodal_seg_ros.ros.launch_endings import check_exit
+from anymodal_seg_ros.sim.vehicle import SENSOR_NAMES, chosen_sensors
 
 
 def _new_folder(text: str) -> str:
     if text and exists(Path(text)):
         raise ConfigError('it exists and is not overwritten; replay.launch.py plays it')
     return text
+
+
+def _sensors(text: str) -> tuple[str, ...]:
+    return chosen_sensors(text.split())
 
 
 STREET = (
@@ -46,6 +51,8 @@ STREET = (
              text='Weather and light: sun, cloud, fog, rain or night'),
     Argument(name='duration', default='30', parse=check.number(0.1),
              text='Seconds to drive'),
+    Argument(name='sensors', default=' '.join(SENSOR_NAMES), parse=_sensors,
+             text='Names with spaces between them: rgb and any of depth, lidar, event, thermal'),
 )
 REPLAY = check.replay_arguments(resource_path('config') / 'faults' / 'none.yaml')
 BAG = Argument(name='bag', default='', parse=_new_folder,
@@ -64,7 +71,7 @@ def _record_and_replay(context: LaunchContext) -> list:
     texts = {one.name: LaunchConfiguration(one.name).perform(context) for one in ARGUMENTS}
     # Also what is for the replay alone: nobody waits for a street to be told of a typing error.
     bag = check.parsed(ARGUMENTS, texts)['bag'] or _temporary_bag()
-    options = [part for one in STREET for part in (f'--{one.name}', texts[one.name])]
+    options = [part for one in STREET for part in (f'--{one.name}', *texts[one.name].split())]
     record = ExecuteProcess(
         cmd=[sys.executable, '-m', 'anymodal_seg_ros.sim', 'bag', bag, *options],
         output='screen', emulate_tty=True)

@@ -49,10 +49,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         # What would end the play after minutes is found in the first second.
         check_libraries()
-        load_bundle(options.bundle)
+        bundle, _ = load_bundle(options.bundle)
         schedule = FaultSchedule.from_yaml(options.faults)
         out.mkdir(parents=True, exist_ok=True)
-        stage = stage_config(options.seed, options.size)
+        stage = stage_config(options.seed, options.size, bundle.modalities)
         _say('1/3 the street')
         street = build_stage(stage, out)
         _say('2/3 the play: player, fault injector, node and recorder, each a process of its own')

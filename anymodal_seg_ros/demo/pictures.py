@@ -51,7 +51,7 @@ def no_message(height_px: int, width_px: int) -> Picture:
 
 def frame(inputs: Mapping[str, Picture | None], label: Picture,
           states: Mapping[str, str], used: Sequence[str], caption: str) -> Picture:
-    """Four inputs, the label over the camera image and each sensor's health; uint8 rgb.
+    """The inputs in two rows, the label over the camera image and each sensor's health; uint8 rgb.
 
     Args:
         inputs: modality to a picture of what it sees, None when it sent nothing.
@@ -63,8 +63,9 @@ def frame(inputs: Mapping[str, Picture | None], label: Picture,
     half = SIDE_PX // 2
     tiles = [titled(no_message(half, half) if picture is None else picture, name, half, half)
              for name, picture in inputs.items()]
-    tiles += [np.zeros((half, half, 3), np.uint8)] * (4 - len(tiles))
-    mosaic = np.vstack([np.hstack(tiles[:2]), np.hstack(tiles[2:4])])
+    columns = max(2, -(-len(tiles) // 2))
+    tiles += [np.zeros((half, half, 3), np.uint8)] * (2 * columns - len(tiles))
+    mosaic = np.vstack([np.hstack(tiles[:columns]), np.hstack(tiles[columns:])])
     top = np.hstack([mosaic, titled(label, 'label', SIDE_PX, SIDE_PX),
                      _health_panel(states, used)])
     bottom = np.full((32, top.shape[1], 3), 24, np.uint8)
@@ -120,7 +121,7 @@ def _open_video(path: Path, picture: Picture, rate_hz: float) -> cv2.VideoWriter
 def _health_panel(states: Mapping[str, str], used: Sequence[str]) -> Picture:
     panel = np.full((SIDE_PX, 190, 3), 24, np.uint8)
     for i, (name, state) in enumerate(states.items()):
-        top = 14 + i * (SIDE_PX // 4)
+        top = 14 + i * (SIDE_PX // max(4, len(states)))
         color = tuple(int(STATE_COLORS[state][j:j + 2], 16) for j in (1, 3, 5))
         cv2.circle(panel, (22, top + 22), 10, color, -1, cv2.LINE_AA)
         cv2.putText(panel, name, (42, top + 20), _FONT, 0.6, _GREY, 1, cv2.LINE_AA)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,9 +14,9 @@ from tqdm import tqdm
 
 from anymodal_seg_ros import __version__
 from anymodal_seg_ros.existence import exists
-from anymodal_seg_ros.sim.drive_bag import write_bag
+from anymodal_seg_ros.sim.drive_bag import num_samples, write_bag
 from anymodal_seg_ros.sim.simulator import SimConfig
-from anymodal_seg_ros.sim.vehicle import load_sensors
+from anymodal_seg_ros.sim.vehicle import ALL_SENSORS, SENSOR_NAMES
 
 START_NS = 1_750_000_000_000_000_000
 NIGHT_FALLS_S = 22.5
@@ -23,9 +24,14 @@ SEED = 900_001
 """Far from those of any data set, so that the street is new to the network."""
 
 
-def stage_config(seed: int = SEED, size_px: int = 512) -> SimConfig:
-    """A sunny drive of 36 s with a bend, on which night falls at ``NIGHT_FALLS_S``."""
-    return SimConfig(seed=seed, street='curve', condition='sun',
+def stage_config(seed: int = SEED, size_px: int = 512,
+                 sensors: Collection[str] = SENSOR_NAMES) -> SimConfig:
+    """A sunny drive of 36 s with a bend, on which night falls at ``NIGHT_FALLS_S``.
+
+    It is seen by the vehicle's usual sensors, and by those of ``sensors`` that can be simulated.
+    """
+    seen = tuple(name for name in ALL_SENSORS if name in SENSOR_NAMES or name in sensors)
+    return SimConfig(seed=seed, sensors=seen, street='curve', condition='sun',
                      changes=((NIGHT_FALLS_S, 'night'),), width_px=size_px, height_px=size_px,
                      start_ns=START_NS, duration_s=36.0)
 
@@ -36,7 +42,6 @@ def build_stage(config: SimConfig, folder: Path) -> Path:
     path = folder / f'street-{hashlib.sha256(key.encode()).hexdigest()[:12]}'
     if exists(path):
         return path
-    total = sum(spec.num_messages(config.duration_s) for spec in load_sensors().values())
-    with tqdm(total=total, unit='sample', desc='driving the street') as bar:
+    with tqdm(total=num_samples(config), unit='sample', desc='driving the street') as bar:
         write_bag(path, config, in_parallel=True, progress=bar.update)
     return path

@@ -62,7 +62,7 @@ class ThermalDecoder(Decoder):
     """
 
     def __init__(self, low: float = OWN_RANGE, high: float = OWN_RANGE) -> None:
-        _check_counts(low, high)
+        check_counts(low, high)
         self._low, self._high = low, high
         self._sizes = SizeMemory()
 
@@ -82,16 +82,9 @@ class ThermalDecoder(Decoder):
         else:
             raise BadMessageError('encoding', f'{msg.encoding!r}; allowed: '
                                               f'{", ".join(SAMPLE_TYPES)}')
-        return self._levels(counts)
-
-    def _levels(self, counts: npt.NDArray[Any]) -> Uint8Array:
         if counts.dtype.itemsize == 1:
             return np.ascontiguousarray(counts, dtype=np.uint8)
-        low, high = (self._low, self._high) if self._high else _own_range(counts)
-        scale = np.float32(255.0 / (high - low))
-        levels = (counts.astype(np.float32) - np.float32(low)) * scale
-        rounded: Uint8Array = np.rint(np.clip(levels, 0.0, 255.0)).astype(np.uint8)
-        return rounded
+        return grey_levels(counts, self._low, self._high)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +105,7 @@ class ThermalEncoder:
                                            default_factory=LastBuilt)
 
     def __post_init__(self) -> None:
-        _check_counts(self.low, self.high)
+        check_counts(self.low, self.high)
 
     def encode(self, data: npt.NDArray[Any], rig: Rig, size_hw: tuple[int, int]) -> Uint8Array:
         """uint8 [H, W] to uint8 [h, w, 3]."""
@@ -187,7 +180,18 @@ def _warp(rig: Rig, image_hw: tuple[int, int], size_hw: tuple[int, int]) -> _War
                  rows=np.where(in_view, rows, -1.0).astype(np.float32).reshape(size_hw))
 
 
-def _check_counts(low: float, high: float) -> None:
+def grey_levels(counts: npt.NDArray[Any], low: float, high: float) -> Uint8Array:
+    """uint8 [H, W] of 16-bit counts [H, W], by ``ThermalDecoder``'s rule."""
+    if high == OWN_RANGE:
+        low, high = _own_range(counts)
+    scale = np.float32(255.0 / (high - low))
+    levels = (counts.astype(np.float32) - np.float32(low)) * scale
+    rounded: Uint8Array = np.rint(np.clip(levels, 0.0, 255.0)).astype(np.uint8)
+    return rounded
+
+
+def check_counts(low: float, high: float) -> None:
+    """Raises ConfigError unless they are a range, or both 0."""
     COUNTS.check('low', low)
     COUNTS.check('high', high)
     if low > OWN_RANGE == high:

@@ -23,18 +23,18 @@ from tqdm import tqdm
 from anymodal_seg_ros.errors import AnymodalError, ConfigError
 from anymodal_seg_ros.sim.benchmark import benchmark
 from anymodal_seg_ros.sim.dataset import DatasetConfig, write_deliver_dataset
-from anymodal_seg_ros.sim.drive_bag import write_bag
+from anymodal_seg_ros.sim.drive_bag import num_samples, write_bag
 from anymodal_seg_ros.sim.failures import FAILURES
 from anymodal_seg_ros.sim.preview import class_shares, write_contact_sheet
 from anymodal_seg_ros.sim.simulator import SimConfig
 from anymodal_seg_ros.sim.street import STREET_KINDS
-from anymodal_seg_ros.sim.vehicle import load_sensors
+from anymodal_seg_ros.sim.vehicle import ALL_SENSORS, SENSOR_NAMES
 from anymodal_seg_ros.sim.weather import WEATHERS
 
 _DESCRIPTION = """\
 A procedural street with moving traffic, seen by a camera, a depth camera, a LiDAR and an event
-camera on a driving vehicle. The same seed always gives the same bytes. The sensors are described
-in config/sensors/sim.yaml.
+camera on a driving vehicle, and by a thermal camera where --sensors says so. The same seed always
+gives the same bytes. The sensors are described in config/sensors/sim.yaml.
 """
 _EXAMPLES = """\
 examples:
@@ -47,15 +47,17 @@ examples:
   # A data set to train on, in DELIVER's folders.
   python -m anymodal_seg_ros.sim dataset data/sim --train 2000 --val 300 --test 300
 
-  # Does this machine keep up with all four sensors at 10 Hz?
+  # The same with a thermal camera.
+  python -m anymodal_seg_ros.sim dataset data/warm --sensors rgb depth lidar event thermal
+
+  # Does this machine keep up with its sensors at 10 Hz?
   python -m anymodal_seg_ros.sim benchmark
 """
 
 
 def _bag(args: argparse.Namespace) -> None:
     config = _drive(args)
-    total = sum(spec.num_messages(config.duration_s) for spec in load_sensors().values())
-    with tqdm(total=total, unit='sample', disable=args.quiet) as bar:
+    with tqdm(total=num_samples(config), unit='sample', disable=args.quiet) as bar:
         write_bag(args.path, config, args.storage, args.workers != 1, _advance(bar))
 
 
@@ -63,14 +65,14 @@ def _dataset(args: argparse.Namespace) -> None:
     config = DatasetConfig(
         num_train=args.train, num_val=args.val, num_test=args.test, size_px=args.size,
         camera_px=args.camera_size, frames_per_scene=args.frames_per_scene,
-        failure_share=args.failure_share, seed=args.seed)
+        failure_share=args.failure_share, seed=args.seed, sensors=tuple(args.sensors))
     total = config.num_train + config.num_val + config.num_test
     with tqdm(total=total, unit='frame', disable=args.quiet) as bar:
         write_deliver_dataset(args.root, config, args.workers, _advance(bar))
 
 
 def _preview(args: argparse.Namespace) -> None:
-    write_contact_sheet(args.path, args.seed, args.size, args.frame)
+    write_contact_sheet(args.path, args.seed, args.size, args.frame, tuple(args.sensors))
     if args.statistics:
         for share in class_shares(range(args.seed, args.seed + 30)):
             sys.stdout.write(f'{share.name:14} {100 * share.pixels:6.2f} % of pixels, in '
@@ -85,7 +87,7 @@ def _benchmark(args: argparse.Namespace) -> None:
     sys.stdout.write(f'{"sensor":8} {"median":>9} {"p95":>9}\n')
     for name, median_ms in result.median_ms.items():
         sys.stdout.write(f'{name:8} {median_ms:6.1f} ms {result.p95_ms[name]:6.1f} ms\n')
-    sys.stdout.write(f'all four, from two processes: {result.rate_hz:.1f} Hz sustained\n')
+    sys.stdout.write(f'all, from two processes: {result.rate_hz:.1f} Hz sustained\n')
 
 
 def _advance(bar: Any) -> Callable[[int], None]:  # noqa: ANN401 - tqdm has no types
@@ -105,8 +107,9 @@ def _drive(args: argparse.Namespace) -> SimConfig:
             raise ConfigError.of(
                 '--then', change, 'CONDITION@SECONDS, for example night@20') from None
     return SimConfig(
-        seed=args.seed, street=args.street, condition=args.condition, changes=tuple(changes),
-        failure=args.failure, width_px=args.size, height_px=args.size, event_width_px=args.size,
+        seed=args.seed, sensors=tuple(args.sensors), street=args.street,
+        condition=args.condition, changes=tuple(changes), failure=args.failure,
+        width_px=args.size, height_px=args.size, event_width_px=args.size,
         event_height_px=args.size, duration_s=args.duration, speed_m_s=args.speed)
 
 
@@ -115,12 +118,13 @@ def _parser() -> argparse.ArgumentParser:
         prog='python -m anymodal_seg_ros.sim', description=_DESCRIPTION, epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
+    sensors = _sensors_option()
     drive = _drive_options()
 
     bag = commands.add_parser(
-        'bag', parents=[drive], help='record a drive as a ROS 2 bag',
-        description='Record a drive as a ROS 2 bag: camera, depth, LiDAR, events, transforms and '
-                    'true labels (/ground_truth/label) in the message forms of the CARLA bridge.')
+        'bag', parents=[sensors, drive], help='record a drive as a ROS 2 bag',
+        description='Record a drive as a ROS 2 bag: the sensors, transforms and true labels '
+                    '(/ground_truth/label) in the message forms of the CARLA bridge.')
     bag.add_argument('path', type=Path, help='folder to create')
     bag.add_argument('--storage', choices=('mcap', 'sqlite3'), default='mcap',
                      help='file format (default %(default)s)')
@@ -130,15 +134,15 @@ def _parser() -> argparse.ArgumentParser:
     bag.set_defaults(run=_bag)
 
     _dataset_options(commands.add_parser(
-        'dataset', help="write a data set in DELIVER's folder layout",
+        'dataset', parents=[sensors], help="write a data set in DELIVER's folder layout",
         description='Write images of all sensors and labels as ROOT/<modality>/<condition>/'
                     '<split>/<scene>/<frame>_<suffix>_front.png, and how they were made as '
                     'ROOT/dataset.json. Splits never share a street. Depth, LiDAR and events are '
                     'stored as the encoders with default settings give them to the network.'))
 
     preview = commands.add_parser(
-        'preview', help='write a contact sheet as PNG',
-        description='One row for each condition: camera, depth, LiDAR, events, labels.')
+        'preview', parents=[sensors], help='write a contact sheet as PNG',
+        description='One row for each condition: the sensors, and the labels.')
     preview.add_argument('path', type=Path, help='PNG file to write')
     preview.add_argument('--seed', type=int, default=0,
                          help='of the first row (default %(default)s)')
@@ -151,13 +155,21 @@ def _parser() -> argparse.ArgumentParser:
     preview.set_defaults(run=_preview)
 
     speed = commands.add_parser(
-        'benchmark', parents=[drive], help='measure the speed on this machine',
-        description='Time single measurements, then the sustained rate of all four sensors.')
+        'benchmark', parents=[sensors, drive], help='measure the speed on this machine',
+        description='Time single measurements, then the sustained rate of all sensors.')
     speed.add_argument('--frames', type=int, default=40,
                        help='of each sensor (default %(default)s)')
     speed.add_argument('--json', action='store_true', help='print JSON')
     speed.set_defaults(run=_benchmark)
     return parser
+
+
+def _sensors_option() -> argparse.ArgumentParser:
+    sensors = argparse.ArgumentParser(add_help=False)
+    sensors.add_argument('--sensors', nargs='+', default=SENSOR_NAMES, metavar='NAME',
+                         help=f'rgb and any of {", ".join(ALL_SENSORS[1:])} '
+                              f'(default {" ".join(SENSOR_NAMES)})')
+    return sensors
 
 
 def _drive_options() -> argparse.ArgumentParser:

@@ -13,7 +13,6 @@ import numpy as np
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.sim.parallel import parallel_outputs
 from anymodal_seg_ros.sim.simulator import SimConfig, Simulator
-from anymodal_seg_ros.sim.vehicle import SENSOR_NAMES
 
 SET_RATE_HZ = 10.0
 NUM_WARM_UP = 4
@@ -27,7 +26,7 @@ class BenchmarkResult:
     median_ms: Mapping[str, float]
     p95_ms: Mapping[str, float]
     rate_hz: float
-    """Sets of all four sensors in a second."""
+    """Sets of all sensors in a second."""
 
 
 def benchmark(config: SimConfig, num_frames: int = 40) -> BenchmarkResult:
@@ -41,23 +40,24 @@ def benchmark(config: SimConfig, num_frames: int = 40) -> BenchmarkResult:
         raise ConfigError.of('frames', num_frames,
                              f'1 to {longest} in a drive of {config.duration_s:g} s')
     simulator = Simulator(config)
-    times: dict[str, list[float]] = {name: [] for name in SENSOR_NAMES}
+    times: dict[str, list[float]] = {name: [] for name in config.sensors}
     for index in range(num_frames + 1):
-        for name in SENSOR_NAMES:
+        for name in config.sensors:
             begin = time.perf_counter()
             simulator.measure(name, index)
             # The first of each fills caches that live as long as the simulator.
             if index:
                 times[name].append(1e3 * (time.perf_counter() - begin))
+    num_sensors = len(config.sensors)
     arrivals = []
     outputs = parallel_outputs(config)
     for count, _ in enumerate(outputs):
         arrivals.append(time.perf_counter())
-        if count >= len(SENSOR_NAMES) * (num_frames + NUM_WARM_UP):
+        if count >= num_sensors * (num_frames + NUM_WARM_UP):
             break
     outputs.close()
-    warm = arrivals[NUM_WARM_UP * len(SENSOR_NAMES):]
-    rate_hz = (len(warm) - 1) / len(SENSOR_NAMES) / (warm[-1] - warm[0])
+    warm = arrivals[NUM_WARM_UP * num_sensors:]
+    rate_hz = (len(warm) - 1) / num_sensors / (warm[-1] - warm[0])
     return BenchmarkResult(
         median_ms={name: float(np.median(values)) for name, values in times.items()},
         p95_ms={name: float(np.percentile(values, 95)) for name, values in times.items()},

@@ -24,7 +24,12 @@ from anymodal_seg_ros.sim.failures import FAILURES
 from anymodal_seg_ros.sim.parallel import worker_processes
 from anymodal_seg_ros.sim.simulator import SimConfig, Simulator
 from anymodal_seg_ros.sim.street import STREET_KINDS
-from anymodal_seg_ros.sim.vehicle import SENSOR_NAMES, SensorSpec, load_sensors
+from anymodal_seg_ros.sim.vehicle import (
+    SENSOR_NAMES,
+    SensorSpec,
+    chosen_sensors,
+    load_sensors,
+)
 from anymodal_seg_ros.sim.weather import WEATHERS
 from anymodal_seg_ros.unfinished import whole_folder, write_errors
 
@@ -34,6 +39,7 @@ FOLDERS: Mapping[str, tuple[str, str]] = {
     'depth': ('depth', 'depth'),
     'lidar': ('lidar', 'lidar'),
     'event': ('event', 'event'),
+    'thermal': ('thermal', 'thermal'),
     'label': ('semantic', 'semantic'),
 }
 """Folder and file suffix of each modality and of the labels."""
@@ -62,10 +68,13 @@ class DatasetConfig:
     failure_share: Annotated[float, Range(0.0, 1.0)] = 0.15
     """Share of scenes with one of DELIVER's failures."""
     seed: Annotated[int, Range(0, 10**6)] = 0
+    sensors: tuple[str, ...] = SENSOR_NAMES
+    """Of ``ALL_SENSORS``, rgb among them; kept in that order."""
     ORDER: ClassVar[tuple[tuple[str, str], ...]] = (('size_px', 'camera_px'),)
 
     def __post_init__(self) -> None:
         check_config(self)
+        object.__setattr__(self, 'sensors', chosen_sensors(self.sensors))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,13 +138,15 @@ def render(scene: Scene, config: DatasetConfig
            ) -> Iterator[tuple[int, dict[str, npt.NDArray[np.uint8]]]]:
     """Frame numbers and images of a scene: encoded uint8 [h, w, 3] by modality, and ``label``
     uint8 [h, w] of class ids."""
+    sensors = _sensors()
     simulator = Simulator(SimConfig(
-        seed=scene.seed, street=scene.street, condition=scene.condition, failure=scene.failure,
-        width_px=config.camera_px, height_px=config.camera_px, event_width_px=config.camera_px,
-        event_height_px=config.camera_px, duration_s=_SCENE_S + .5,
-        speed_m_s=scene.speed_m_s, num_threads=1), _sensors())
+        seed=scene.seed, sensors=config.sensors, street=scene.street, condition=scene.condition,
+        failure=scene.failure, width_px=config.camera_px, height_px=config.camera_px,
+        event_width_px=config.camera_px, event_height_px=config.camera_px,
+        duration_s=_SCENE_S + .5, speed_m_s=scene.speed_m_s, num_threads=1), sensors)
     rig = simulator.rig()
-    encoders = {name: MODALITIES[name].build_encoder({}) for name in SENSOR_NAMES}
+    encoders = {name: MODALITIES[name].build_encoder(settings)
+                for name, settings in _encoder_settings(config, sensors).items()}
     size_hw = (config.size_px, config.size_px)
     centers = ((np.arange(config.size_px) + .5) * config.camera_px / config.size_px).astype(int)
     for frame in scene.frames:
@@ -160,14 +171,24 @@ def _sensors() -> Mapping[str, SensorSpec]:
     return sensors
 
 
+def _encoder_settings(config: DatasetConfig,
+                      sensors: Mapping[str, SensorSpec]) -> dict[str, dict[str, Any]]:
+    """The defaults, but of what the sensor was told to make of its counts."""
+    return {name: {**MODALITIES[name].default_settings(),
+                   **{key: sensors[name].options[key] for key in MODALITIES[name].shared_settings
+                      if key in sensors[name].options}}
+            for name in config.sensors}
+
+
 def write_deliver_dataset(root: str | Path, config: DatasetConfig, workers: int = 0,
                           progress: Callable[[int], None] | None = None) -> None:
     """Render all scenes into ``root`` with ``workers`` processes (0 takes all cores).
 
     ``root/<folder>/<condition>/<split>/<scene>/<frame>_<suffix>_front.png``; depth, LiDAR and
-    event images are what the encoders give with their default settings; a label is stored as
-    id + 1, 0 where unlabelled. ``root/dataset.json`` says how it was made. ``progress`` is told
-    the number of frames that were written since it was called last.
+    event images are what the encoders give with their default settings, thermal images with the
+    range of counts of the sensor; a label is stored as id + 1, 0 where unlabelled.
+    ``root/dataset.json`` says how it was made. ``progress`` is told the number of frames that were
+    written since it was called last.
 
     Raises:
         ConfigError: ``workers`` is negative.
@@ -230,8 +251,9 @@ def _description(config: DatasetConfig, planned: list[Scene]) -> dict[str, Any]:
         'label_space': 'deliver',
         'label_offset': 1,
         'image_size_hw': [config.size_px, config.size_px],
-        'encoders': {name: MODALITIES[name].default_settings() for name in SENSOR_NAMES},
-        'generator': asdict(config),
+        'encoders': _encoder_settings(config, _sensors()),
+        # Its sensors are those that have an encoder.
+        'generator': {key: value for key, value in asdict(config).items() if key != 'sensors'},
         'scenes': streets,
         'frames': frames,
     }

@@ -36,15 +36,17 @@ def write_bag(path: str | Path, config: SimConfig, storage: str = 'mcap',
 
     Header stamps say when it was measured, recorded times when it arrived. Topics: /camera/image
     (rgb8), /camera/camera_info, /depth/image (32FC1 metres), /depth/camera_info, /lidar/points,
-    /events, /ground_truth/label (mono8 class ids, 255 unlabelled; with the camera's stamp and
-    frame) and /tf_static. ``in_parallel`` takes two processes; the bytes are the same.
-    ``progress`` is told how many sensor samples were written since it was called last.
+    /events, /thermal/image (mono16 centikelvins, or mono8), /thermal/camera_info,
+    /ground_truth/label (mono8 class ids, 255 unlabelled; with the camera's stamp and frame) and
+    /tf_static, those of the sensors of ``config``. ``in_parallel`` takes two processes; the bytes
+    are the same. ``progress`` is told how many sensor samples were written since it was called
+    last.
 
     Raises:
         ConfigError: an unknown storage.
         BagError: the recording exists or cannot be written.
     """
-    sensors = load_sensors()
+    sensors = {name: load_sensors()[name] for name in config.sensors}
     rig = build_rig(sensors, config.width_px, config.height_px,
                     (config.event_width_px, config.event_height_px))
     with BagWriter(path, storage, keep=False) as bag:
@@ -56,6 +58,12 @@ def write_bag(path: str | Path, config: SimConfig, storage: str = 'mcap',
                 bag.write(topic, message, output.sample.received_ns)
             if progress is not None:
                 progress(1)
+
+
+def num_samples(config: SimConfig) -> int:
+    """How many sensor samples a drive's recording has."""
+    sensors = load_sensors()
+    return sum(sensors[name].num_messages(config.duration_s) for name in config.sensors)
 
 
 def messages(output: SimOutput, rig: Rig) -> Iterator[tuple[str, Any]]:
@@ -70,8 +78,14 @@ def messages(output: SimOutput, rig: Rig) -> Iterator[tuple[str, Any]]:
         yield TOPICS['depth'], image_message(stamp_ns, frame, data, '32FC1')
     elif sample.modality == 'lidar':
         yield TOPICS['lidar'], cloud_message(stamp_ns, frame, data)
-    else:
+    elif sample.modality == 'event':
         yield TOPICS['event'], events_message(stamp_ns, frame, data)
+    else:
+        yield TOPICS['thermal_info'], camera_info_message(stamp_ns, frame,
+                                                          rig.camera_of('thermal'))
+        yield TOPICS['thermal'], (image_message(stamp_ns, frame, data, 'mono8')
+                                  if output.counts is None
+                                  else image_message(stamp_ns, frame, output.counts, 'mono16'))
     if output.labels is not None:
         yield TOPICS['label'], image_message(stamp_ns, frame, output.labels, 'mono8')
 

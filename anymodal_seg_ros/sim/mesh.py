@@ -18,6 +18,7 @@ from anymodal_seg_ros.sim.surfaces import SURFACES
 
 Float32Array = npt.NDArray[np.float32]
 Color = tuple[float, float, float]
+_ROWS = {name: row for row, name in enumerate(SURFACES)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -34,6 +35,8 @@ class Mesh:
     """[T] values of ``surfaces.Texture``."""
     optics: Float32Array
     """[T, 5] linear red, green, blue albedo, LiDAR reflectivity, emission."""
+    surface: npt.NDArray[np.uint8]
+    """[T] rows of ``surfaces.SURFACES``."""
 
     def moved(self, x_m: float, y_m: float, yaw_rad: float) -> Mesh:
         """A copy turned about z, then put at (x, y)."""
@@ -52,6 +55,7 @@ def merge(meshes: Sequence[Mesh]) -> Mesh:
         label=np.concatenate([mesh.label for mesh in meshes]),
         texture=np.concatenate([mesh.texture for mesh in meshes]),
         optics=np.concatenate([mesh.optics for mesh in meshes]),
+        surface=np.concatenate([mesh.surface for mesh in meshes]),
     )
 
 
@@ -67,7 +71,7 @@ class MeshBuilder:
     def __init__(self) -> None:
         self._vertices: list[Float32Array] = []
         self._triangles: list[npt.NDArray[np.uint32]] = []
-        self._looks: list[tuple[int, int, int, tuple[float, ...]]] = []
+        self._looks: list[tuple[int, int, int, tuple[float, ...], int]] = []
         self._count = 0
         self._x, self._y, self._cos, self._sin = 0.0, 0.0, 1.0, 0.0
 
@@ -88,7 +92,8 @@ class MeshBuilder:
         self._triangles.append(triangles + np.uint32(self._count))
         self._count += len(vertices)
         optics = (*(color or look.color), look.reflectivity, look.emission)
-        self._looks.append((len(triangles), _class_ids()[look.class_name], look.texture, optics))
+        self._looks.append((len(triangles), _class_ids()[look.class_name], look.texture, optics,
+                            _ROWS[surface]))
 
     def box(self, surface: str, center: Sequence[float], size: Sequence[float],
             color: Color | None = None, taper: float = 1.0, lean: float = 0.0) -> None:
@@ -134,10 +139,11 @@ class MeshBuilder:
         labels = np.array([look[1] for look in self._looks], np.uint8)
         textures = np.array([look[2] for look in self._looks], np.uint8)
         optics = np.array([look[3] for look in self._looks], np.float32)
+        surfaces = np.array([look[4] for look in self._looks], np.uint8)
         return Mesh(
             vertices=np.concatenate(self._vertices), triangles=np.concatenate(self._triangles),
             label=np.repeat(labels, counts), texture=np.repeat(textures, counts),
-            optics=np.repeat(optics, counts, axis=0))
+            optics=np.repeat(optics, counts, axis=0), surface=np.repeat(surfaces, counts))
 
 
 _BOX = np.array([[x, y, z] for x in (-.5, .5) for y in (-.5, .5) for z in (-.5, .5)], np.float32)

@@ -17,7 +17,7 @@ from typing import Any
 from anymodal_seg_ros.sim.simulator import SimConfig, SimOutput, Simulator
 from anymodal_seg_ros.stopping import shielded_children
 
-_GROUPS = (('rgb', 'depth'), ('lidar', 'event'))
+_GROUPS = (('rgb', 'depth'), ('lidar', 'event', 'thermal'))
 """Sensors that share a process: two cameras with one view, and about equal work."""
 _AHEAD = 12
 """Messages in the making."""

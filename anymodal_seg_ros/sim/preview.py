@@ -23,9 +23,9 @@ from anymodal_seg_ros.unfinished import write_whole
 
 
 def write_contact_sheet(path: str | Path, seed: int = 0, size_px: int = 256,
-                        frame: int = 20) -> None:
-    """A PNG with a row for each condition: camera, depth, LiDAR, events as the encoders give
-    them to the network, and the true labels. Street kinds take turns.
+                        frame: int = 20, sensors: tuple[str, ...] = SENSOR_NAMES) -> None:
+    """A PNG with a row for each condition: the sensors as the encoders give them to the network,
+    and the true labels. Street kinds take turns.
 
     Raises:
         ConfigError: ``frame`` is negative.
@@ -33,8 +33,9 @@ def write_contact_sheet(path: str | Path, seed: int = 0, size_px: int = 256,
     """
     if frame < 0:
         raise ConfigError.of('frame', frame, '0 and more')
-    configs = [SimConfig(seed=seed + row, street=STREET_KINDS[row % len(STREET_KINDS)],
-                         condition=condition, width_px=2 * size_px, height_px=2 * size_px,
+    configs = [SimConfig(seed=seed + row, sensors=sensors,
+                         street=STREET_KINDS[row % len(STREET_KINDS)], condition=condition,
+                         width_px=2 * size_px, height_px=2 * size_px,
                          event_width_px=2 * size_px, event_height_px=2 * size_px)
                for row, condition in enumerate(WEATHERS)]
     space = load_label_space('deliver')
@@ -46,12 +47,12 @@ def write_contact_sheet(path: str | Path, seed: int = 0, size_px: int = 256,
 
 def contact_row(config: SimConfig, frame: int, size_px: int,
                 space: LabelSpace) -> npt.NDArray[np.uint8]:
-    """uint8 [size, 5 * size, 3]: the four encoded sensors and the coloured labels."""
+    """uint8 [size, (M + 1) * size, 3]: the M encoded sensors and the coloured labels."""
     simulator = Simulator(config)
     rig = simulator.rig()
     tiles = []
     labels = np.zeros((size_px, size_px), np.uint8)
-    for name in SENSOR_NAMES:
+    for name in config.sensors:
         output = simulator.measure(name, frame)
         encoder = MODALITIES[name].build_encoder({})
         tiles.append(encoder.encode(output.sample.data, rig, (size_px, size_px)))

@@ -51,6 +51,10 @@ class Hits:
     """[T + 1]"""
     optics: Float32Array
     """[T + 1, 5]: red, green, blue albedo, LiDAR reflectivity, emission."""
+    surface: npt.NDArray[np.uint8]
+    """[T + 1] rows of ``surfaces.SURFACES``; of the sky any."""
+    num_static: int
+    """Triangles from this one on belong to what moves."""
 
 
 class Caster:
@@ -93,7 +97,7 @@ class Caster:
         normal *= np.where(facing > 0, np.float32(-1), np.float32(1))
         return Hits(origin=rays[0, :3].copy(), direction=direction, distance=distance,
                     normal=normal, triangle=triangle, label=self._label, texture=self._texture,
-                    optics=self._optics)
+                    optics=self._optics, surface=self._surface, num_static=self._num_static)
 
     def occluded(self, origins: Float32Array, direction: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Whether the static mesh is in the way from each origin [N, 3] along one direction."""
@@ -119,3 +123,4 @@ class Caster:
         self._texture = np.concatenate([m.texture for m in meshes] + [np.zeros(1, np.uint8)])
         self._optics = np.concatenate([m.optics for m in meshes]
                                       + [np.zeros((1, 5), np.float32)])
+        self._surface = np.concatenate([m.surface for m in meshes] + [np.zeros(1, np.uint8)])

@@ -46,6 +46,43 @@ class GroundMap:
         return found
 
 
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Met:
+    """What n rays met, all of which met something."""
+
+    direction: Float32Array
+    """[n, 3], not necessarily of unit length."""
+    triangle: npt.NDArray[np.int32]
+    normal: Float32Array
+    """[n, 3]"""
+    points: Float32Array
+    """[n, 3]"""
+    range_m: Float32Array
+    facing: Float32Array
+    """Cosine between ray and normal, 0..1."""
+    footprint: Float32Array
+    """Metres of the surface that one pixel covers."""
+    texture: npt.NDArray[np.uint8]
+    optics: Float32Array
+    """[n, 5] as in ``Hits``."""
+
+    @classmethod
+    def of(cls, hits: Hits, met: npt.NDArray[np.intp] | slice, pixel_rad: float) -> Met:
+        """The rays ``met`` of ``hits``; ``pixel_rad`` is the angle of a pixel."""
+        direction, triangle = hits.direction[met], hits.triangle[met]
+        normal = hits.normal[met]
+        distance = hits.distance[met]
+        points = direction * distance[:, None]
+        points += hits.origin
+        length = np.sqrt(np.einsum('ij,ij->i', direction, direction))
+        range_m = distance * length
+        facing = np.abs(np.einsum('ij,ij->i', normal, direction)) / length
+        footprint = range_m * np.float32(pixel_rad) / np.sqrt(np.maximum(facing, .04)) + .001
+        return cls(direction=direction, triangle=triangle, normal=normal, points=points,
+                   range_m=range_m, facing=facing, footprint=footprint,
+                   texture=hits.texture.take(triangle), optics=hits.optics.take(triangle, axis=0))
+
+
 class Shader:
     """Light from a street in one weather; the same for all cameras."""
 
@@ -86,26 +123,23 @@ class Shader:
             if len(above) == piece.stop - start:
                 continue
             met = np.flatnonzero(~sky[piece]) + start if len(above) else piece
-            color[met] = self._reflected(hits, met, pixel_rad, headlight)
+            color[met] = self._reflected(Met.of(hits, met, pixel_rad), headlight)
         return color
 
-    def _reflected(self, hits: Hits, met: npt.NDArray[np.intp] | slice, pixel_rad: float,
-                   headlight: Headlight) -> Float32Array:
-        """Light [n, 3] along the rays ``met``, all of which met something."""
+    def absorbed(self, met: Met) -> Float32Array:
+        """Share [n] of full sun that each surface takes up where it is, a third of which comes
+        from the sky, in the shade too; dark ones take up more."""
+        albedo, _ = self._surface(met)
+        light: Float32Array = np.float32(.33) + np.float32(.67) * self._direct(met)
+        light *= np.maximum(1 - albedo @ np.array([.30, .59, .11], np.float32), 0)
+        return light
+
+    def _reflected(self, met: Met, headlight: Headlight) -> Float32Array:
+        """Light [n, 3] along the rays of ``met``."""
         weather = self._weather
-        direction, triangle = hits.direction[met], hits.triangle[met]
-        normal = hits.normal[met]
-        distance = hits.distance[met]
-        points = direction * distance[:, None]
-        points += hits.origin
-        length = np.sqrt(np.einsum('ij,ij->i', direction, direction))
-        range_m = distance * length
-        facing = np.abs(np.einsum('ij,ij->i', normal, direction)) / length
-        footprint = range_m * np.float32(pixel_rad) / np.sqrt(np.maximum(facing, .04)) + .001
-        optics = hits.optics.take(triangle, axis=0)
-        albedo, glow = self._surface(hits.texture.take(triangle), optics, points, normal,
-                                     footprint)
-        lit = albedo * self._light(points, normal, range_m, headlight)
+        normal, facing, optics = met.normal, met.facing, met.optics
+        albedo, glow = self._surface(met)
+        lit = albedo * self._light(met, headlight)
         if weather.lamps:
             lit += optics[:, 4:] * optics[:, :3] * np.float32(weather.lamps) + glow
         else:
@@ -113,24 +147,22 @@ class Shader:
         if weather.wet:
             sheen = np.where(normal[:, 2] > .8, (1 - facing) ** 3 * np.float32(weather.wet), 0)
             lit += sheen[:, None] * np.asarray(weather.horizon, np.float32)
-        through = np.exp(range_m * np.float32(-weather.extinction_per_m))[:, None]
+        through = np.exp(met.range_m * np.float32(-weather.extinction_per_m))[:, None]
         lit *= through
         lit += np.asarray(weather.horizon, np.float32) * (1 - through)
         return lit
 
-    def _surface(self, texture: npt.NDArray[np.uint8], optics: Float32Array,
-                 points: Float32Array, normal: Float32Array,
-                 footprint: Float32Array) -> tuple[Float32Array, Float32Array]:
-        """Albedo and light of windows, [N, 3] each."""
-        factor = np.ones(len(texture), np.float32)
-        albedo = optics[:, :3].copy()
+    def _surface(self, met: Met) -> tuple[Float32Array, Float32Array]:
+        """Albedo and light of windows, [n, 3] each."""
+        factor = np.ones(len(met.texture), np.float32)
+        albedo = met.optics[:, :3].copy()
         glow = np.zeros_like(albedo)
         for kind, function in TEXTURES.items():
-            where = np.flatnonzero(texture == kind)
+            where = np.flatnonzero(met.texture == kind)
             if not len(where):
                 continue
-            p, n = points.take(where, axis=0), normal.take(where, axis=0)
-            w = footprint.take(where)
+            p, n = met.points.take(where, axis=0), met.normal.take(where, axis=0)
+            w = met.footprint.take(where)
             factor[where] = function(p, n, w)
             if kind == Texture.FACADE:
                 glass, tone = facade_windows(p, n, w)
@@ -142,12 +174,17 @@ class Shader:
         albedo *= np.maximum(factor, .1)[:, None]
         return albedo, glow
 
-    def _light(self, points: Float32Array, normal: Float32Array, range_m: Float32Array,
-               headlight: Headlight) -> Float32Array:
-        weather = self._weather
-        direct = np.maximum(normal @ self._sun, 0)
-        ground = np.flatnonzero((normal[:, 2] > .8) & (points[:, 2] < .5))
-        direct[ground] *= 1 - np.float32(weather.shadow) * self._shadow.at(points[ground])
+    def _direct(self, met: Met) -> Float32Array:
+        """Share [n] of the sun's light on what was met: its attitude, and shadows."""
+        direct: Float32Array = np.maximum(met.normal @ self._sun, 0)
+        ground = np.flatnonzero((met.normal[:, 2] > .8) & (met.points[:, 2] < .5))
+        direct[ground] *= 1 - np.float32(self._weather.shadow) * self._shadow.at(
+            met.points[ground])
+        return direct
+
+    def _light(self, met: Met, headlight: Headlight) -> Float32Array:
+        weather, points, normal = self._weather, met.points, met.normal
+        direct = self._direct(met)
         sky = np.float32(.65) + np.float32(.35) * normal[:, 2]
         light: Float32Array = (direct[:, None] * np.asarray(weather.sun, np.float32)
                  + sky[:, None] * np.asarray(weather.ambient, np.float32))

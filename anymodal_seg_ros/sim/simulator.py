@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A drive through a simulated street, as the samples of four sensors. Simulation."""
+"""A drive through a simulated street, as the samples of its sensors. Simulation."""
 
 from __future__ import annotations
 
@@ -20,20 +20,29 @@ from anymodal_seg_ros import limits
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.geometry import CameraModel, Rig
 from anymodal_seg_ros.labels import load_label_space
+from anymodal_seg_ros.modalities.thermal import grey_levels
 from anymodal_seg_ros.ranges import Range, check_config
 from anymodal_seg_ros.samples import Sample
 from anymodal_seg_ros.sim import sensors as sense
+from anymodal_seg_ros.sim import thermal
 from anymodal_seg_ros.sim.failures import FAILURES, failed
 from anymodal_seg_ros.sim.scene import Caster, Hits
 from anymodal_seg_ros.sim.shading import Shader
 from anymodal_seg_ros.sim.street import STREET_KINDS, Street
 from anymodal_seg_ros.sim.traffic import Traffic
-from anymodal_seg_ros.sim.vehicle import SENSOR_NAMES, SensorSpec, build_rig, load_sensors
+from anymodal_seg_ros.sim.vehicle import (
+    PIXELS,
+    SENSOR_NAMES,
+    SensorSpec,
+    build_rig,
+    chosen_sensors,
+    load_sensors,
+)
 from anymodal_seg_ros.sim.weather import WEATHERS, Weather
 
 Float32Array = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
-Pixels = Annotated[int, Range(32, 4096)]
+Pixels = Annotated[int, PIXELS]
 _START_M = 25.0
 _LOOK_AHEAD_M = 110.0
 
@@ -47,6 +56,8 @@ class SimConfig:
     """
 
     seed: Annotated[int, Range(0, 2**63 - 1)] = 0
+    sensors: tuple[str, ...] = SENSOR_NAMES
+    """Of ``ALL_SENSORS``, rgb among them; kept in that order."""
     street: str = 'straight'
     """One of ``STREET_KINDS``."""
     condition: str = 'sun'
@@ -67,6 +78,7 @@ class SimConfig:
     ORDER: ClassVar[tuple[tuple[str, str], ...]] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, 'sensors', chosen_sensors(self.sensors))
         for name, value, allowed in (
                 ('street', self.street, STREET_KINDS), ('failure', self.failure, ('', *FAILURES)),
                 *(('condition', name, tuple(WEATHERS)) for _, name in self._conditions())):
@@ -90,8 +102,10 @@ class SimOutput:
     """One sensor message and, with camera images, the truth."""
 
     sample: Sample
-    labels: npt.NDArray[np.uint8] | None
+    labels: npt.NDArray[np.uint8] | None = None
     """[H, W] class ids, with ``rgb`` samples only."""
+    counts: npt.NDArray[np.uint16] | None = None
+    """[H, W] that the sample's grey levels are of, with ``thermal`` samples of 16 bits only."""
 
 
 class Simulator:
@@ -104,7 +118,10 @@ class Simulator:
     def __init__(self, config: SimConfig,
                  sensors: Mapping[str, SensorSpec] | None = None) -> None:
         self.config = config
-        self.sensors = load_sensors() if sensors is None else sensors
+        described = load_sensors() if sensors is None else sensors
+        for name in config.sensors:
+            limits.one_of('sensor', name, described)
+        self.sensors = {name: described[name] for name in config.sensors}
         length = _START_M + config.duration_s * config.speed_m_s + _LOOK_AHEAD_M
         self.street = Street(config.seed, config.street, length)
         self.traffic = Traffic(self.street, config.seed, config.speed_m_s)
@@ -117,6 +134,7 @@ class Simulator:
         self._levels = np.random.default_rng([config.seed, 404]).uniform(
             0, sense.EVENT_THRESHOLD, (config.event_height_px, config.event_width_px)
         ).astype(np.float32)
+        self._pattern: Float32Array | None = None
 
     def rig(self) -> Rig:
         """The true rig; the reference is the RGB camera."""
@@ -135,7 +153,7 @@ class Simulator:
                 yield self._stamp_ns(name, index), order, index, name
 
         for _, _, index, name in heapq.merge(*(
-                of_sensor(order, name) for order, name in enumerate(SENSOR_NAMES))):
+                of_sensor(order, name) for order, name in enumerate(self.sensors))):
             yield name, index
 
     def outputs(self) -> Iterator[SimOutput]:
@@ -148,11 +166,11 @@ class Simulator:
 
     def measure(self, sensor: str, index: int) -> SimOutput:
         """Message ``index`` of one sensor."""
-        if sensor not in SENSOR_NAMES:
-            raise ConfigError(f'no sensor {sensor!r}; there are {", ".join(SENSOR_NAMES)}')
+        if sensor not in self.sensors:
+            raise ConfigError(f'no sensor {sensor!r}; there are {", ".join(self.sensors)}')
         spec, stamp_ns = self.sensors[sensor], self._stamp_ns(sensor, index)
         rng = np.random.default_rng([self.config.seed, zlib.crc32(sensor.encode()), index])
-        labels = None
+        labels = counts = None
         data: npt.NDArray[Any]
         if sensor == 'rgb':
             data, labels = self._camera(spec, stamp_ns, rng)
@@ -160,13 +178,18 @@ class Simulator:
             data = self._depth(spec, stamp_ns, rng)
         elif sensor == 'lidar':
             data = self._lidar(spec, stamp_ns, rng)
-        else:
+        elif sensor == 'event':
             data = self._events(spec, stamp_ns, rng)
+        else:
+            counts = self._thermal(spec, stamp_ns, rng)
+            data = grey_levels(counts, spec.options['low'], spec.options['high'])
+            if spec.options['bits'] == 8:
+                counts = None
         data = failed(self.config.failure, sensor, data, rng)
         sample = Sample(modality=sensor, stamp_ns=stamp_ns,
                         received_ns=stamp_ns + round(spec.latency_ms * 1e6),
                         frame_id=spec.frame_id, data=data)
-        return SimOutput(sample, labels)
+        return SimOutput(sample, labels, counts)
 
     def labels(self, index: int) -> npt.NDArray[np.uint8]:
         """The truth [H, W] in the RGB camera at its message ``index``."""
@@ -241,6 +264,21 @@ class Simulator:
                 picture, (config.event_height_px, config.event_width_px))
         return self._pictures[key]
 
+    def _thermal(self, spec: SensorSpec, stamp_ns: int,
+                 rng: np.random.Generator) -> npt.NDArray[np.uint16]:
+        model = spec.camera(*spec.size_px)
+        shape_hw = model.height_px, model.width_px
+        condition = self._condition(stamp_ns)
+        degc = thermal.apparent_degc(
+            self._cast(spec, _directions(model), stamp_ns), self._shader(condition),
+            WEATHERS[condition], 1.0 / float(model.K[0, 0]))
+        if self._pattern is None:
+            self._pattern = thermal.fixed_pattern(
+                shape_hw, np.random.default_rng([self.config.seed, 707]))
+        return thermal.counts(degc.reshape(shape_hw), self._pattern, self._time_s(stamp_ns),
+                              netd_k=spec.options['netd_k'], blur_px=spec.options['blur_px'],
+                              rng=rng)
+
     def _camera_hits(self, spec: SensorSpec, stamp_ns: int) -> Hits:
         """Hits of the camera's pixels; kept for a second camera at the same place and time."""
         model = spec.camera(self.config.width_px, self.config.height_px)
@@ -262,14 +300,17 @@ class Simulator:
 
     def _radiance(self, hits: Hits, model: CameraModel, stamp_ns: int,
                   condition: str) -> Float32Array:
+        world_T_base = self.world_T_base(stamp_ns)
+        lamp = (world_T_base @ [1.0, 0.0, .8, 1.0])[:3]
+        beam = world_T_base[:3, :3] @ [math.cos(.03), 0.0, -math.sin(.03)]
+        return self._shader(condition).radiance(hits, 1.0 / float(model.K[0, 0]), (lamp, beam))
+
+    def _shader(self, condition: str) -> Shader:
         if condition not in self._shaders:
             self._shaders[condition] = Shader(
                 self.street, self._caster, WEATHERS[condition],
                 np.random.default_rng([self.config.seed, 303]))
-        world_T_base = self.world_T_base(stamp_ns)
-        lamp = (world_T_base @ [1.0, 0.0, .8, 1.0])[:3]
-        beam = world_T_base[:3, :3] @ [math.cos(.03), 0.0, -math.sin(.03)]
-        return self._shaders[condition].radiance(hits, 1.0 / float(model.K[0, 0]), (lamp, beam))
+        return self._shaders[condition]
 
     def _image(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         return values.reshape(self.config.height_px, self.config.width_px)

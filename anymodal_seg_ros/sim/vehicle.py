@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -14,6 +14,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from anymodal_seg_ros import limits
 from anymodal_seg_ros.documents import read_yaml
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.existence import is_file
@@ -26,10 +27,15 @@ from anymodal_seg_ros.geometry import (
     optical_T_body,
     rotation_from_rpy,
 )
+from anymodal_seg_ros.modalities.thermal import COUNTS, check_counts
 from anymodal_seg_ros.ranges import Range, check_config
 from anymodal_seg_ros.resources import resource_path
 
 SENSOR_NAMES = ('rgb', 'depth', 'lidar', 'event')
+"""What the vehicle measures with unless others are asked for."""
+ALL_SENSORS = (*SENSOR_NAMES, 'thermal')
+"""In the order of messages that have one stamp."""
+PIXELS = Range(32, 4096)
 _CAMERA_KEYS = {'horizontal_fov_deg': (90.0, FOV_RANGE_DEG)}
 _ELEVATION_DEG = Range(-90.0, 90.0)
 _OPTIONS: Mapping[str, Mapping[str, tuple[float, Range]]] = {
@@ -39,6 +45,9 @@ _OPTIONS: Mapping[str, Mapping[str, tuple[float, Range]]] = {
               'low_deg': (-25.0, _ELEVATION_DEG), 'high_deg': (10.0, _ELEVATION_DEG)},
     'event': {**_CAMERA_KEYS, 'window_ms': (100.0, Range(1.0, 1000.0)),
               'substeps': (2, Range(1, 64)), 'render_width_px': (256, Range(16, 4096))},
+    'thermal': {**_CAMERA_KEYS, 'width_px': (320, PIXELS), 'height_px': (256, PIXELS),
+                'bits': (16, Range(8, 16)), 'low': (26315, COUNTS), 'high': (32315, COUNTS),
+                'netd_k': (0.05, Range(0.0, 10.0)), 'blur_px': (0.7, Range(0.0, 20.0))},
 }
 _TURN_DEG = Range(-360.0, 360.0)
 
@@ -67,6 +76,9 @@ class SensorSpec:
             if self.options.get('low_deg', -90.0) >= self.options.get('high_deg', 90.0):
                 raise ConfigError(f'low_deg is {self.options["low_deg"]}; less than high_deg '
                                   f'({self.options["high_deg"]}) is allowed')
+            if 'bits' in self.options:
+                limits.one_of('bits', self.options['bits'], (8, 16))
+                check_counts(self.options['low'], self.options['high'])
             for metres, degrees in zip(self.xyz, self.rpy_deg, strict=True):
                 OFFSET_RANGE_M.check('xyz', metres)
                 _TURN_DEG.check('rpy_deg', degrees)
@@ -90,25 +102,48 @@ class SensorSpec:
         """How many stamps lie in the first ``duration_s`` seconds."""
         return max(0, math.ceil((duration_s - self.phase_ms * 1e-3) * self.rate_hz - 1e-9))
 
+    @property
+    def size_px(self) -> tuple[int, int]:
+        """Width and height, of a camera that has its own."""
+        return int(self.options['width_px']), int(self.options['height_px'])
+
     def camera(self, width_px: int, height_px: int) -> CameraModel:
         """Its camera for an image of this size."""
         return CameraModel.from_fov(width_px, height_px, self.options['horizontal_fov_deg'])
 
 
-def load_sensors(path: str | Path | None = None) -> Mapping[str, SensorSpec]:
-    """Read the sensors from a YAML file, by default ``config/sensors/sim.yaml``.
+def chosen_sensors(names: Collection[str]) -> tuple[str, ...]:
+    """``names`` in the order of ``ALL_SENSORS``.
 
     Raises:
-        ConfigError: the file is missing, or a sensor or value in it is wrong.
+        ConfigError: one is unknown, or rgb is not among them: labels are of its pictures.
+    """
+    for name in names:
+        limits.one_of('sensors', name, ALL_SENSORS)
+    if 'rgb' not in names:
+        raise ConfigError.of('sensors', ', '.join(names) or 'none', 'rgb, and any of '
+                             + ', '.join(ALL_SENSORS[1:]))
+    return tuple(name for name in ALL_SENSORS if name in names)
+
+
+def load_sensors(path: str | Path | None = None) -> Mapping[str, SensorSpec]:
+    """Read all sensors of a YAML file, by default ``config/sensors/sim.yaml``, in the order of
+    ``ALL_SENSORS``.
+
+    Raises:
+        ConfigError: the file or one of ``SENSOR_NAMES`` is missing, or a sensor or value in it is
+            wrong.
     """
     path = Path(path) if path is not None else resource_path('config') / 'sensors' / 'sim.yaml'
     if not is_file(path):
         raise ConfigError(f'no sensor file at {path}')
     data = read_yaml(path)
     sensors = data.get('sensors') if isinstance(data, dict) else None
-    if not isinstance(sensors, dict) or set(sensors) != set(SENSOR_NAMES):
-        raise ConfigError(f'{path} needs a map "sensors" with {", ".join(SENSOR_NAMES)}')
-    return MappingProxyType({name: _spec(name, sensors[name]) for name in SENSOR_NAMES})
+    if not isinstance(sensors, dict) or not set(SENSOR_NAMES) <= set(sensors) <= set(ALL_SENSORS):
+        raise ConfigError(f'{path} needs a map "sensors" with {", ".join(SENSOR_NAMES)}, and may '
+                          f'have {", ".join(ALL_SENSORS[len(SENSOR_NAMES):])} in it')
+    return MappingProxyType({name: _spec(name, sensors[name]) for name in ALL_SENSORS
+                             if name in sensors})
 
 
 def _spec(name: str, values: object) -> SensorSpec:
@@ -141,9 +176,12 @@ def build_rig(sensors: Mapping[str, SensorSpec], width_px: int, height_px: int,
     """The rig whose reference is the RGB camera; ``event_size_px`` is (width, height)."""
     rgb = sensors['rgb']
     camera_T_base = invert_transform(rgb.base_T_sensor)
+    sizes_px = {'depth': (width_px, height_px), 'event': event_size_px}
+    if 'thermal' in sensors:
+        sizes_px['thermal'] = sensors['thermal'].size_px
     return Rig(
         camera=rgb.camera(width_px, height_px),
-        cameras={'depth': sensors['depth'].camera(width_px, height_px),
-                 'event': sensors['event'].camera(*event_size_px)},
+        cameras={name: sensors[name].camera(*size_px) for name, size_px in sizes_px.items()
+                 if name in sensors},
         camera_T={name: camera_T_base @ spec.base_T_sensor for name, spec in sensors.items()},
         camera_frame=rgb.frame_id, base_z_m=rgb.xyz[2])

@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -18,14 +19,16 @@ from anymodal_seg_ros.sim.vehicle import SENSOR_NAMES
 
 
 def write_tiny_bundle(path: Path, short_side_px: int = 64, seed: int = 0,
-                      modalities: Sequence[str] = SENSOR_NAMES) -> Path:
-    """Save a MiT-B0 network of these modalities under ``path`` and return it."""
+                      modalities: Sequence[str] = SENSOR_NAMES, model: str = 'm_segformer',
+                      settings: Mapping[str, Any] | None = None) -> Path:
+    """Save a MiT-B0 network of these modalities under ``path`` and return it; ``settings`` are
+    further ones of the network."""
     torch.manual_seed(seed)
     space = load_label_space('deliver')
     bundle = Bundle(
-        model_name='m_segformer',
+        model_name=model,
         model_config={'backbone': 'b0', 'num_classes': space.num_classes,
-                      'modalities': tuple(modalities)},
+                      'modalities': tuple(modalities), **(settings or {})},
         encoders={name: MODALITIES[name].default_settings() for name in modalities},
         label_space=space,
         short_side_px=short_side_px,

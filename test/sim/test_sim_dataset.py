@@ -4,7 +4,7 @@
 
 import json
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import cv2
 import numpy as np
@@ -14,6 +14,7 @@ from anymodal_seg_ros.errors import ConfigError, WriteError
 from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.sim.dataset import FOLDERS, DatasetConfig, render, scenes
 from anymodal_seg_ros.sim.dataset import write_deliver_dataset as write
+from anymodal_seg_ros.sim.vehicle import ALL_SENSORS, SENSOR_NAMES, load_sensors
 
 SMALL = DatasetConfig(num_train=4, num_val=2, num_test=0, size_px=64, camera_px=96,
                       frames_per_scene=2)
@@ -42,7 +43,8 @@ def test_files_lie_in_deliver_s_layout(root):
     for file in files:
         folder = file.split('/')[0]
         if folder == 'img':
-            for other, suffix in FOLDERS.values():
+            for name in (*SMALL.sensors, 'label'):
+                other, suffix = FOLDERS[name]
                 assert (root / file.replace('img/', other + '/', 1)
                         .replace('_rgb_', f'_{suffix}_')).is_file()
 
@@ -63,11 +65,29 @@ def test_images_are_what_the_encoders_give_and_labels_are_shifted_by_one(root):
 
 def test_the_description_says_how_it_was_made(root):
     description = json.loads((root / 'dataset.json').read_text(encoding='utf-8'))
-    assert description['generator'] == asdict(SMALL)
+    assert {**description['generator'], 'sensors': tuple(description['encoders'])} == asdict(SMALL)
     assert description['label_offset'] == 1
     assert description['frames'] == {'train': 4, 'val': 2, 'test': 0}
     for name, settings in description['encoders'].items():
         assert MODALITIES[name].build_encoder(settings).settings() == settings
+
+
+def test_a_thermal_camera_is_one_folder_more(root, tmp_path):
+    from training.datasets.deliver import DeliverDataset
+    from training.run_data import encoder_settings
+    write(tmp_path / 'warm', replace(SMALL, sensors=ALL_SENSORS), workers=1)
+    others = sorted(path.relative_to(root) for path in root.rglob('*.png'))
+    assert [path for path in others
+            if (tmp_path / 'warm' / path).read_bytes() != (root / path).read_bytes()] == []
+    assert len(list((tmp_path / 'warm').rglob('*.png'))) == len(others) * 6 // 5
+    data = DeliverDataset(tmp_path / 'warm', 'train')
+    assert data.modalities == DeliverDataset.modalities_of(tmp_path / 'warm') == ALL_SENSORS
+    assert DeliverDataset.modalities_of(root) == SENSOR_NAMES
+    picture = data[0].images['thermal']
+    assert picture.shape == (64, 64, 3) and (picture == picture[..., :1]).all()
+    assert picture.std() > 5
+    range_of_counts = {key: load_sensors()['thermal'].options[key] for key in ('low', 'high')}
+    assert encoder_settings(data.describe(), ALL_SENSORS)['thermal'] == range_of_counts
 
 
 def test_splits_and_seeds_share_no_street():

@@ -17,7 +17,7 @@ from anymodal_seg_ros.sim.failures import FAILURES
 from anymodal_seg_ros.sim.parallel import parallel_outputs
 from anymodal_seg_ros.sim.preview import class_shares
 from anymodal_seg_ros.sim.simulator import SimConfig, Simulator
-from anymodal_seg_ros.sim.vehicle import SENSOR_NAMES, load_sensors
+from anymodal_seg_ros.sim.vehicle import ALL_SENSORS, SENSOR_NAMES, load_sensors
 from anymodal_seg_ros.sim.weather import WEATHERS
 
 pytestmark = pytest.mark.slow
@@ -50,16 +50,18 @@ def test_a_frame_alone_equals_the_frame_in_sequence(simulator):
 
 
 def test_two_processes_give_the_same_in_the_same_order():
-    config = replace(SMALL, duration_s=0.15)
+    config = replace(SMALL, sensors=ALL_SENSORS, duration_s=0.15)
     alone = list(Simulator(config).outputs())
     together = list(parallel_outputs(config))
     assert [o.sample.modality for o in alone] == [
-        'rgb', 'depth', 'event', 'lidar', 'rgb', 'depth', 'event', 'lidar']
+        'rgb', 'depth', 'event', 'thermal', 'lidar'] * 2
     assert len(together) == len(alone)
     for one, two in zip(alone, together, strict=True):
         assert one.sample.stamp_ns == two.sample.stamp_ns
         assert one.sample.data.tobytes() == two.sample.data.tobytes()
         assert (one.labels is None) == (one.sample.modality != 'rgb') == (two.labels is None)
+        assert (one.counts is None) == (one.sample.modality != 'thermal')
+        assert one.counts is None or one.counts.tobytes() == two.counts.tobytes()
 
 
 def test_other_seeds_give_other_streets(simulator):
@@ -83,8 +85,8 @@ def test_the_forms_of_samples(simulator):
 
 
 def test_stamps_and_arrivals_follow_the_sensor_file(simulator):
-    for name, spec in load_sensors().items():
-        sample = simulator.measure(name, 3).sample
+    for name in SENSOR_NAMES:
+        spec, sample = load_sensors()[name], simulator.measure(name, 3).sample
         assert sample.stamp_ns - SMALL.start_ns == round(spec.phase_ms * 1e6) + 300_000_000
         assert sample.received_ns - sample.stamp_ns == round(spec.latency_ms * 1e6)
         assert sample.frame_id == spec.frame_id

@@ -28,11 +28,14 @@ from training.settings import OneOf, check_settings
 
 CONDITIONS = ('cloud', 'fog', 'night', 'rain', 'sun')
 FAILURES = ('motionblur', 'overexposure', 'underexposure', 'lidarjitter', 'eventlowres')
+SENSORS = ('rgb', 'depth', 'lidar', 'event')
+"""Of every such data set; streets may have been simulated with more."""
 FOLDERS = {
     'rgb': (('img', 'rgb'),),
     'depth': (('hha', 'depth'), ('depth', 'depth')),
     'lidar': (('lidar', 'lidar'),),
     'event': (('event', 'event'),),
+    'thermal': (('thermal', 'thermal'),),
 }
 """Modality to its possible (folder, file name suffix); the first folder that exists is read."""
 LABEL_FOLDER = ('semantic', 'semantic')
@@ -64,6 +67,12 @@ class DeliverDataset(FolderDataset):
     CONDITIONS: ClassVar[tuple[str, ...]] = CONDITIONS
     FAILURES: ClassVar[tuple[str, ...]] = FAILURES
     OPTIONS: ClassVar[type[Any]] = DeliverOptions
+
+    @classmethod
+    def modalities_of(cls, root: str | Path) -> tuple[str, ...]:
+        """DELIVER's, and those that have a folder beside them."""
+        return tuple(name for name in cls.MODALITIES if name in SENSORS or any(
+            is_dir(Path(root) / folder) for folder, _ in FOLDERS[name]))
 
     def describe(self) -> dict[str, Any]:
         """As of every data set, and the number of scenes."""

@@ -56,7 +56,7 @@ class FolderDataset(ABC):
     Args:
         root: the data set's folder.
         split: one of ``SPLITS``.
-        modalities: which to read; None reads all.
+        modalities: which to read; None reads all that ``modalities_of`` gives.
         conditions: keep frames of any of these; empty keeps all. 'fog' and 'night' both match
             the condition 'fog_night'.
         failures: keep frames with any of these, 'normal' among them; empty keeps all.
@@ -97,7 +97,7 @@ class FolderDataset(ABC):
                     [item.name for item in settings_of(self.OPTIONS)])
         self.root = Path(root)
         self.split = split
-        self.modalities = self.MODALITIES if modalities is None else tuple(modalities)
+        self.modalities = self.modalities_of(root) if modalities is None else tuple(modalities)
         if not self.modalities:
             raise ConfigError(f'no modality to read; allowed: {", ".join(self.MODALITIES)}')
         self.options = read_section(self.OPTIONS, 'data.options', options or {})
@@ -117,7 +117,8 @@ class FolderDataset(ABC):
 
     @classmethod
     def modalities_of(cls, root: str | Path) -> tuple[str, ...]:
-        """All: opening a data set whose folders are not complete says which one is missing."""
+        """All, where a data set says no more: opening one whose folders are not complete says
+        which one is missing."""
         return cls.MODALITIES
 
     def __len__(self) -> int:
