@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from contextlib import nullcontext, suppress
 from pathlib import Path
+from statistics import fmean
 from types import TracebackType
 from typing import Any, TextIO
 
@@ -43,8 +44,7 @@ class Journal:
     ) -> None:
         self._names = names
         self._every = every
-        self._sums = dict.fromkeys(names, 0.0)
-        self._counts = dict.fromkeys(names, 0)
+        self._pending: list[dict[str, float]] = []
         self._file: TextIO | None = None
         if run is None:
             return
@@ -80,22 +80,18 @@ class Journal:
         """Take in a step; every so many steps a row is written."""
         if self._file is None:
             return
-        for name in self._names:
-            if name in values:
-                self._sums[name] += values[name]
-                self._counts[name] += 1
+        self._pending.append(dict(values))
         if step % self._every:
             return
-        means = {name: total / self._counts[name] for name, total in self._sums.items()
-                 if self._counts[name]}
+        means = {name: fmean(known) for name in self._names
+                 if (known := [each[name] for each in self._pending if name in each])}
         with write_errors(self._run):
             self._writer.writerow({
                 'step': step, 'samples': samples, 'elapsed_s': round(elapsed_s, 2),
                 'lr': f'{lr:.6g}', **{name: f'{value:.6g}' for name, value in means.items()}})
             self._file.flush()
             self._events.add(step, {'lr': lr, **means})
-        self._sums = dict.fromkeys(self._names, 0.0)
-        self._counts = dict.fromkeys(self._names, 0)
+        self._pending = []
 
     def add_scores(self, step: int, scores: Mapping[str, float]) -> None:
         """Validation scores for TensorBoard."""
@@ -104,12 +100,12 @@ class Journal:
 
     def state(self) -> dict[str, Any]:
         """What is not written yet, as plain data."""
-        return {'sums': dict(self._sums), 'counts': dict(self._counts)}
+        return {'pending': list(self._pending)}
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Inverse of ``state``."""
-        self._sums = {name: float(state['sums'].get(name, 0.0)) for name in self._names}
-        self._counts = {name: int(state['counts'].get(name, 0)) for name in self._names}
+        # Older checkpoints have sums instead: one row is then a mean of fewer steps.
+        self._pending = list(state.get('pending', []))
 
 
 def _rows_until(path: Path, step: int) -> list[dict[str, str]]:

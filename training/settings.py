@@ -31,6 +31,11 @@ Weight = Annotated[float, Range(0, 1e6)]
 """Of a loss term."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class NoSettings:
+    """None of its own."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
     """A field of a settings class."""
@@ -68,13 +73,9 @@ class Setting:
             limits.table(name, value)
 
 
-def settings_of(kind: type) -> tuple[Setting, ...]:
-    """The fields of a settings class in their order, with those of the classes it extends."""
-    return _settings_of(kind)
-
-
 @cache
-def _settings_of(kind: Any) -> tuple[Setting, ...]:  # noqa: ANN401  # mypy hashes its instances
+def settings_of(kind: Any) -> tuple[Setting, ...]:  # noqa: ANN401  # mypy hashes its instances
+    """The fields of a settings class in their order, with those of the classes it extends."""
     hints = get_type_hints(kind, include_extras=True)
     meanings: dict[str, str] = {}
     for base in reversed(kind.__mro__):

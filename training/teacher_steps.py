@@ -13,7 +13,7 @@ from torch import Tensor
 
 from anymodal_seg_ros.models.network import Network
 from training.batch import Batch
-from training.methods.base import Method, StudentNetwork
+from training.methods.base import Method, StudentNetwork, weighted_total
 from training.methods.feedback import FeedbackLoop
 from training.methods.learning_teacher import trainable_parameters
 from training.methods.robustseg import RobustSeg
@@ -69,15 +69,12 @@ class TeacherSteps:
         for group in self._optimizer.param_groups:
             group['lr'] = self._loop.options.lr * rate_factor
         self._optimizer.zero_grad(set_to_none=True)
-        terms = self._loop(student, batch)
-        weights = self._loop.weights
-        total = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
+        total, values = weighted_total(self._loop(student, batch), self._loop.weights)
         self._fabric.backward(total)
         self._fabric.clip_gradients(self._network, self._optimizer, max_norm=self._max_norm,
                                     error_if_nonfinite=False)
         self._optimizer.step()
-        numbers = torch.stack([term.detach() for term in terms.values()]).tolist()
-        return dict(zip(terms, numbers, strict=True))
+        return {name: value for name, value in values.items() if name != 'total'}
 
     def _everywhere(self, due: bool) -> bool:
         """Whether it is due in every process: all take the step or none."""

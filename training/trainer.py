@@ -29,7 +29,7 @@ from training.datasets import JoinedFrames
 from training.journal import Journal
 from training.learning_rate import rate_factor, run_progress
 from training.methods import METHODS
-from training.methods.base import Method, StudentNetwork, Terms, run_network
+from training.methods.base import Method, StudentNetwork, run_network, weighted_total
 from training.optimizer import build_optimizer, scales_gradients
 from training.output_folder import CHECKPOINT_FILE
 from training.progress import ProgressBar
@@ -316,14 +316,6 @@ class Trainer:
         epoch = self._samples // self._samples_per_epoch
         if epoch > before and self._on_epoch is not None and self.fabric.is_global_zero:
             journal.add_scores(self._steps, self._on_epoch(epoch, self._average.state))
-
-
-def weighted_total(terms: Terms, weights: Mapping[str, float]) -> tuple[Tensor, dict[str, float]]:
-    """The weighted sum, and every unweighted term and the total as numbers (one device
-    synchronisation)."""
-    total = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
-    numbers = torch.stack([*(term.detach() for term in terms.values()), total.detach()]).tolist()
-    return total, dict(zip((*terms, 'total'), numbers, strict=True))
 
 
 def _groups(batches: Iterator[Batch], size: int) -> Iterator[list[Batch]]:

@@ -36,13 +36,12 @@ from training.datasets import Frame
 from training.devices import make_fabric
 from training.losses import build_loss
 from training.methods import METHODS
-from training.methods.base import StudentNetwork, run_network
+from training.methods.base import StudentNetwork, run_network, weighted_total
 from training.methods.feedback_options import TRAINABLE
 from training.preparation import check_networks
 from training.subset_network import subset_network
 from training.teacher_steps import TeacherSteps
 from training.train_config import OptimConfig, TrainConfig
-from training.trainer import weighted_total
 
 pytestmark = pytest.mark.slow
 

@@ -9,7 +9,7 @@ import json
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -25,7 +25,7 @@ from training.datasets.files import (
     read_labels,
 )
 from training.datasets.frames import NORMAL, Frame, Image, UInt8, first_shape
-from training.settings import read_section, settings_of
+from training.settings import NoSettings, read_section, settings_of
 
 ANY_CONDITION = 'any'
 """The condition of the frames of data sets that tell none."""
@@ -40,11 +40,6 @@ class Entry(NamedTuple):
     """What the reader finds its files by."""
     condition: str = ANY_CONDITION
     failure: str = NORMAL
-
-
-@dataclass(frozen=True, kw_only=True)
-class NoOptions:
-    """Of a data set that has none of its own."""
 
 
 class FolderDataset(ABC):
@@ -76,7 +71,7 @@ class FolderDataset(ABC):
     LABELS: ClassVar[LabelTable]
     CONDITIONS: ClassVar[tuple[str, ...]] = ()
     FAILURES: ClassVar[tuple[str, ...]] = ()
-    OPTIONS: ClassVar[type[Any]] = NoOptions
+    OPTIONS: ClassVar[type[Any]] = NoSettings
     """The settings class of what such a data set alone can be told."""
 
     def __init__(

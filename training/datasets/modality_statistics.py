@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -15,17 +14,6 @@ from training.datasets.frames import Frames, Image
 
 MIN_STD = 1.0
 """In 0..255 units: a channel that never changes is not blown up."""
-Triple = tuple[float, float, float]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModalityStatistics:
-    """In 0..255 units, over all pixels of all counted frames that have the modality."""
-
-    mean: Triple
-    std: Triple
-    """Of the population; ``MIN_STD`` where it is less."""
-    num_frames: int
 
 
 class ChannelMoments:
@@ -36,7 +24,6 @@ class ChannelMoments:
     """
 
     def __init__(self) -> None:
-        self.num_frames = 0
         self._num_pixels = 0.0
         self._mean_3: npt.NDArray[np.float64] = np.zeros(3)
         self._deviation_3: npt.NDArray[np.float64] = np.zeros(3)
@@ -53,20 +40,23 @@ class ChannelMoments:
         self._deviation_3 = (self._deviation_3 + deviation_3
                              + delta_3**2 * (self._num_pixels * count / total))
         self._num_pixels = total
-        self.num_frames += 1
 
-    def result(self) -> ModalityStatistics:
-        """Of all images so far, one at least."""
-        std_3 = np.sqrt(self._deviation_3 / self._num_pixels)
-        return ModalityStatistics(mean=_triple(self._mean_3),
-                                  std=_triple(np.maximum(std_3, MIN_STD)),
-                                  num_frames=self.num_frames)
+    @property
+    def mean(self) -> tuple[float, ...]:
+        """In 0..255 units, over all pixels so far."""
+        return tuple(self._mean_3.tolist())
+
+    @property
+    def std(self) -> tuple[float, ...]:
+        """Of the population; ``MIN_STD`` where it is less, and where there is no image yet."""
+        std_3 = np.sqrt(self._deviation_3 / max(self._num_pixels, 1.0))
+        return tuple(np.maximum(std_3, MIN_STD).tolist())
 
 
 def modality_statistics(
     frames: Frames, modalities: Sequence[str], counted: Iterable[tuple[int, float]]
-) -> dict[str, ModalityStatistics]:
-    """Statistics of each modality over some frames.
+) -> dict[str, ChannelMoments]:
+    """Mean and spread of each modality over some frames.
 
     Args:
         counted: index of each, and what it counts for.
@@ -74,21 +64,14 @@ def modality_statistics(
     Raises:
         ConfigError: a modality is in none of these frames.
     """
-    moments = {name: ChannelMoments() for name in modalities}
+    moments: dict[str, ChannelMoments] = {}
     num_counted = 0
     for index, weight in counted:
         num_counted += 1
-        images = frames[index].images
-        for name in modalities:
-            if name in images:
-                moments[name].add(images[name], weight)
-    for name, found in moments.items():
-        if not found.num_frames:
+        for name, image in frames[index].images.items():
+            moments.setdefault(name, ChannelMoments()).add(image, weight)
+    for name in modalities:
+        if name not in moments:
             raise ConfigError(f'none of {num_counted} counted frames has {name}; its statistics '
                               'cannot be worked out')
-    return {name: found.result() for name, found in moments.items()}
-
-
-def _triple(values: npt.NDArray[np.float64]) -> Triple:
-    red, green, blue = (float(value) for value in values)
-    return red, green, blue
+    return moments

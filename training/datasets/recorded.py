@@ -31,8 +31,9 @@ from training.datasets.files import (
     read_color,
     read_labels,
 )
-from training.datasets.folder import NoOptions, check_names
+from training.datasets.folder import check_names
 from training.datasets.frames import NORMAL, Frame, UInt8
+from training.settings import NoSettings
 
 DATASET_FILE = 'dataset.json'
 MAX_DATASET_BYTES = 64 << 20
@@ -76,7 +77,7 @@ class RecordedDataset:
     SPLITS: ClassVar[tuple[str, ...]] = ('train', 'val', 'test')
     LABEL_SPACE: ClassVar[str] = 'deliver'
     """Unless the recordings were extracted with another one; ``describe`` says which."""
-    OPTIONS: ClassVar[type[Any]] = NoOptions
+    OPTIONS: ClassVar[type[Any]] = NoSettings
 
     def __init__(
         self,

@@ -19,8 +19,7 @@ from training.methods.anyseg_options import AnySegOptions
 from training.methods.equiseg_options import EquiSegOptions
 from training.methods.robustseg_options import RobustSegOptions
 from training.methods.segrgbx_options import SegRgbXOptions
-from training.methods.supervised_options import SupervisedOptions
-from training.settings import read_section
+from training.settings import NoSettings, read_section
 
 if TYPE_CHECKING:
     from torch import nn
@@ -77,7 +76,7 @@ class MethodRow:
 
 METHODS: Mapping[str, MethodRow] = {
     'supervised': MethodRow(
-        options=SupervisedOptions, module='training.methods.supervised', method='Supervised'),
+        options=NoSettings, module='training.methods.supervised', method='Supervised'),
     'anyseg': MethodRow(
         options=AnySegOptions, module='training.methods.anyseg', method='AnySeg',
         needs=(FEATURES,), needs_teacher=True),

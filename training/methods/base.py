@@ -67,6 +67,14 @@ def upsampled(logits_BKhw: Tensor, labels_BHW: Tensor) -> Tensor:
                          align_corners=False)
 
 
+def weighted_total(terms: Terms, weights: Mapping[str, float]) -> tuple[Tensor, dict[str, float]]:
+    """The weighted sum, and every unweighted term and the total as numbers (one device
+    synchronisation)."""
+    total = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
+    numbers = torch.stack([*(term.detach() for term in terms.values()), total.detach()]).tolist()
+    return total, dict(zip((*terms, 'total'), numbers, strict=True))
+
+
 class Method(nn.Module):
     """Turns a batch and the student's answer into named loss terms.
 

@@ -10,7 +10,7 @@ from anymodal_seg_ros.models.features import FeatureMaps
 from anymodal_seg_ros.models.network import Network
 from training.batch import Batch
 from training.methods.base import Method, Terms, upsampled
-from training.methods.supervised_options import SupervisedOptions
+from training.settings import NoSettings
 
 
 class Supervised(Method):
@@ -23,7 +23,7 @@ class Supervised(Method):
 
     def __init__(
         self, criterion: nn.Module, student: Network, teacher: Network | None,
-        options: SupervisedOptions,
+        options: NoSettings,
     ) -> None:
         super().__init__(criterion, student, teacher)
 
