@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""SIGINT and SIGTERM from a command's first line to its last. Layer: ground, nothing heavy.
+"""How a command ends: by SIGINT and SIGTERM from its first line to its last, and by an error.
+Layer: ground, nothing heavy.
 
 A module that can be run starts itself by ``run_main`` before its own imports: those take seconds,
 and a signal must end the command quietly in the midst of them, too.
@@ -12,10 +13,16 @@ import gc
 import importlib
 import os
 import signal
+import sys
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from functools import wraps
 from types import FrameType
+from typing import ParamSpec
 
+from anymodal_seg_ros.errors import AnymodalError
+
+P = ParamSpec('P')
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 NODE_STOPPED = 0
 COMMAND_STOPPED = 130
@@ -55,12 +62,32 @@ def run_main(module: str, stopped_code: int) -> int:
         gc.freeze()
 
 
-@contextmanager
-def ends_at_once(stopped_code: int) -> Generator[None, None, None]:
+def errors_in_a_line(main: Callable[P, int]) -> Callable[P, int]:
+    """A command's ``main`` that says what went wrong in one line and returns 1; when it is
+    interrupted, ``COMMAND_STOPPED``."""
+    @wraps(main)
+    def run(*args: P.args, **options: P.kwargs) -> int:
+        try:
+            return main(*args, **options)
+        except (AnymodalError, OSError) as error:
+            sys.stderr.write(f'error: {error}\n')
+            return 1
+        except KeyboardInterrupt:
+            return COMMAND_STOPPED
+
+    return run
+
+
+def ends_at_once(stopped_code: int) -> AbstractContextManager[None]:
     """For imports that a command puts off until its arguments are known to be right: as in
     ``run_main``, a signal within ends the process at once."""
-    before = {number: signal.signal(number, lambda *_: os._exit(stopped_code))
-              for number in SIGNALS}
+    return signals_to(lambda number, frame: os._exit(stopped_code))
+
+
+@contextmanager
+def signals_to(handler: Callable[[int, FrameType | None], None]) -> Generator[None, None, None]:
+    """SIGINT and SIGTERM come to ``handler`` within, and to whom they came before afterwards."""
+    before = {number: signal.signal(number, handler) for number in SIGNALS}
     try:
         yield
     finally:

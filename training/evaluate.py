@@ -29,13 +29,13 @@ from typing import Any
 from anymodal_seg_ros.bundle import read_description
 from anymodal_seg_ros.corruption import SEVERITY_RANGE, FaultSchedule
 from anymodal_seg_ros.documents import parse_yaml
-from anymodal_seg_ros.errors import AnymodalError, ConfigError
+from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.existence import exists
 from anymodal_seg_ros.inference import Segmenter, build_segmenter
 from anymodal_seg_ros.inference.segmenter import AUTO_PRECISION, PRECISION_NAMES
 from anymodal_seg_ros.modalities.options import add_decoding_options, decoding_from
 from anymodal_seg_ros.pages import check_libraries
-from anymodal_seg_ros.stopping import COMMAND_STOPPED, ends_at_once
+from anymodal_seg_ros.stopping import COMMAND_STOPPED, ends_at_once, errors_in_a_line
 from anymodal_seg_ros.unfinished import write_errors, write_whole
 from training.datasets import DATASETS
 from training.frame_batches import LABEL_SIZES
@@ -67,25 +67,20 @@ zeros (--missing-mode zero), labels at network size and absent classes as 0.
 """
 
 
+@errors_in_a_line
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns the exit status."""
     parser = _parser()
     args = parser.parse_args(arguments)
     if args.faults is not None and args.bag is None:
         parser.error('--faults needs --bag: a data set is scored as it is stored')
-    try:
-        _check_outputs(args)
-        report = _score_bag(args) if args.bag is not None else _score_data(args)
-        if args.output is not None:
-            write_whole(args.output, json.dumps(report, indent=2) + '\n')
-        if args.update_bundle:
-            from training.evaluation import update_scores
-            update_scores(args.bundle, args.split if args.bag is None else 'recording', report)
-    except (AnymodalError, OSError) as error:
-        sys.stderr.write(f'error: {error}\n')
-        return 1
-    except KeyboardInterrupt:
-        return COMMAND_STOPPED
+    _check_outputs(args)
+    report = _score_bag(args) if args.bag is not None else _score_data(args)
+    if args.output is not None:
+        write_whole(args.output, json.dumps(report, indent=2) + '\n')
+    if args.update_bundle:
+        from training.evaluation import update_scores
+        update_scores(args.bundle, args.split if args.bag is None else 'recording', report)
     return 0
 
 

@@ -23,33 +23,28 @@ from dataclasses import replace
 from typing import Any
 
 from anymodal_seg_ros.bundle import read_description
-from anymodal_seg_ros.errors import AnymodalError, ConfigError
+from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.inference import build_segmenter
-from anymodal_seg_ros.stopping import COMMAND_STOPPED, ends_at_once
+from anymodal_seg_ros.stopping import COMMAND_STOPPED, ends_at_once, errors_in_a_line
 from training.data_config import NO_SPLIT, DataConfig
 from training.output_folder import AVERAGE, CHECKPOINT_FILE, WEIGHTS, checkpoint_of
 from training.scored_frames import open_frames
 
 
+@errors_in_a_line
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns the exit status (130 when interrupted)."""
     parser = _parser()
     args = parser.parse_args(arguments)
     if not args.update_scores and (args.data or args.split):
         parser.error('--data and --split need --update-scores')
-    try:
-        path = checkpoint_of(args.source)
-        with ends_at_once(COMMAND_STOPPED):
-            from training.checkpoint_bundle import export
-        recipe = export(path, args.output, weights=args.weights)
-        sys.stdout.write(f'{args.output}\n')
-        if args.update_scores:
-            _update_scores(args, recipe)
-    except AnymodalError as error:
-        sys.stderr.write(f'error: {error}\n')
-        return 1
-    except KeyboardInterrupt:
-        return COMMAND_STOPPED
+    path = checkpoint_of(args.source)
+    with ends_at_once(COMMAND_STOPPED):
+        from training.checkpoint_bundle import export
+    recipe = export(path, args.output, weights=args.weights)
+    sys.stdout.write(f'{args.output}\n')
+    if args.update_scores:
+        _update_scores(args, recipe)
     return 0
 
 

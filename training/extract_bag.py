@@ -30,12 +30,13 @@ from tqdm import tqdm
 from anymodal_seg_ros import limits
 from anymodal_seg_ros.bags import TOPICS
 from anymodal_seg_ros.corruption import FaultSchedule
-from anymodal_seg_ros.errors import AnymodalError, ConfigError
+from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.existence import is_file
 from anymodal_seg_ros.labels import load_label_space
 from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.modalities.options import add_decoding_options, decoding_from
 from anymodal_seg_ros.sim.vehicle import SENSOR_NAMES
+from anymodal_seg_ros.stopping import errors_in_a_line
 from training.datasets.recorded import DATASET_FILE, RECORDING, RecordedDataset
 from training.extraction.dataset import ExtractedDataset
 from training.extraction.encoding import EncodingOnly
@@ -52,12 +53,12 @@ from training.extraction.label_codes import FORMS, LabelCodes, load_label_codes
 from training.extraction.recorded_frames import Report, extract
 from training.extraction.truth import MAX_TRUTH_OFFSET_NS, NS_PER_S, LabelSource
 
-INTERRUPTED = 130
 NO_LABELS = 'none'
 OF_LABELS = ('label_map', 'label_form', 'max_label_offset_s', 'keep_unlabelled')
 """Options that mean nothing without label images."""
 
 
+@errors_in_a_line
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns the exit status (130 when interrupted)."""
     parser = _parser()
@@ -68,12 +69,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format='%(levelname)s %(message)s')
     try:
         _run(args)
-    except (AnymodalError, OSError) as error:
-        sys.stderr.write(f'error: {error}\n')
-        return 1
     except KeyboardInterrupt:
         sys.stderr.write('interrupted; recordings that were complete are kept\n')
-        return INTERRUPTED
+        raise
     return 0
 
 

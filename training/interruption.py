@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+from anymodal_seg_ros.stopping import signals_to
 
 
 @contextmanager
@@ -21,10 +22,5 @@ def stopped_by_signals() -> Iterator[Callable[[], bool]]:
             raise KeyboardInterrupt
         stopped = True
 
-    previous = {number: signal.signal(number, stop)
-                for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with signals_to(stop):
         yield lambda: stopped
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

@@ -22,8 +22,7 @@ from collections.abc import Sequence
 
 from tqdm import tqdm
 
-from anymodal_seg_ros.errors import AnymodalError
-from anymodal_seg_ros.stopping import COMMAND_STOPPED, ends_at_once
+from anymodal_seg_ros.stopping import COMMAND_STOPPED, ends_at_once, errors_in_a_line
 from training.interruption import stopped_by_signals
 from training.preparation import prepare
 from training.recipe_keys import ShowKeys, keys_overview
@@ -49,26 +48,21 @@ end bundle/ (which the node loads) and report.html.
 """
 
 
+@errors_in_a_line
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns the exit status (130 when interrupted)."""
     args = _parser().parse_intermixed_args(arguments)
-    try:
-        config = TrainConfig.from_yaml(args.recipe, tuple(args.overrides))
-        prepared = prepare(config, resume=args.resume, log=tqdm.write)
-        with ends_at_once(COMMAND_STOPPED):
-            # Seconds, which nobody should wait to hear that a key or folder is misspelt.
-            import torch
+    config = TrainConfig.from_yaml(args.recipe, tuple(args.overrides))
+    prepared = prepare(config, resume=args.resume, log=tqdm.write)
+    with ends_at_once(COMMAND_STOPPED):
+        # Seconds, which nobody should wait to hear that a key or folder is misspelt.
+        import torch
 
-            from training.run import train
-        if args.threads:
-            torch.set_num_threads(args.threads)
-        with stopped_by_signals() as stop:
-            finished = train(prepared, should_stop=stop, log=tqdm.write)
-    except AnymodalError as error:
-        sys.stderr.write(f'error: {error}\n')
-        return 1
-    except KeyboardInterrupt:
-        return COMMAND_STOPPED
+        from training.run import train
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    with stopped_by_signals() as stop:
+        finished = train(prepared, should_stop=stop, log=tqdm.write)
     return 0 if finished else COMMAND_STOPPED
 
 

@@ -13,7 +13,7 @@ class 0 to 24.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -30,16 +30,6 @@ CONDITIONS = ('cloud', 'fog', 'night', 'rain', 'sun')
 FAILURES = ('motionblur', 'overexposure', 'underexposure', 'lidarjitter', 'eventlowres')
 SENSORS = ('rgb', 'depth', 'lidar', 'event')
 """Of every such data set; streets may have been simulated with more."""
-FOLDERS = {
-    'rgb': (('img', 'rgb'),),
-    'depth': (('hha', 'depth'), ('depth', 'depth')),
-    'lidar': (('lidar', 'lidar'),),
-    'event': (('event', 'event'),),
-    'thermal': (('thermal', 'thermal'),),
-}
-"""Modality to its possible (folder, file name suffix); the first folder that exists is read."""
-LABEL_FOLDER = ('semantic', 'semantic')
-LABELS = LabelTable.from_one(25)
 MANIFEST = 'dataset.json'
 MAX_MANIFEST_BYTES = 16 << 20
 
@@ -61,9 +51,14 @@ class DeliverDataset(FolderDataset):
     """Frames of one split, sorted by condition, scene and frame. Arguments as of FolderDataset."""
 
     LAYOUT: ClassVar[str] = 'deliver'
-    MODALITIES: ClassVar[tuple[str, ...]] = tuple(FOLDERS)
+    MODALITIES: ClassVar[tuple[str, ...]] = (*SENSORS, 'thermal')
     SPLITS: ClassVar[tuple[str, ...]] = ('train', 'val', 'test')
     LABEL_SPACE: ClassVar[str] = 'deliver'
+    FOLDERS: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        'rgb': ('img',), 'depth': ('hha', 'depth'), 'lidar': ('lidar',), 'event': ('event',),
+        'thermal': ('thermal',)}
+    LABEL_FOLDER: ClassVar[str] = 'semantic'
+    LABELS: ClassVar[LabelTable] = LabelTable.from_one(25)
     CONDITIONS: ClassVar[tuple[str, ...]] = CONDITIONS
     FAILURES: ClassVar[tuple[str, ...]] = FAILURES
     OPTIONS: ClassVar[type[Any]] = DeliverOptions
@@ -72,7 +67,7 @@ class DeliverDataset(FolderDataset):
     def modalities_of(cls, root: str | Path) -> tuple[str, ...]:
         """DELIVER's, and those that have a folder beside them."""
         return tuple(name for name in cls.MODALITIES if name in SENSORS or any(
-            is_dir(Path(root) / folder) for folder, _ in FOLDERS[name]))
+            is_dir(Path(root) / folder) for folder in cls.FOLDERS[name]))
 
     def describe(self) -> dict[str, Any]:
         """As of every data set, and the number of scenes."""
@@ -80,11 +75,10 @@ class DeliverDataset(FolderDataset):
         return {**super().describe(), 'scenes': len(scenes)}
 
     def _choices(self, modality: str) -> tuple[str, ...]:
-        folders = tuple(folder for folder, _ in FOLDERS[modality])
         wanted = self.options.depth_folder
         if modality == 'depth' and wanted != 'auto':
             return (wanted,)
-        return folders
+        return super()._choices(modality)
 
     def _find_folder(self, modality: str) -> str:
         if self.options.allow_missing:
@@ -93,9 +87,8 @@ class DeliverDataset(FolderDataset):
         return super()._find_folder(modality)
 
     def _scan(self) -> Iterable[Entry]:
-        folder, suffix = LABEL_FOLDER
-        ending = f'_{suffix}_front.png'
-        base = self._require_folder(folder, 'labels')
+        ending = '_semantic_front.png'
+        base = self._require_folder(self.LABEL_FOLDER, 'labels')
         found = []
         for path in base.glob(f'*/{self.split}/*/*{ending}'):
             condition, _, scene, name = path.relative_to(base).parts
@@ -110,7 +103,7 @@ class DeliverDataset(FolderDataset):
         return self.root / folder / f'{entry.stem}_{suffix}_front.png'
 
     def _image_path(self, modality: str, entry: Entry) -> Path:
-        return self._path(self._folders[modality], FOLDERS[modality][0][1], entry)
+        return self._path(self._folders[modality], modality, entry)
 
     def _read_images(self, entry: Entry) -> dict[str, Image]:
         images = {
@@ -125,7 +118,7 @@ class DeliverDataset(FolderDataset):
         return read_color(self._image_path(modality, entry))
 
     def _read_labels(self, entry: Entry, size_hw: tuple[int, int]) -> UInt8:
-        return read_labels(self._path(*LABEL_FOLDER, entry), LABELS)
+        return read_labels(self._path(self.LABEL_FOLDER, 'semantic', entry), self.LABELS)
 
     def _of_one_size(self, entry: Entry, images: dict[str, Image]) -> dict[str, Image]:
         """Event images may be smaller: they get the size of the others, else of the labels."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 
-from anymodal_seg_ros.stopping import COMMAND_STOPPED, run_main
+from anymodal_seg_ros.stopping import COMMAND_STOPPED, errors_in_a_line, run_main
 
 if __name__ == '__main__':
     sys.exit(run_main('training.report.__main__', COMMAND_STOPPED))
@@ -18,27 +18,23 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from anymodal_seg_ros.errors import AnymodalError
 from training.report import write_comparison, write_report
 
 COMPARISON = 'comparison.html'
 
 
+@errors_in_a_line
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns the exit status."""
     parser = _parser()
     args = parser.parse_args(arguments)
     if args.output is not None and len(args.run) == 1:
         parser.error('--output needs several runs: it is the page that compares them')
-    try:
-        for run in args.run:
-            sys.stdout.write(f'{write_report(run)}\n')
-        if len(args.run) > 1:
-            output = args.output or args.run[0].resolve().parent / COMPARISON
-            sys.stdout.write(f'{write_comparison(args.run, output)}\n')
-    except AnymodalError as error:
-        sys.stderr.write(f'error: {error}\n')
-        return 1
+    for run in args.run:
+        sys.stdout.write(f'{write_report(run)}\n')
+    if len(args.run) > 1:
+        output = args.output or args.run[0].resolve().parent / COMPARISON
+        sys.stdout.write(f'{write_comparison(args.run, output)}\n')
     return 0
 
 
