@@ -91,8 +91,8 @@ def signals_to(handler: Callable[[int, FrameType | None], None]) -> Generator[No
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
 
 
 class _Handler:

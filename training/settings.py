@@ -73,9 +73,13 @@ class Setting:
             limits.table(name, value)
 
 
-@cache
-def settings_of(kind: Any) -> tuple[Setting, ...]:  # noqa: ANN401  # mypy hashes its instances
+def settings_of(kind: type) -> tuple[Setting, ...]:
     """The fields of a settings class in their order, with those of the classes it extends."""
+    return _settings_of(kind)
+
+
+@cache
+def _settings_of(kind: Any) -> tuple[Setting, ...]:  # noqa: ANN401  # mypy hashes its instances
     hints = get_type_hints(kind, include_extras=True)
     meanings: dict[str, str] = {}
     for base in reversed(kind.__mro__):

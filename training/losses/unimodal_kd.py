@@ -49,7 +49,7 @@ def unimodal_kd(
                 reduction='sum',
                 log_target=True,
             )
-            total = total + kl / student_PHWC[0].numel()
+            total = total + kl / student_PHWC.shape[1:].numel()
         return total / student.num_samples
 
 
