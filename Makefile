@@ -17,7 +17,7 @@ ifdef AMENT_PREFIX_PATH
 unexport AMENT_PREFIX_PATH PYTHONPATH LD_LIBRARY_PATH ROS_DISTRO RMW_IMPLEMENTATION
 endif
 
-.PHONY: help setup demo test alone beside quick fast matrix lint benchmark soak train ladder clean
+.PHONY: help setup demo test alone beside quick fast matrix lint benchmark soak train ladder compare clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -99,8 +99,14 @@ out/train/distilled/bundle: out/train/supervised/bundle
 
 train: out/train/distilled/bundle  ## simulate streets, train the supervised network and from it the default bundle (two cores: three hours)
 
-ladder: $(READY) out/streets/dataset.json  ## train the ablation ladder on simulated streets and print its table
-	@$(BIN)/python training/ladder.py --data out/streets --output out/ladder
+ladder: TABLE = ladder
+ladder: compare  ## train the ablation ladder on simulated streets and print its table
+
+TABLE     ?= networks
+PROCESSES ?= $(shell nproc)
+
+compare: $(READY) out/streets/dataset.json  ## the same for any TABLE=... of config/training/tables
+	@$(BIN)/python training/compare.py $(TABLE) --data out/streets --output out/$(TABLE) --processes $(PROCESSES)
 
 clean:  ## remove what make made, except the virtual environment, data sets and training
 	@rm -rf out/demo build install log .pytest_cache .mypy_cache .ruff_cache

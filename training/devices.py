@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import os
+import platform
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Literal
@@ -14,7 +16,7 @@ from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
 
 from anymodal_seg_ros.errors import ConfigError
-from anymodal_seg_ros.inference.precision import resolve_precision
+from anymodal_seg_ros.inference.precision import CPUINFO, resolve_precision
 
 WAIT = timedelta(hours=2)
 """The other processes wait while the first one validates."""
@@ -55,6 +57,16 @@ def make_fabric(device: str = 'auto', precision: str = 'auto', *,
 def fabric_precision(name: str, device: torch.device) -> FabricPrecision:
     """Fabric's name for a precision, chosen as on the vehicle."""
     return PRECISIONS[resolve_precision(name, device)]
+
+
+def processor() -> str:
+    """The model of this machine's processor, as far as the system says it."""
+    try:
+        text = CPUINFO.read_text(encoding='utf-8')
+    except OSError:
+        text = ''
+    match = re.search(r'^model name\s*:\s*(.*)$', text, re.MULTILINE)
+    return match[1] if match else platform.processor() or platform.machine()
 
 
 def make_deterministic() -> None:

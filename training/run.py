@@ -8,6 +8,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -37,7 +38,7 @@ from training.datasets import (
     first_size,
     with_policy,
 )
-from training.devices import make_deterministic, make_fabric
+from training.devices import make_deterministic, make_fabric, processor
 from training.final_scores import score_run
 from training.losses import build_loss
 from training.losses.class_weights import class_weights
@@ -238,9 +239,11 @@ def _provenance(config: TrainConfig, data: RunData, result: RunResult) -> dict[s
         'samples': result.samples,
         'minutes': round(result.elapsed_s / 60, 2),
         'host': {'machine': platform.machine(), 'system': platform.system(),
+                 'processor': processor(),
                  'cores': os.cpu_count(), 'threads': torch.get_num_threads(),
                  'processes': int(os.environ.get('WORLD_SIZE', '1')),
                  'gpu': torch.cuda.get_device_name() if torch.cuda.is_available() else ''},
+        'revision': _revision(),
         'versions': {'python': platform.python_version(),
                      **{name: _version(name) for name in PACKAGES}},
     }
@@ -254,6 +257,17 @@ def _teacher_provenance(config: TrainConfig) -> dict[str, Any]:
     kept = ('seed', 'steps', 'samples', 'minutes', 'scores')
     return {'model_config': dict(bundle.model_config),
             **{name: bundle.provenance[name] for name in kept if name in bundle.provenance}}
+
+
+def _revision() -> str:
+    """Of the code, by git; empty outside a repository."""
+    try:
+        done = subprocess.run(['git', 'describe', '--always', '--dirty', '--abbrev=12'],
+                              capture_output=True, text=True, check=True,
+                              cwd=Path(__file__).parent)
+    except (OSError, subprocess.CalledProcessError):
+        return ''
+    return done.stdout.strip()
 
 
 def _version(package: str) -> str:

@@ -171,7 +171,8 @@ class TrainConfig:
     deterministic: bool = False
     """Only operations that give the same bits each time; slower on a GPU."""
     pretrained: str = ''
-    """Local file or folder with ImageNet weights of the encoder; empty starts from scratch."""
+    """Local file or folder with ImageNet weights of the encoder, or a bundle, whose encoder is
+    taken; empty starts from scratch."""
     checkpoint_minutes: Annotated[float, Range(0, 1e6)] = 5
     """Minutes from one saved state to the next."""
     checkpoint_steps: Annotated[int, Range(0, 10**9)] = 0

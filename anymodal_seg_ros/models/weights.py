@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""ImageNet weights of MiT encoders from local files, strictly. Layer: models; torch only.
+"""Weights of MiT encoders from local files, strictly. Layer: models; torch only.
 
-Two layouts are read: the original one (``mit_b0.pth``) and that of Hugging Face
-(``nvidia/mit-b0``: a folder or file with ``model.safetensors`` or ``pytorch_model.bin``).
+Three layouts are read: the original one of ImageNet's weights (``mit_b0.pth``), that of Hugging
+Face (``nvidia/mit-b0``: a folder or file with ``model.safetensors`` or ``pytorch_model.bin``), and
+a bundle of a network here, or its ``weights.safetensors``, with one encoder and one stem.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from anymodal_seg_ros.models.mit import MixTransformer
 from anymodal_seg_ros.models.state import check_state
 from anymodal_seg_ros.models.torch_file import READ_ERRORS, load_torch_file
 
-HF_FILES = ('model.safetensors', 'pytorch_model.bin')
+FILES = ('model.safetensors', 'pytorch_model.bin', 'weights.safetensors')
 
 ORIGINAL_RULES = (
     (r'patch_embed1\.(proj|norm)\.', r'stem.\1.'),
@@ -61,20 +62,21 @@ HF_RULES = (
 ORIGINAL_CLASSIFIER = ('head.weight', 'head.bias')
 HF_CLASSIFIER = ('classifier.weight', 'classifier.bias')
 HF_PREFIX = 'segformer.encoder.'
+OWN_PREFIX, OWN_STEM = 'encoder.', r'stems\.\w+\.'
 
 
 def load_encoder_weights(encoder: nn.Module, path: str | Path) -> None:
-    """Load ImageNet weights into a MixTransformer, or into every one that a module holds.
+    """Load an encoder's weights into a MixTransformer, or into every one that a module holds.
 
-    Every stem gets a copy of the file's one stem. The ImageNet classifier is left out. Any other
-    missing or unexpected name is an error.
+    Every stem gets a copy of the file's one stem. The ImageNet classifier, and of a bundle all but
+    the encoder, is left out. Any other missing or unexpected name is an error.
 
     Raises:
         ConfigError: no such file, unreadable, or names or shapes that do not fit.
     """
     path = _weights_file(Path(path))
     state = _read(path)
-    converted = _from_hugging_face(state) if _is_hugging_face(state) else _from_original(state)
+    converted = _converted(state)
     for part in encoder.modules():
         if isinstance(part, MixTransformer):
             _load(part, path, converted)
@@ -94,12 +96,12 @@ def _load(encoder: MixTransformer, path: Path, converted: Mapping[str, Tensor]) 
 def _weights_file(path: Path) -> Path:
     if is_file(path):
         return path
-    for name in HF_FILES:
+    for name in FILES:
         if is_file(path / name):
             return path / name
     raise ConfigError(
         f'no encoder weights at {path}; allowed: a .pth, .bin or .safetensors file '
-        f'or a folder with {" or ".join(HF_FILES)}'
+        f'or a folder with {" or ".join(FILES)}'
     )
 
 
@@ -124,8 +126,28 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
         raise ConfigError(f'encoder weights: {path} cannot be read: {error}') from None
 
 
-def _is_hugging_face(state: Mapping[str, Tensor]) -> bool:
-    return any('patch_embeddings.' in name for name in state)
+def _converted(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """With the encoder's own names, but for its stem."""
+    if any('patch_embeddings.' in name for name in state):
+        return _from_hugging_face(state)
+    if any(name.startswith(OWN_PREFIX) for name in state):
+        return _from_own(state)
+    return _from_original(state)
+
+
+def _from_own(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    encoder = {
+        name.removeprefix(OWN_PREFIX): value
+        for name, value in state.items()
+        if name.startswith(OWN_PREFIX)
+    }
+    stems = {match[0] for name in encoder if (match := re.match(OWN_STEM, name))}
+    # Of several no one is the encoder's; they keep their names, which then fit nowhere.
+    [stem] = stems if len(stems) == 1 else ['']
+    return {
+        f'stem.{name.removeprefix(stem)}' if stem and name.startswith(stem) else name: value
+        for name, value in encoder.items()
+    }
 
 
 def _from_original(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

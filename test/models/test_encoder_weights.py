@@ -87,6 +87,27 @@ def test_every_encoder_gets_a_copy(tmp_path, original):
         assert_equal(encoder.stages, source.stages)
 
 
+@pytest.mark.parametrize('stems', [('rgb', 'lidar'), ('shared',)])
+def test_takes_the_encoder_of_a_bundle(tmp_path, original, stems):
+    _, source = original
+    state = {f'encoder.{name}': value for name, value in source.state_dict().items()}
+    save_file({**state, 'head.classifier.weight': torch.zeros(3), 'mean_M3': torch.zeros(1, 3)},
+              tmp_path / 'weights.safetensors')
+    encoder = random_encoder(1, stems=stems)
+    load_encoder_weights(encoder, tmp_path)
+    for stem in stems:
+        assert_equal(encoder.stems[stem], source.stems['shared'])
+    assert_equal(encoder.stages, source.stages)
+
+
+def test_no_stem_of_several_is_the_encoder_s(tmp_path):
+    source = random_encoder(0, stems=('rgb', 'lidar'))
+    save_file({f'encoder.{name}': value for name, value in source.state_dict().items()},
+              tmp_path / 'weights.safetensors')
+    with pytest.raises(ConfigError, match=r'missing 4: stems\.shared\..*unexpected 8: stems\.'):
+        load_encoder_weights(random_encoder(1), tmp_path)
+
+
 @pytest.mark.parametrize('suffix', ['bin', 'safetensors'])
 def test_loads_the_hugging_face_layout(tmp_path, suffix):
     transformers = pytest.importorskip('transformers')

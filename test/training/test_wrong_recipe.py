@@ -73,9 +73,9 @@ def test_so_is_a_missing_recipe(tmp_path):
 
 
 @pytest.mark.parametrize(('command', 'arguments', 'named'), [
-    ('ladder', ['--rungs', 'top'], "rung is 'top'; allowed: teacher"),
-    ('ladder', ['--table-only', '--output', 'nowhere'], 'no scored run in nowhere'),
-    ('ladder', ['--output', '/proc/nowhere', '--data', '.'], '/proc/nowhere/camera'),
+    ('compare', ['ladder', '--rows', 'top'], "row is 'top'; allowed: camera, teacher"),
+    ('compare', ['ladder', '--print', '--results', 'nowhere'], 'no result in nowhere'),
+    ('compare', ['ladder', '--output', '/proc/nowhere', '--data', '.'], '/proc/nowhere/camera'),
     ('evaluate', ['nowhere', '--data', '.'], 'nowhere'),
     ('evaluate', [BUNDLE, '--data', 'nowhere'], 'no folder nowhere'),
     ('evaluate', [BUNDLE, '--data', '.', '--benchmark', 'emm,rrm'], "'rrm'"),
