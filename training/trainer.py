@@ -243,7 +243,9 @@ class Trainer:
         # Randomness of a step must not depend on whether the run was resumed before it.
         torch.manual_seed(self.config.seed * 1_000_003 + self._steps * 64
                           + self.fabric.global_rank)
-        factor = rate_factor(self._progress(self._samples), self.config.optim)
+        progress = self._progress(self._samples)
+        self._method.begin_step(progress)
+        factor = rate_factor(progress, self.config.optim)
         for rate_group in self._optimizer.param_groups:
             rate_group['lr'] = self.config.optim.lr * factor
         self._optimizer.zero_grad(set_to_none=True)

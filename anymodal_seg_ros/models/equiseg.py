@@ -72,14 +72,30 @@ class EquiSeg(FeatureNetwork):
         maps = []
         for i, stage in enumerate(self.encoder.stages):
             assert isinstance(stage, Stage)
-            embedded_PHWC = stage.embed(x_PHWC)
-            x_PHWC = stage.transform(embedded_PHWC)
-            if partners is not None:
-                is_early = self.config.hub_source == 'pre'
-                x_PHWC = self.blocks[i](x_PHWC, embedded_PHWC if is_early else x_PHWC, partners)
+            x_PHWC = stage.embed(x_PHWC)
+            if partners is None:
+                x_PHWC = stage.transform(x_PHWC)
+            else:
+                x_PHWC = self._with_others(stage, self.blocks[i], x_PHWC, partners)
             x_PHWC = stage.norm(x_PHWC)
             maps.append(x_PHWC)
         return pairs.with_maps(maps)
+
+    def _with_others(
+        self, stage: Stage, cross: nn.Module, embedded_PHWC: Tensor, partners: Partners
+    ) -> Tensor:
+        """Through a stage's blocks and its cross-modal block."""
+        assert isinstance(cross, CrossModalBlock)
+        if not self.config.cmtb_every_block:
+            x_PHWC = stage.transform(embedded_PHWC)
+            source_PHWC = embedded_PHWC if self.config.hub_source == 'pre' else x_PHWC
+            mixed_PHWC: Tensor = cross(x_PHWC, source_PHWC, partners)
+            return mixed_PHWC
+        x_PHWC, context_QHWC = embedded_PHWC, cross.context(embedded_PHWC, partners)
+        attentions = (*cross.earlier, cross.attention)
+        for block, attention in zip(stage.blocks, attentions, strict=True):
+            x_PHWC = cross.attend(attention, block(x_PHWC), context_QHWC, partners)
+        return x_PHWC
 
     def fuse(self, features: FeatureMaps) -> list[Tensor]:
         """See ``FeatureNetwork.fuse``: the mean."""
@@ -130,16 +146,25 @@ def _block(config: EquiSegConfig, stage: int) -> CrossModalBlock:
     # As the last of the stage's own blocks.
     last = sum(size.depths[: stage + 1]) - 1
     drop_path = config.drop_path * last / (sum(size.depths) - 1)
+    every = config.cmtb_every_block
+
+    def attention() -> CrossAttention:
+        return CrossAttention((SHARED,) if every else owners, dim, size.heads[stage],
+                              size.reductions[stage])
+
     block = CrossModalBlock(
         SelfQueryHub(owners, config.modalities, dim, config.hub),
         ParallelPoolingMixer(
             owners, dim, MIXER_RATIOS[stage], drop_path, batch_norm=profile.batch_norm
         ),
-        CrossAttention(owners, dim, size.heads[stage], size.reductions[stage]),
+        attention(),
         residual=config.residual,
+        earlier=[attention() for _ in range(size.depths[stage] - 1) if every],
     )
     block.apply(init_weights)
     if profile.starts_at_zero:
-        for parameter in block.attention.proj.parameters():
-            nn.init.zeros_(parameter)
+        for each in (*block.earlier, block.attention):
+            assert isinstance(each, CrossAttention)
+            for parameter in each.proj.parameters():
+                nn.init.zeros_(parameter)
     return block

@@ -74,24 +74,38 @@ class CrossModalBlock(nn.Module):
         mixer: see ``ParallelPoolingMixer``.
         attention: see ``CrossAttention``.
         residual: without it what a primary sees replaces its own map, an ablation of the paper.
+        earlier: cross-attention after each of the stage's blocks but the last, where it has any.
     """
 
     def __init__(
         self, hub: SelfQueryHub, mixer: ParallelPoolingMixer, attention: CrossAttention, *,
-        residual: bool,
+        residual: bool, earlier: Sequence[CrossAttention] = (),
     ) -> None:
         super().__init__()
         self.hub = hub
         self.mixer = mixer
+        self.earlier = nn.ModuleList(earlier)
         self.attention = attention
         self.residual = residual
 
     def forward(self, x_PHWC: Tensor, source_PHWC: Tensor, partners: Partners) -> Tensor:
         """Maps of all pairs, [P, H, W, C], in and out; ``source_PHWC`` is what is merged."""
-        context_QHWC = self.mixer(self.hub(source_PHWC, partners), partners.context_owners)
+        return self.attend(self.attention, x_PHWC, self.context(source_PHWC, partners), partners)
+
+    def context(self, source_PHWC: Tensor, partners: Partners) -> Tensor:
+        """What the partners are merged to, [Q, H, W, C]."""
+        context_QHWC: Tensor = self.mixer(
+            self.hub(source_PHWC, partners), partners.context_owners
+        )
+        return context_QHWC
+
+    def attend(
+        self, attention: nn.Module, x_PHWC: Tensor, context_QHWC: Tensor, partners: Partners
+    ) -> Tensor:
+        """Maps of all pairs, in and out, after one of the cross-attentions."""
         primary_R = partners.primary_R
         own_RHWC = x_PHWC if primary_R is None else x_PHWC[primary_R]
-        seen_RHWC = self.attention(own_RHWC, context_QHWC, partners)
+        seen_RHWC = attention(own_RHWC, context_QHWC, partners)
         new_RHWC: Tensor = own_RHWC + seen_RHWC if self.residual else seen_RHWC
         if primary_R is None:
             return new_RHWC

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from anymodal_seg_ros import limits
+from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.models.mit_config import MixTransformerConfig
 from anymodal_seg_ros.ranges import OneOf, Range
 
@@ -59,13 +60,20 @@ class EquiSegConfig(MixTransformerConfig):
     """Without it sensors do not look at each other: M-SegFormer (an ablation of the paper)."""
     residual: bool = True
     """Without it what a sensor sees in others replaces its own map (an ablation of the paper)."""
+    cmtb_every_block: bool = False
+    """Cross-attention after every block of a stage rather than after its last, by weights that all
+    sensors share and at one merged map of the stage, of 'pre': the paper's other reading."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.hub_source == '':
-            object.__setattr__(self, 'hub_source', PROFILES[self.profile].hub_source)
+            usual = 'pre' if self.cmtb_every_block else PROFILES[self.profile].hub_source
+            object.__setattr__(self, 'hub_source', usual)
         limits.flag('cross_attention', self.cross_attention)
         limits.flag('residual', self.residual)
+        limits.flag('cmtb_every_block', self.cmtb_every_block)
+        if self.cmtb_every_block and self.hub_source != 'pre':
+            raise ConfigError.of('hub_source', self.hub_source, 'pre with cmtb_every_block')
 
     def usual_head_dim(self) -> int:
         """See ``MixTransformerConfig``."""

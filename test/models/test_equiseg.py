@@ -107,6 +107,7 @@ def test_the_ledger_of_parameters(backbone, profile):
     ({'backbone': 'b2'}, 52.39),
     ({'backbone': 'b2', 'head_dim': 512}, 50.8),
     ({'backbone': 'b2', 'head_dim': 256}, 49.75),
+    ({'backbone': 'b2', 'cmtb_every_block': True}, 52.70),
     ({'backbone': 'b2', 'profile': 'lite'}, 31.0),
     ({'backbone': 'b2', 'profile': 'one_hub'}, 31.0),
     ({'backbone': 'b2', 'profile': 'lite', 'head_dim': 768}, 33.6),
@@ -138,6 +139,22 @@ def test_multiplications_of_the_encoder_at_1024_pixels(backbone_profile):
     assert gmacs(lambda: model.encode_normalized(x)) == pytest.approx(wanted, rel=0.01)
     alone = gmacs(lambda: model.encode_normalized(chosen(x, SENSORS[:1])))
     assert alone == pytest.approx(510.6 / 4, rel=0.001)
+
+
+DEPTHS = (3, 4, 6, 3)
+
+
+def test_the_ledger_with_cross_attention_after_every_block():
+    """Hubs and mixers stay as they are; all sensors share the cross-attentions."""
+    model, once = on_meta(backbone='b2', cmtb_every_block=True), on_meta(backbone='b2')
+    of_stage = [count(block.attention) // 4 for block in once.blocks]
+    every = sum(depth * of_one for depth, of_one in zip(DEPTHS, of_stage, strict=True))
+    assert every / 1e6 == pytest.approx(10.232, abs=0.01)
+    assert count(model) == count(once) - 4 * sum(of_stage) + every
+    x = {sensor: torch.empty(1, 3, 1024, 1024, device='meta') for sensor in SENSORS}
+    more = gmacs(lambda: model.eval().encode_normalized(x)) - gmacs(
+        lambda: once.eval().encode_normalized(x))
+    assert more == pytest.approx(237, rel=0.01)
 
 
 def test_one_hub_merges_and_reduces_once():
@@ -294,6 +311,28 @@ def test_a_stage_is_embedding_blocks_cross_modal_block_and_norm(hub_source):
 
 
 @profiles
+def test_cross_attention_after_every_block(profile):
+    """One merged map of the stage for all, and a cross-attention of its own for each block."""
+    model = build(profile=profile, cmtb_every_block=True)
+    images = {sensor: image / 255 for sensor, image in images_of().items()}
+    with torch.no_grad():
+        maps = model.encode_normalized(images).maps
+        partners = Partners.of_pairs(pairs_of(torch.ones(4, 4).bool()), torch.device('cpu'),
+                                     one_hub=PROFILES[profile].one_hub)
+        x = torch.cat([model.encoder.forward_stem(images[sensor]) for sensor in SENSORS])
+        for i, (stage, cross) in enumerate(zip(model.encoder.stages, model.blocks, strict=True)):
+            x = x if stage.patch_embed is None else stage.patch_embed(x)
+            context = cross.mixer(cross.hub(x, partners), partners.context_owners)
+            attentions = [*cross.earlier, cross.attention]
+            assert len({id(each) for each in attentions}) == len(stage.blocks) == 2
+            for block, attention in zip(stage.blocks, attentions, strict=True):
+                x = block(x)
+                x = x + attention(x, context, partners)
+            x = stage.norm(x)
+            torch.testing.assert_close(maps[i], x, rtol=1e-4, atol=1e-4)
+
+
+@profiles
 def test_a_primary_sees_others_alone_but_with_one_hub(profile):
     model, one_hub = build(profile=profile), PROFILES[profile].one_hub
     pairs = pairs_of(torch.ones(1, 4).bool())
@@ -375,7 +414,8 @@ def test_one_sensor_alone_has_no_cross_term(profile):
 
 def test_without_cross_attention_it_is_m_segformer_and_shared_blocks_start_as_that():
     images = images_of()
-    for settings in ({'cross_attention': False}, {'profile': 'lite'}, {'profile': 'one_hub'}):
+    for settings in ({'cross_attention': False}, {'profile': 'lite'}, {'profile': 'one_hub'},
+                     {'profile': 'lite', 'cmtb_every_block': True}):
         torch.manual_seed(0)
         model = build_model('equiseg', {**SMALL, 'modalities': SENSORS, **settings}).eval()
         with torch.no_grad():
@@ -384,8 +424,9 @@ def test_without_cross_attention_it_is_m_segformer_and_shared_blocks_start_as_th
 
 
 @profiles
-def test_a_masked_slot_changes_nothing_and_samples_do_not_meet(profile):
-    model, images = build(profile=profile), images_of()
+@pytest.mark.parametrize('every', [False, True])
+def test_a_masked_slot_changes_nothing_and_samples_do_not_meet(profile, every):
+    model, images = build(profile=profile, cmtb_every_block=every), images_of()
     garbage = {sensor: image.clone() for sensor, image in images.items()}
     for i, sensor in enumerate(SENSORS):
         garbage[sensor][~PRESENT_BM[:, i]] = float('nan')
@@ -457,6 +498,8 @@ def test_what_a_sensor_owns(profile):
     ({'profile': ['lite']}, 'allowed: parity'),
     ({'hub_source': 'middle'}, "hub_source is 'middle'; allowed: '', pre, post"),
     ({'hub': 'sum'}, "hub is 'sum'; allowed: max, mean"),
+    ({'cmtb_every_block': 1}, 'cmtb_every_block is 1; allowed: true, false'),
+    ({'cmtb_every_block': True, 'hub_source': 'post'}, "hub_source is 'post'; allowed: pre with"),
     ({'residual': 1}, 'residual is 1; allowed: true, false'),
     ({'cross_attention': 'no'}, "cross_attention is 'no'; allowed: true, false"),
     ({'backbone': 'b9'}, "backbone is 'b9'"),
@@ -473,3 +516,4 @@ def test_settings_that_a_profile_decides():
         config = on_meta(profile=profile).config
         assert (config.hub_source, config.head_dim) == wanted
     assert on_meta(profile='lite', hub_source='pre', head_dim=64).config.hub_source == 'pre'
+    assert on_meta(profile='lite', cmtb_every_block=True).config.hub_source == 'pre'

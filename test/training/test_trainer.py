@@ -372,10 +372,13 @@ def test_the_schedule_reaches_the_weights(frames, tmp_path, monkeypatch):
         return batch
 
     monkeypatch.setattr(trainer._maker, 'make', unlabelled)
+    told = []
+    monkeypatch.setattr(trainer._method, 'begin_step', told.append)
     weight = trainer._raw_model.head.classifier.weight
     before = weight.detach().clone()
     assert trainer.fit().steps == num_steps
     shares = [step / num_steps for step in range(num_steps)]
+    assert told == pytest.approx(shares)
     rates = [lr * (0.1 + 0.9 * t / warmup if t < warmup else ((1 - t) / (1 - warmup)) ** power)
              for t in shares]
     assert len(set(rates)) > 3

@@ -106,6 +106,9 @@ class Method(nn.Module):
         where its row needs them."""
         raise NotImplementedError
 
+    def begin_step(self, progress: float) -> None:
+        """Told before each step which share of the run is done."""
+
     def own_parameters(self) -> list[nn.Parameter]:
         """Parameters beside the student's that learn with it."""
         return []
@@ -152,6 +155,9 @@ class FeatureDistillation(Method):
             raise ConfigError(f'the student has {len(student.feature_dims)} levels of maps, the '
                               f'teacher {len(self.teacher_dims)}; both need the same number')
         self.projection = FeatureProjection(student.feature_dims, self.teacher_dims)
+
+    def begin_step(self, progress: float) -> None:
+        """Told before each step which share of the run is done."""
 
     def own_parameters(self) -> list[nn.Parameter]:
         return list(self.projection.parameters())

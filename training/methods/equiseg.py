@@ -34,9 +34,15 @@ class EquiSeg(Method):
         self.options = options
         self.weights = {'ce': 1.0, 'sgm': options.sgm}
 
+    def begin_step(self, progress: float) -> None:
+        """The weight of the guidance on its ramp."""
+        ramp = self.options.ramp
+        rise = min(progress / ramp, 1.0) if ramp else 1.0
+        self.weights = {'ce': 1.0, 'sgm': rise * self.options.sgm}
+
     def forward(self, logits_BKhw: Tensor, features: FeatureMaps, batch: Batch) -> Terms:
         terms = {'ce': self.criterion(upsampled(logits_BKhw, batch.labels), batch.labels)}
-        if self.weights['sgm']:
+        if self.options.sgm:
             terms['sgm'] = self._guidance(features, batch.labels)
         return terms
 

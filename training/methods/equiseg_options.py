@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
+from anymodal_seg_ros.ranges import Range
 from training.losses.variants import GROUPINGS
 from training.settings import OneOf, Weight, check_settings
 
@@ -17,6 +18,9 @@ class EquiSegOptions:
 
     sgm: Weight = 60.0
     """Weight of the self-guidance; the paper's ablation has 0, 1, 40, 60 and 80."""
+    ramp: Annotated[float, Range(0, 0.9)] = 0.0
+    """Share of the run, such as that of the warm-up, in which the weight rises linearly from 0;
+    the paper's is constant."""
     prototypes: bool = True
     """Class means; without them each pixel guides by its own channels (an ablation of the paper).
     """

@@ -79,6 +79,17 @@ def test_weight_0_leaves_the_term_out(make_batch):
     assert set(terms_of({'sgm': 0}, make_batch(), network_of())[2]) == {'ce'}
 
 
+@pytest.mark.parametrize(('ramp', 'weights'), [
+    (0.0, [60.0, 60.0, 60.0, 60.0]), (0.5, [0.0, 30.0, 60.0, 60.0])])
+def test_its_weight_rises_on_the_ramp_alone(ramp, weights, make_batch):
+    """The term is there from the start, so that every line of the log has it."""
+    method, _, terms = terms_of({'ramp': ramp}, make_batch(), network_of())
+    assert set(terms) == {'ce', 'sgm'}
+    for progress, weight in zip((0.0, 0.25, 0.5, 0.9), weights, strict=True):
+        method.begin_step(progress)
+        assert method.weights == {'ce': 1.0, 'sgm': weight}
+
+
 def test_nothing_of_it_is_kept(make_batch):
     network = network_of()
     names = set(network.state_dict())
@@ -90,7 +101,8 @@ def test_nothing_of_it_is_kept(make_batch):
 
 @pytest.mark.parametrize(('options', 'message'), [
     ({'grouping': 'sorted'}, "grouping is 'sorted'"), ({'sgm': -1}, 'sgm'),
-    ({'prototypes': 'no'}, 'prototypes'), ({'detach_teacher': 1}, 'detach_teacher')])
+    ({'prototypes': 'no'}, 'prototypes'), ({'ramp': 1}, 'ramp is 1'),
+    ({'detach_teacher': 1}, 'detach_teacher')])
 def test_wrong_options_are_named(options, message):
     with pytest.raises(ConfigError, match=message):
         METHODS['equiseg'].build(build_loss('ce'), network_of(), None, options)
