@@ -19,8 +19,8 @@ from anymodal_seg_ros.pages import Table, jpeg_uri, render
 from anymodal_seg_ros.pages.charts import CHART_PX, Bar, Row, curve, histogram, timeline
 from anymodal_seg_ros.pages.drawing import INK
 
-_USED_COLORS = ('#dbe8f8', '#b9d2f1', '#8fb4e8', '#5b8fd6')
-"""Of one sensor, two, three and more."""
+_USED_COLORS = ('#dbe8f8', '#b9d2f1', '#8fb4e8', '#5b8fd6', '#4478c4')
+"""Of one sensor, two, and so on; the last for more."""
 
 
 def drive_html(
