@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import groupby, pairwise
 from typing import Any
@@ -119,8 +120,12 @@ def _stretch_table(stretches: Sequence[Mapping[str, Any]]) -> Table:
     return Table(
         ('failing', 'from', 'to', 'label images', 'mIoU published', 'mIoU offline', 'difference'),
         [(', '.join(s['faulty']) or 'none', f'{s["start_s"]:.1f} s', f'{s["end_s"]:.1f} s',
-          s['num_labels'], f'{s["miou"]:.1f}', f'{s["miou_offline"]:.1f}',
-          f'{s["miou"] - s["miou_offline"]:+.1f}'.replace('-', '−')) for s in stretches])
+          s['num_labels'], _points(s['miou'], '.1f'), _points(s['miou_offline'], '.1f'),
+          _points(s['miou'] - s['miou_offline'], '+.1f')) for s in stretches])
+
+
+def _points(value: float, form: str) -> str:
+    return '–' if math.isnan(value) else f'{value:{form}}'.replace('-', '−')
 
 
 def _seconds(value: float | None) -> str:

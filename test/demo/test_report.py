@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
+from anymodal_seg_ros.demo.page import _stretch_table
 from anymodal_seg_ros.demo.pictures import SIDE_PX, frame, overlay, write_video
 from anymodal_seg_ros.errors import WriteError
 
@@ -30,6 +31,26 @@ def test_video_plays_back_frame_by_frame(tmp_path):
     while video.read()[0]:
         frames += 1
     assert frames == 7
+
+
+def test_a_fifth_sensor_has_a_tile_and_a_line_of_its_own():
+    picture_of = {name: np.full((8, 8, 3), 40 * number, np.uint8) for number, name
+                  in enumerate(('rgb', 'depth', 'lidar', 'event', 'thermal'), 1)}
+    picture = frame(picture_of, np.zeros((8, 8, 3), np.uint8), dict.fromkeys(picture_of, 'ok'),
+                    (), '')
+    half = SIDE_PX // 2
+    assert picture.shape == (SIDE_PX + 32, 3 * half + SIDE_PX + 190, 3)
+    assert (picture[SIDE_PX - 9, [half - 9, 2 * half - 9], 0] == [160, 200]).all()
+    lines = (picture[:SIDE_PX, -190:] != 24).any(axis=(1, 2))
+    assert (np.diff(lines.astype(int)) == 1).sum() >= 5
+
+
+def test_a_stretch_without_a_label_image_has_no_score():
+    stretch = {'faulty': (), 'start_s': 0.0, 'end_s': 1.0, 'num_labels': 0, 'miou': np.nan,
+               'miou_offline': 40.0}
+    table = _stretch_table([stretch, {**stretch, 'num_labels': 9, 'miou': 39.0}])
+    assert [row[4:] for row in table.rows] == [('–', '40.0', '–'), ('39.0', '40.0', '−1.0')]
+    assert all(table.is_number[1:])
 
 
 def test_a_video_that_was_not_stored_whole_is_none(tmp_path, full_disk):
