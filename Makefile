@@ -71,7 +71,7 @@ matrix: $(READY)  ## the quick tests on Python 3.10 to 3.12 with NumPy 1.26 and 
 	@.venv-matrix/bin/nox
 
 # The others take their time and judge instead of measuring.
-SPEEDS := $(filter-out $(patsubst %,benchmarks/%.py,endings fuzz soak),$(wildcard benchmarks/*.py))
+SPEEDS := $(filter-out $(patsubst %,benchmarks/%.py,before_after endings fuzz soak),$(wildcard benchmarks/*.py))
 
 benchmark: $(READY)  ## print the speeds of this machine
 	@for script in $(SPEEDS); do echo "== $$script"; $(BIN)/python $$script || exit 1; done

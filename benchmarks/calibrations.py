@@ -19,6 +19,7 @@ import multiprocessing
 import resource
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -55,6 +56,20 @@ def main() -> int:
                          f'{later_ms:>11.1f}{peak_mb:>10.0f}\n')
         sys.stdout.flush()
     return 0
+
+
+def steps() -> dict[str, Callable[[], object]]:
+    """The first encoding by a calibration, and the next ones."""
+    size_hw = network_size((480, 640), SHORT_SIDE_PX)
+    named: dict[str, Callable[[], object]] = {}
+    for name, lens in product(('event', 'depth'), LENSES):
+        data = sensor_data(name, (1280, 720))
+        encode = MODALITIES[name].build_encoder({}).encode
+        known = rig_of(name, lens, (1280, 720))
+        named[f'{name}, {lens}, first'] = lambda encode=encode, data=data, name=name, lens=lens: (
+            encode(data, rig_of(name, lens, (1280, 720)), size_hw))
+        named[f'{name}, {lens}, later'] = partial(encode, data, known, size_hw)
+    return named
 
 
 def measure(name: str, lens: str, size: tuple[int, int], repeats: int

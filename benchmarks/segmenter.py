@@ -10,9 +10,13 @@ import argparse
 import platform
 import re
 import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from anymodal_seg_ros.bundle import Bundle
@@ -32,15 +36,49 @@ def host() -> str:
     return f'{name}, {torch.get_num_threads()} threads, torch {torch.__version__}'
 
 
+def build_segmenters(
+    model_name: str, settings: Mapping[str, Any], size_px: int, device: str,
+    precisions: Sequence[str],
+) -> dict[str, TorchSegmenter]:
+    """Of one network with random weights, by precision."""
+    torch.manual_seed(0)
+    model = build_model(model_name, settings)
+    bundle = Bundle(
+        model_name=model_name,
+        model_config=model.config.to_dict(),
+        encoders={modality: {} for modality in model.config.modalities},
+        label_space=load_label_space('deliver'),
+        short_side_px=size_px,
+    )
+    return {precision: TorchSegmenter(bundle, model.state_dict(), device=device,
+                                      precision=precision)
+            for precision in precisions}
+
+
+def images_of(
+    segmenter: TorchSegmenter, num_sensors: int, size_px: int
+) -> dict[str, npt.NDArray[np.uint8]]:
+    """Of the first sensors of the network."""
+    rng = np.random.default_rng(0)
+    return {
+        modality: rng.integers(0, 256, (size_px, size_px, 3), np.uint8)
+        for modality in segmenter.bundle.modalities[:num_sensors]
+    }
+
+
+def steps() -> dict[str, Callable[[], object]]:
+    """A prediction by each number of sensors."""
+    segmenter = build_segmenters(DEFAULT_MODEL, {}, 256, 'cpu', ['fp32'])['fp32']
+    return {f'{num_sensors} sensors': partial(
+                segmenter.predict, images_of(segmenter, num_sensors, 256), (512, 512))
+            for num_sensors in range(1, 5)}
+
+
 def latency_ms(
     segmenter: TorchSegmenter, num_sensors: int, size_px: int, out_px: int, repeats: int
 ) -> tuple[float, float, float]:
     """Median, 95th percentile, and the least CPU time, which other processes sway little."""
-    rng = np.random.default_rng(0)
-    images = {
-        modality: rng.integers(0, 256, (size_px, size_px, 3), np.uint8)
-        for modality in segmenter.bundle.modalities[:num_sensors]
-    }
+    images = images_of(segmenter, num_sensors, size_px)
     times, cpu_times = [], []
     for _ in range(repeats + 3):
         start, cpu_start = time.perf_counter(), time.process_time()
@@ -64,23 +102,13 @@ def main() -> None:
     parser.add_argument('--precisions', nargs='+', default=['fp32', 'bf16'])
     args = parser.parse_args()
 
-    torch.manual_seed(0)
-    model = build_model(args.model, parse_yaml(args.settings, '--settings'))
-    bundle = Bundle(
-        model_name=args.model,
-        model_config=model.config.to_dict(),
-        encoders={modality: {} for modality in model.config.modalities},
-        label_space=load_label_space('deliver'),
-        short_side_px=args.size_px,
-    )
     if args.threads:
         torch.set_num_threads(args.threads)
+    segmenters = build_segmenters(args.model, parse_yaml(args.settings, '--settings'),
+                                  args.size_px, args.device, args.precisions)
     print(f'{args.model} {args.settings}, {args.size_px} px in, {args.out_px} px out; {host()}')
     print('precision  sensors  median_ms  p95_ms  cpu_ms  rate_hz')
-    for precision in args.precisions:
-        segmenter = TorchSegmenter(
-            bundle, model.state_dict(), device=args.device, precision=precision
-        )
+    for precision, segmenter in segmenters.items():
         for num_sensors in range(1, 5):
             median, p95, cpu = latency_ms(
                 segmenter, num_sensors, args.size_px, args.out_px, args.repeats

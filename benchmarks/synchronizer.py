@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Callable
 
 import numpy as np
 
@@ -61,6 +62,12 @@ def replay(stream: list[tuple[int, Sample]]) -> tuple[float, Synchronizer, list[
             reference = sample_set.samples[sample_set.reference]
             delays_ms.append((arrival_ns - reference.received_ns) / 1e6)
     return time.process_time() - start_s, sync, delays_ms
+
+
+def steps() -> dict[str, Callable[[], object]]:
+    """Half a minute of a drive."""
+    stream = make_stream(duration_s=30)
+    return {'30 s': lambda: replay(stream)}
 
 
 def main() -> None:
