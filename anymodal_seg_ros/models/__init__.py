@@ -16,18 +16,21 @@ from anymodal_seg_ros import limits
 from anymodal_seg_ros.models.equiseg_config import EquiSegConfig
 from anymodal_seg_ros.models.m_segformer_config import MSegFormerConfig
 from anymodal_seg_ros.models.network_config import NetworkConfig
+from anymodal_seg_ros.models.segrgbx.config import SegRgbXConfig
 from anymodal_seg_ros.models.subsets import DROP, MISSING_MODES, ZERO, modality_subsets
 
 if TYPE_CHECKING:
     from anymodal_seg_ros.models.network import Network
 
 
-FEATURES, SEPARABLE = 'features', 'separable'
+FEATURES, SEPARABLE, GUIDED = 'features', 'separable', 'guided'
 ABILITIES = {
     FEATURES: 'the maps of each modality',
     SEPARABLE: 'one encoding of each modality for every subset',
+    GUIDED: 'guidance that may be kept from one frame to the next',
 }
-"""What some networks offer beside logits: ``FeatureNetwork`` and ``SeparableNetwork``."""
+"""What some networks offer beside logits: ``FeatureNetwork``, ``SeparableNetwork`` and
+``GuidedNetwork``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +60,11 @@ MODELS: dict[str, ModelRow] = {
         config=EquiSegConfig, module='anymodal_seg_ros.models.equiseg',
         network='EquiSeg', abilities=(FEATURES,),
         smallest={'backbone': 'b0', 'head_dim': 16}),
+    'segrgbx': ModelRow(
+        config=SegRgbXConfig, module='anymodal_seg_ros.models.segrgbx.network',
+        network='SegRgbX', abilities=(GUIDED,),
+        smallest={'backbone': 'b0', 'head_dim': 16, 'clip': 'tiny', 'lora_rank': 2,
+                  'prompt_gate': False}),
 }
 
 
@@ -84,6 +92,7 @@ __all__ = [
     'DEFAULT_MODEL',
     'DROP',
     'FEATURES',
+    'GUIDED',
     'MISSING_MODES',
     'MODELS',
     'SEPARABLE',

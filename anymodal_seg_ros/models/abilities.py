@@ -176,3 +176,75 @@ class SeparableNetwork(FeatureNetwork):
             columns = [modalities.index(modality) for modality in subset]
             logits[subset] = self.decode(self.fuse(select_modalities(features, columns, absent)))
         return logits
+
+
+class GuidedNetwork(Network):
+    """Its logits also rest on its guidance, which is worked out from whole images and changes
+    slowly.
+
+    Who has frame after frame, or one frame many times, may keep it: of each sample [G, D],
+    float32, with which ``logits`` of the same or a like image is had for less. The guidance of a
+    sample serves every subset of the modalities that it was made from. Nothing learns through it.
+    """
+
+    @property
+    @abstractmethod
+    def guidance_shape(self) -> tuple[int, int]:
+        """G and D."""
+
+    @abstractmethod
+    def guide_normalized(
+        self, x: Mapping[str, Tensor], present_BM: Tensor | None = None
+    ) -> Tensor:
+        """As ``guide``, from images [B, 3, H, W] that are already normalised."""
+
+    @abstractmethod
+    def logits_of_normalized(
+        self, x: Mapping[str, Tensor], present_BM: Tensor | None = None,
+        guidance_BGD: Tensor | None = None,
+    ) -> Tensor:
+        """See ``Network.logits_of_normalized``; without guidance that of ``x``."""
+
+    def guide(
+        self,
+        images: Mapping[str, Tensor],
+        present_BM: Tensor | None = None,
+        missing: str = DROP,
+    ) -> Tensor:
+        """The guidance [B, G, D] of what is present; with ``missing`` 'zero' of all modalities."""
+        return self.guide_normalized(*self.normalized(images, present_BM, missing))
+
+    def logits(
+        self,
+        images: Mapping[str, Tensor],
+        present_BM: Tensor | None = None,
+        missing: str = DROP,
+        guidance_BGD: Tensor | None = None,
+    ) -> Tensor:
+        """See ``Network.logits``; raises ValueError for guidance of another shape."""
+        return self.logits_of_normalized(
+            *self.normalized(images, present_BM, missing), guidance_BGD)
+
+    def logits_of_subsets(
+        self,
+        images: Mapping[str, Tensor],
+        subsets: Sequence[Subset] | None = None,
+        missing: str = DROP,
+    ) -> dict[Subset, Tensor]:
+        """See ``Network.logits_of_subsets``; what is left out has no part in the guidance of the
+        rest, which is worked out once for all subsets."""
+        if missing != DROP:
+            return super().logits_of_subsets(images, subsets, missing)
+        available = tuple(m for m in self.config.modalities if m in images)
+        chosen = checked_subsets(subsets, available)
+        guidance_BGD = self.guide(images)
+        return {
+            subset: self.logits({m: images[m] for m in subset}, guidance_BGD=guidance_BGD)
+            for subset in chosen
+        }
+
+    def check_guidance(self, guidance_BGD: Tensor, batch: int) -> None:
+        """Raises ValueError unless it is of so many samples."""
+        wanted = (batch, *self.guidance_shape)
+        if tuple(guidance_BGD.shape) != wanted:
+            raise ValueError(f'guidance is {tuple(guidance_BGD.shape)}; allowed: {wanted}')

@@ -90,18 +90,33 @@ class Attention(nn.Module):
             self.reduce = nn.Conv2d(dim, dim, reduction, reduction)
             self.reduce_norm = nn.LayerNorm(dim, eps=PATCH_NORM_EPS)
 
-    def forward(self, x_NHWC: Tensor) -> Tensor:
-        n, height, width, dim = x_NHWC.shape
-        head_dim = dim // self.num_heads
-        context = x_NHWC
+    def queries(self, x_NHWC: Tensor) -> Tensor:
+        """[N, heads, H * W, C / heads]."""
+        return self._by_head(self.q(x_NHWC).flatten(1, 2))
+
+    def context(self, x_NHWC: Tensor) -> Tensor:
+        """What keys and values are made of: the map, reduced, as [N, L, C]."""
         if self.reduce is not None and self.reduce_norm is not None:
-            context = self.reduce_norm(conv_nhwc(self.reduce, x_NHWC))
-        q = self.q(x_NHWC).reshape(n, height * width, self.num_heads, head_dim).transpose(1, 2)
-        kv = self.kv(context).reshape(n, -1, 2, self.num_heads, head_dim)
-        k, v = kv.permute(2, 0, 3, 1, 4).unbind(0)
-        out = F.scaled_dot_product_attention(q, k, v)
-        out_NHWC: Tensor = self.proj(out.transpose(1, 2).reshape(n, height, width, dim))
+            x_NHWC = self.reduce_norm(conv_nhwc(self.reduce, x_NHWC))
+        return x_NHWC.flatten(1, 2)
+
+    def keys_values(self, context_NLC: Tensor) -> tuple[Tensor, Tensor]:
+        """Each [N, heads, L, C / heads]."""
+        k_NLC, v_NLC = self.kv(context_NLC).chunk(2, dim=2)
+        return self._by_head(k_NLC), self._by_head(v_NLC)
+
+    def project(self, out: Tensor, like_NHWC: Tensor) -> Tensor:
+        """What the heads found, [N, heads, H * W, C / heads], to a map of the given shape."""
+        out_NHWC: Tensor = self.proj(out.transpose(1, 2).reshape(like_NHWC.shape))
         return out_NHWC
+
+    def forward(self, x_NHWC: Tensor) -> Tensor:
+        keys, values = self.keys_values(self.context(x_NHWC))
+        out = F.scaled_dot_product_attention(self.queries(x_NHWC), keys, values)
+        return self.project(out, x_NHWC)
+
+    def _by_head(self, x_NLC: Tensor) -> Tensor:
+        return x_NLC.view(*x_NLC.shape[:2], self.num_heads, -1).transpose(1, 2)
 
 
 class MixFFN(nn.Module):
@@ -133,9 +148,14 @@ class Block(nn.Module):
         self.drop_path = DropPath(drop_path)
 
     def forward(self, x_NHWC: Tensor) -> Tensor:
-        x_NHWC = x_NHWC + self.drop_path(self.attention(self.norm1(x_NHWC)))
-        x_NHWC = x_NHWC + self.drop_path(self.ffn(self.norm2(x_NHWC)))
-        return x_NHWC
+        return self.feed_forward(
+            x_NHWC + self.drop_path(self.attention(self.norm1(x_NHWC)))
+        )
+
+    def feed_forward(self, x_NHWC: Tensor) -> Tensor:
+        """The second half."""
+        out_NHWC: Tensor = x_NHWC + self.drop_path(self.ffn(self.norm2(x_NHWC)))
+        return out_NHWC
 
 
 class Stage(nn.Module):

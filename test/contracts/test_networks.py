@@ -20,6 +20,7 @@ from anymodal_seg_ros.inference.torch_backend import TorchSegmenter
 from anymodal_seg_ros.labels import LabelSpace
 from anymodal_seg_ros.models import (
     FEATURES,
+    GUIDED,
     MISSING_MODES,
     MODELS,
     SEPARABLE,
@@ -27,7 +28,7 @@ from anymodal_seg_ros.models import (
     modality_subsets,
     model_name,
 )
-from anymodal_seg_ros.models.abilities import FeatureNetwork, SeparableNetwork
+from anymodal_seg_ros.models.abilities import FeatureNetwork, GuidedNetwork, SeparableNetwork
 from anymodal_seg_ros.models.network import STATISTICS, Network
 from training.batch import Batch
 from training.checkpoint import KEYS, save_checkpoint
@@ -112,6 +113,7 @@ def test_a_row_says_what_its_network_is(name, network):
     assert type(network.config) is row.config and model_name(network.config) == name
     assert (FEATURES in row.abilities) == isinstance(network, FeatureNetwork)
     assert (SEPARABLE in row.abilities) == isinstance(network, SeparableNetwork)
+    assert (GUIDED in row.abilities) == isinstance(network, GuidedNetwork)
 
 
 def test_settings_are_plain_data(network):
@@ -206,6 +208,27 @@ def test_subsets_are_what_a_run_of_each_gives(network, missing):
         assert list(some) == SUBSETS[:2]
 
 
+@pytest.mark.parametrize('name', [row for row in MODELS if GUIDED in MODELS[row].abilities])
+@pytest.mark.parametrize('missing', MISSING_MODES)
+def test_guidance_that_is_kept_serves_every_subset_and_nothing_learns_through_it(
+        network, missing):
+    images = images_of()
+    guidance = network.train().guide(images, missing=missing)
+    assert guidance.shape == (BATCH, *network.guidance_shape)
+    assert guidance.dtype == torch.float32 and not guidance.requires_grad
+    network.eval()
+    with torch.no_grad():
+        wanted = network.logits(images, missing=missing)
+        assert_close(network.logits(images, None, missing, guidance), wanted)
+        other = guidance.roll(1, dims=0)
+        assert (network.logits(images, None, missing, other) - wanted).abs().max() > 0
+        for subset in SUBSETS if missing == 'drop' else ():
+            alone = {sensor: images[sensor] for sensor in subset}
+            assert_close(network.logits(alone, guidance_BGD=guidance), network.logits(alone))
+    with pytest.raises(ValueError, match=r'guidance is .*; allowed: '):
+        network.logits(images, guidance_BGD=guidance[:1])
+
+
 def has_gradient(x):
     return x.grad is not None and bool(x.grad.any())
 
@@ -216,10 +239,11 @@ def trainable_names(network):
 
 
 def test_gradients_reach_every_parameter_and_what_is_present_alone(network):
-    """Some parameters stand for what is absent: the two runs reach all."""
+    """Some parameters stand for what is absent, some for a sensor alone: the runs reach all."""
     images = {sensor: image.float().requires_grad_() for sensor, image in images_of().items()}
     reached = set()
-    for present in ((True, True, True, True), (True, False, True, True)):
+    for present in ((True, True, True, True), (True, False, True, True),
+                    (False, True, False, False)):
         network.zero_grad(set_to_none=True)
         present_BM = torch.tensor([present] * BATCH)
         network.train()(images, present_BM).square().mean().backward()
