@@ -28,5 +28,8 @@ class Batch:
     """bool [B, M] on the CPU: what the teacher sees."""
     source: Tensor
     """int64 [B] on the CPU: the number of the data set that a sample is of."""
+    guidance: Tensor | None = None
+    """float32 [B, G, D]: the student's, of whole frames with all their sensors; None for a network
+    without one."""
     end: int
     """Samples seen by all ranks when this batch is done."""

@@ -43,6 +43,8 @@ class BatchMaker:
         self._with_teacher = with_teacher
         self._rank = rank
         self._world_size = world_size
+        self.guidance: Tensor | None = None
+        """float32 [N, G, D] by the frame's index, for a network that wants one."""
 
     def make(self, position: int, stage: StageConfig) -> Batch:
         """This rank's batch of the ``world_size`` batches that begin at ``position``."""
@@ -60,7 +62,13 @@ class BatchMaker:
             available=self._presence(teachers),
             source=torch.tensor([self._frames.source_of(self.sampler.frame_index(p))
                                  for p in positions]),
+            guidance=self._guidance_at(positions),
             end=self.end(position, stage))
+
+    def _guidance_at(self, positions: Sequence[int]) -> Tensor | None:
+        if self.guidance is None:
+            return None
+        return self.guidance[[self.sampler.frame_index(p) for p in positions]]
 
     def end(self, position: int, stage: StageConfig) -> int:
         """The position after the batches of all ranks."""

@@ -19,7 +19,7 @@ from anymodal_seg_ros.existence import is_file
 from anymodal_seg_ros.models.torch_file import READ_ERRORS, load_torch_file
 from anymodal_seg_ros.unfinished import whole_file
 from training.data_config import DataConfig, DataSetConfig
-from training.train_config import SCRATCH, TEACHER
+from training.train_config import SCRATCH, TEACHER, TrainConfig
 
 NETWORKS = ('model', 'average')
 TABLES = (*NETWORKS, 'optimizer', 'method', 'teacher', 'progress', 'recipe', 'precision')
@@ -88,7 +88,8 @@ def load_checkpoint(
 def _compared(recipe: Mapping[str, Any], origins: Mapping[str, str]) -> dict[str, Any]:
     """Without what changes no weight: where things lie, what they are computed with, and how
     often the run is scored and saved."""
-    kept = {key: value for key, value in recipe.items()
+    # A key that is younger than the checkpoint had its default.
+    kept = {key: value for key, value in {**TrainConfig().to_dict(), **recipe}.items()
             if key not in ('output', 'device', *CADENCE)}
     if isinstance(kept.get('data'), Mapping):
         kept['data'] = _compared_data(kept['data'])

@@ -13,6 +13,7 @@ import cv2
 from anymodal_seg_ros.bundle import read_description
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.existence import exists
+from anymodal_seg_ros.models import GUIDED, MODELS
 from anymodal_seg_ros.pages import check_libraries
 from training.data_config import SETS
 from training.methods import METHODS
@@ -74,7 +75,8 @@ def check_networks(config: TrainConfig) -> None:
 
     Raises:
         BundleError: a bundle is missing or its description damaged.
-        ConfigError: the method needs more than the teacher offers, or ``pretrained`` is missing.
+        ConfigError: the method needs more than the teacher offers, or ``pretrained`` or ``guide``
+            is missing.
     """
     method = config.method
     if method.teacher:
@@ -84,3 +86,18 @@ def check_networks(config: TrainConfig) -> None:
         read_description(method.init)
     if config.pretrained and not exists(Path(config.pretrained)):
         raise ConfigError(f'pretrained {config.pretrained!r}: there is no such file or folder')
+    _check_guide(config)
+
+
+def _check_guide(config: TrainConfig) -> None:
+    row = MODELS[config.model]
+    if config.guide:
+        if GUIDED not in row.abilities:
+            able = ', '.join(name for name, other in MODELS.items() if GUIDED in other.abilities)
+            raise ConfigError(f'guide {config.guide!r}: network {config.model!r} takes none; '
+                              f'allowed with: {able}')
+        if not exists(Path(config.guide)):
+            raise ConfigError(f'guide {config.guide!r}: there is no such folder')
+    elif config.method.init == SCRATCH and config.network_config().needs_guide:
+        raise ConfigError(f'network {config.model!r} is guided by what was trained before it; '
+                          'add guide=FOLDER')

@@ -13,6 +13,7 @@ from anymodal_seg_ros.bundle.weights import load_bundle
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.labels import LabelSpace
 from anymodal_seg_ros.models import build_model
+from anymodal_seg_ros.models.abilities import GuidedNetwork
 from anymodal_seg_ros.models.network import Network
 from training.train_config import SCRATCH, TEACHER, TrainConfig
 
@@ -53,6 +54,17 @@ def build_student(
         BundleError: the bundle to start from is missing or damaged.
         ConfigError: it does not fit the data or the recipe.
     """
+    model = _begun(config, label_space, modalities, statistics)
+    if config.guide:
+        assert isinstance(model, GuidedNetwork)
+        model.load_guide(config.guide)
+    return model
+
+
+def _begun(
+    config: TrainConfig, label_space: LabelSpace, modalities: Sequence[str],
+    statistics: Mapping[str, Any],
+) -> Network:
     origin = config.method.teacher if config.method.init == TEACHER else config.method.init
     settings = {'num_classes': label_space.num_classes, 'modalities': tuple(modalities)}
     given = config.model_config.get('num_classes', label_space.num_classes)

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from anymodal_seg_ros import limits
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.inference.segmenter import AUTO_PRECISION, PRECISION_NAMES
-from anymodal_seg_ros.models import DEFAULT_MODEL, MODELS
+from anymodal_seg_ros.models import DEFAULT_MODEL, MODELS, NetworkConfig
 from anymodal_seg_ros.ranges import Range
 from training.data_config import DataConfig
 from training.losses import LOSSES
@@ -173,6 +173,9 @@ class TrainConfig:
     pretrained: str = ''
     """Local file or folder with ImageNet weights of the encoder, or a bundle, whose encoder is
     taken; empty starts from scratch."""
+    guide: str = ''
+    """Folder with what guides the network: for segrgbx the ``guide`` that ``training.ma_clip``
+    writes. Empty where the bundle that ``method.init`` names has it."""
     checkpoint_minutes: Annotated[float, Range(0, 1e6)] = 5
     """Minutes from one saved state to the next."""
     checkpoint_steps: Annotated[int, Range(0, 10**9)] = 0
@@ -216,10 +219,8 @@ class TrainConfig:
     def _check_model_config(self) -> None:
         if self.method.init != SCRATCH:
             return  # The bundle to start from has the rest of the settings.
-        given = {name: value for name, value in self.model_config.items()
-                 if name not in OF_THE_DATA}
         try:
-            MODELS[self.model].config.from_dict(given)
+            self.network_config()
         except ConfigError as error:
             raise ConfigError(f'model_config: {error}') from None
 
@@ -232,6 +233,12 @@ class TrainConfig:
             if value != allowed:
                 raise ConfigError(f'{key} is {value!r}; allowed with method {method}, which takes '
                                   f'labels of several data sets: {allowed}')
+
+    def network_config(self) -> NetworkConfig:
+        """Settings of a network from scratch, without what the data says; raises ConfigError."""
+        given = {name: value for name, value in self.model_config.items()
+                 if name not in OF_THE_DATA}
+        return MODELS[self.model].config.from_dict(given)
 
     def stage_at(self, progress: float) -> StageConfig:
         """The stage in force after a share ``progress`` of the run."""

@@ -20,12 +20,14 @@ from torch import Tensor, nn
 
 from anymodal_seg_ros.errors import AnymodalError, ConfigError, WriteError
 from anymodal_seg_ros.models import FEATURES
+from anymodal_seg_ros.models.abilities import GuidedNetwork
 from anymodal_seg_ros.models.network import Network
 from training.average import WeightAverage
 from training.batch import Batch
 from training.batch_maker import BatchMaker, stream
 from training.checkpoint import load_checkpoint, restoring, save_checkpoint, weights_hashes
 from training.datasets import JoinedFrames
+from training.guidance import guidance_of_frames
 from training.journal import Journal
 from training.learning_rate import rate_factor, run_progress
 from training.methods import METHODS
@@ -97,6 +99,7 @@ class Trainer:
         self._origins = weights_hashes(config.to_dict())
         self.fabric = fabric
         self._raw_model = model
+        self._frames = frames
         method.to(fabric.device)
         self._method = method
         method.autocast = fabric.autocast
@@ -199,6 +202,9 @@ class Trainer:
         self._begun = self._clock()
         if self._steps == 0:
             self.save(None)
+        if isinstance(self._raw_model, GuidedNetwork):
+            self._maker.guidance = guidance_of_frames(
+                self._raw_model, self._frames, show_progress=self._show_progress)
         self._network.train()
         self._method.train()
         batches = stream(self._maker, self.config, self._samples, self._progress)
@@ -253,7 +259,8 @@ class Trainer:
         for i, batch in enumerate(group):
             batch = self._on_device(batch)
             with self.fabric.no_backward_sync(self._network, enabled=i < len(group) - 1):
-                logits_BKhw, features = run_network(self._network, batch.images, batch.present)
+                logits_BKhw, features = run_network(
+                    self._network, batch.images, batch.present, batch.guidance)
                 terms = self._method(logits_BKhw, features, batch)
                 total, batch_values = weighted_total(terms, self._method.weights)
                 self._check(batch_values)
@@ -277,7 +284,8 @@ class Trainer:
     def _on_device(self, batch: Batch) -> Batch:
         to_device = self.fabric.to_device
         return replace(batch, images=to_device(batch.images), labels=to_device(batch.labels),
-                       teacher_images=to_device(batch.teacher_images))
+                       teacher_images=to_device(batch.teacher_images),
+                       guidance=to_device(batch.guidance))
 
     def _check(self, values: Mapping[str, float]) -> None:
         for name, value in values.items():

@@ -11,10 +11,12 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.models.features import FeatureMaps, select_modalities
 from anymodal_seg_ros.models.network import Network, Subset, checked_subsets
 from anymodal_seg_ros.models.presence import check_missing
@@ -242,6 +244,14 @@ class GuidedNetwork(Network):
             subset: self.logits({m: images[m] for m in subset}, guidance_BGD=guidance_BGD)
             for subset in chosen
         }
+
+    def load_guide(self, path: str | Path) -> None:
+        """Take the weights of what makes the guidance.
+
+        Raises:
+            ConfigError: the folder is not what this network takes, or it takes none.
+        """
+        raise ConfigError(f'guide {str(path)!r}: {type(self).__name__} takes none')
 
     def check_guidance(self, guidance_BGD: Tensor, batch: int) -> None:
         """Raises ValueError unless it is of so many samples."""

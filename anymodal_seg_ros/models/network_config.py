@@ -55,6 +55,12 @@ class NetworkConfig:
             statistics[modality] = _checked_channels(f'{name} of {modality}', value, name == 'std')
         return statistics
 
+    @property
+    def needs_guide(self) -> bool:
+        """Whether the network is of use only with a guide that was trained before; see
+        ``GuidedNetwork.load_guide``."""
+        return False
+
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON data; ``from_dict`` reads it back to an equal config."""
         data = asdict(self)

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anymodal_seg_ros.errors import ConfigError
-from anymodal_seg_ros.models.abilities import FeatureNetwork
+from anymodal_seg_ros.models.abilities import FeatureNetwork, GuidedNetwork
 from anymodal_seg_ros.models.features import FeatureMaps
 from anymodal_seg_ros.models.network import Network
 from training.batch import Batch
@@ -39,23 +39,32 @@ class StudentNetwork(nn.Module):
         self._with_features = with_features
 
     def forward(
-        self, images: Mapping[str, Tensor], present_BM: Tensor
+        self, images: Mapping[str, Tensor], present_BM: Tensor,
+        guidance_BGD: Tensor | None = None,
     ) -> tuple[Tensor, list[Tensor], Tensor, Tensor]:
         """Logits [B, K, h, w]; the maps, samples and modalities of ``FeatureMaps``, empty where
-        nobody asks for them."""
+        nobody asks for them. Guidance is for a ``GuidedNetwork``."""
         if not self._with_features:
             none_P = torch.empty(0, dtype=torch.int64)
-            return self.model.logits(images, present_BM), [], none_P, none_P
+            return self._logits(images, present_BM, guidance_BGD), [], none_P, none_P
         assert isinstance(self.model, FeatureNetwork)
         logits_BKhw, features = self.model.logits_and_features(images, present_BM)
         return logits_BKhw, list(features.maps), features.sample_P, features.modality_P
 
+    def _logits(
+        self, images: Mapping[str, Tensor], present_BM: Tensor, guidance_BGD: Tensor | None
+    ) -> Tensor:
+        if isinstance(self.model, GuidedNetwork):
+            return self.model.logits(images, present_BM, guidance_BGD=guidance_BGD)
+        return self.model.logits(images, present_BM)
+
 
 def run_network(
-    network: nn.Module, images: Mapping[str, Tensor], present_BM: Tensor
+    network: nn.Module, images: Mapping[str, Tensor], present_BM: Tensor,
+    guidance_BGD: Tensor | None = None,
 ) -> tuple[Tensor, FeatureMaps]:
     """Logits [B, K, h, w] and features of a (wrapped) ``StudentNetwork``."""
-    logits_BKhw, maps, sample_P, modality_P = network(images, present_BM)
+    logits_BKhw, maps, sample_P, modality_P = network(images, present_BM, guidance_BGD)
     return logits_BKhw, FeatureMaps(
         maps=tuple(maps), sample_P=sample_P.cpu(), modality_P=modality_P.cpu(),
         num_samples=present_BM.shape[0], num_modalities=present_BM.shape[1])

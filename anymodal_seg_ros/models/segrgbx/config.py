@@ -16,6 +16,7 @@ PRIMARY, ALIGNED, CROSS = 'primary', 'aligned', 'cross'
 STEERINGS = (PRIMARY, ALIGNED, CROSS)
 LAYER, BATCH = 'layer', 'batch'
 CHANNEL_SPATIAL, SPATIAL_CHANNEL, NONE = 'channel_spatial', 'spatial_channel', 'none'
+TINY = 'tiny'
 SPATIAL, VECTOR = 'spatial', 'vector'
 
 
@@ -59,6 +60,11 @@ class SegRgbXConfig(MixTransformerConfig):
         limits.one_of('primary', self.primary, self.modalities)
         limits.flag('prompt_gate', self.prompt_gate)
         limits.flag('dsrm_residual', self.dsrm_residual)
+
+    @property
+    def needs_guide(self) -> bool:
+        """See ``NetworkConfig``; the smallest CLIP is there to try things on."""
+        return self.uses_guidance and self.clip != TINY
 
     def usual_head_dim(self) -> int:
         """See ``MixTransformerConfig``."""

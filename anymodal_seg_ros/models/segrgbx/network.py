@@ -146,6 +146,13 @@ class SegRgbX(GuidedNetwork):
         """ImageNet weights of the encoder; see ``load_encoder_weights``."""
         load_encoder_weights(self.encoder, path)
 
+    def load_guide(self, path: str | Path) -> None:
+        """See ``GuidedNetwork.load_guide`` and ``ModalityClip.load_pretrained``."""
+        if self.clip is None:
+            super().load_guide(path)
+        else:
+            self.clip.load_pretrained(path)
+
     def prepare_for_inference(self, dtype: torch.dtype) -> None:
         """See ``Network.prepare_for_inference``."""
         # Folded in float32; only the product is rounded.
