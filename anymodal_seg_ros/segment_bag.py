@@ -255,6 +255,8 @@ def _parser() -> argparse.ArgumentParser:
                         help="'fp32', 'bf16', 'fp16' or, as in the node, 'auto': the fastest that "
                              'the device has natively')
     parser.add_argument('--num-threads', type=int, default=0, help='0: as many as there are cores')
+    parser.add_argument('--guidance-frames', type=int, default=1,
+                        help='frames that what CLIP sees serves in a segrgbx')
     return parser
 
 
@@ -294,7 +296,8 @@ def _run(options: argparse.Namespace) -> str:
     placed = read_recorded_rig(options.bag, topics, modalities=modalities)
     with ends_at_once(COMMAND_STOPPED):
         segmenter = build_segmenter(bundle, device=options.device, precision=options.precision,
-                                    num_threads=options.num_threads)
+                                    num_threads=options.num_threads,
+                                    guidance_frames=options.guidance_frames)
     session = Session(segmenter, placed, decoding=decoding)
     palette = segmenter.bundle.label_space if options.color else None
     seconds = min(max(info.duration_s - options.start_s, 0.0), options.max_seconds)

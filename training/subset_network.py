@@ -17,7 +17,7 @@ from anymodal_seg_ros.inference.answer import labels_at
 from anymodal_seg_ros.inference.precision import precision_name
 from anymodal_seg_ros.labels import UNLABELLED
 from anymodal_seg_ros.models import DROP, ZERO
-from anymodal_seg_ros.models.abilities import SeparableNetwork
+from anymodal_seg_ros.models.abilities import GuidedNetwork, SeparableNetwork
 from anymodal_seg_ros.models.features import FeatureMaps, select_modalities
 from anymodal_seg_ros.models.network import Network, Subset
 from anymodal_seg_ros.models.presence import check_presence, zero_filled
@@ -33,6 +33,8 @@ def subset_network(model: Network, class_sets: ClassSets | None = None) -> Subse
     """In the way that costs least for this network; see ``SubsetNetwork``."""
     if isinstance(model, SeparableNetwork):
         return SeparableSubsetNetwork(model, class_sets)
+    if isinstance(model, GuidedNetwork):
+        return GuidedSubsetNetwork(model, class_sets)
     return SubsetNetwork(model, class_sets)
 
 
@@ -208,3 +210,23 @@ class SeparableSubsetNetwork(SubsetNetwork):
         struck = set(degraded.modality_P.tolist())
         clean = [column for column in range(encoded.num_modalities) if column not in struck]
         return select_modalities(encoded, clean, degraded)
+
+
+class GuidedSubsetNetwork(SubsetNetwork):
+    """Of a network whose guidance, once worked out, serves all combinations."""
+
+    model: GuidedNetwork
+
+    @torch.inference_mode()
+    def logits_of_subsets(
+        self, encoded: Encoded, subsets: Sequence[Subset], missing: str = DROP,
+        size_hw: tuple[int, int] = (0, 0),
+    ) -> dict[Subset, Tensor]:
+        if missing == ZERO:
+            return super().logits_of_subsets(encoded, subsets, missing, size_hw)
+        guidance_BGD = self.model.guide_normalized(encoded)
+        return {
+            subset: self.model.logits_of_normalized(
+                {name: encoded[name] for name in subset}, None, guidance_BGD)
+            for subset in subsets
+        }

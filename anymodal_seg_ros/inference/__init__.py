@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import cast
 
 from anymodal_seg_ros import limits
-from anymodal_seg_ros.inference.segmenter import THREAD_RANGE, Segmenter
+from anymodal_seg_ros.inference.segmenter import GUIDANCE_RANGE, THREAD_RANGE, Segmenter
 from anymodal_seg_ros.models import modality_subsets
 
 BACKENDS = {
@@ -26,6 +26,7 @@ def build_segmenter(
     device: str = 'auto',
     precision: str = 'auto',
     num_threads: int = 0,
+    guidance_frames: int = 1,
 ) -> Segmenter:
     """Load a bundle folder into a backend.
 
@@ -35,6 +36,7 @@ def build_segmenter(
         device: 'auto', 'cpu', 'cuda' or 'cuda:<index>'.
         precision: 'auto' (the fastest that the device has natively), 'fp32', 'bf16' or 'fp16'.
         num_threads: CPU threads for the network; 0 leaves the library's choice.
+        guidance_frames: how many frames the guidance serves of a network that has one.
 
     Raises:
         ConfigError: an argument that is not allowed, or a device that is not there.
@@ -43,9 +45,11 @@ def build_segmenter(
     limits.one_of('backend', backend, BACKENDS)
     module, name = BACKENDS[backend]
     segmenter = getattr(import_module(module), name).from_bundle(
-        bundle_path, device=device, precision=precision, num_threads=num_threads
+        bundle_path, device=device, precision=precision, num_threads=num_threads,
+        guidance_frames=guidance_frames,
     )
     return cast(Segmenter, segmenter)
 
 
-__all__ = ['BACKENDS', 'THREAD_RANGE', 'Segmenter', 'build_segmenter', 'modality_subsets']
+__all__ = ['BACKENDS', 'GUIDANCE_RANGE', 'THREAD_RANGE', 'Segmenter', 'build_segmenter',
+           'modality_subsets']

@@ -18,12 +18,14 @@ AUTO_PRECISION = 'auto'
 PRECISION_NAMES = ('fp32', 'bf16', 'fp16')
 THREAD_RANGE = Range(1, 256, also=0)
 """CPU threads of a network; 0 leaves the library's choice."""
+GUIDANCE_RANGE = Range(1, 10_000)
+"""Frames that the guidance of a network serves."""
 
 
 class Segmenter(Protocol):
     """A loaded network. Not thread-safe: one thread calls it.
 
-    The same input gives the same bytes on the same machine.
+    The same input gives the same bytes on the same machine, but where guidance is kept.
     """
 
     @property

@@ -17,13 +17,20 @@ from anymodal_seg_ros.bundle import Bundle
 from anymodal_seg_ros.bundle.weights import load_bundle
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.inference.answer import answer_at
+from anymodal_seg_ros.inference.kept_guidance import KeptGuidance
 from anymodal_seg_ros.inference.precision import (
     exact_float32,
     precision_name,
     resolve_precision,
 )
-from anymodal_seg_ros.inference.segmenter import THREAD_RANGE, Labels, check_predict_input
+from anymodal_seg_ros.inference.segmenter import (
+    GUIDANCE_RANGE,
+    THREAD_RANGE,
+    Labels,
+    check_predict_input,
+)
 from anymodal_seg_ros.models import build_model, modality_subsets
+from anymodal_seg_ros.models.abilities import GuidedNetwork
 from anymodal_seg_ros.models.network import Network
 from anymodal_seg_ros.models.network_config import MIN_INPUT_PX
 
@@ -56,6 +63,7 @@ class TorchSegmenter:
         device: str = 'auto',
         precision: str = 'auto',
         num_threads: int = 0,
+        guidance_frames: int = 1,
     ) -> None:
         """Build the network once and for all.
 
@@ -66,26 +74,38 @@ class TorchSegmenter:
             precision: 'auto', 'fp32', 'bf16' or 'fp16'. Half precisions hold weights and maps;
                 normalisation and the logits' softmax stay float32.
             num_threads: CPU threads of PyTorch in this process; 0 leaves them as they are.
+            guidance_frames: how many frames the guidance of a ``GuidedNetwork`` serves; with more
+                than 1 an answer also rests on earlier images.
 
         Raises:
             ConfigError: an argument that is not allowed, or a device that is not there.
         """
         THREAD_RANGE.check('num_threads', num_threads, whole=True)
+        GUIDANCE_RANGE.check('guidance_frames', guidance_frames, whole=True)
         self._bundle = bundle
         self._device = resolve_device(device)
         self._dtype = resolve_precision(precision, self._device)
         if num_threads > 0:
             torch.set_num_threads(num_threads)
         self._model = self._build(bundle, state_dict)
+        self._guidance: KeptGuidance | None = None
+        if guidance_frames > 1:
+            if not isinstance(self._model, GuidedNetwork):
+                raise ConfigError.of(
+                    'guidance_frames', guidance_frames,
+                    f'1 with network {bundle.model_name!r}, which has no guidance')
+            self._guidance = KeptGuidance(self._model, guidance_frames, bundle.missing_mode)
 
     @classmethod
     def from_bundle(
-        cls, path: str | Path, *, device: str, precision: str, num_threads: int
+        cls, path: str | Path, *, device: str, precision: str, num_threads: int,
+        guidance_frames: int,
     ) -> TorchSegmenter:
         """Load a bundle folder; raises BundleError or ConfigError."""
         bundle, state_dict = load_bundle(path)
         return cls(
-            bundle, state_dict, device=device, precision=precision, num_threads=num_threads
+            bundle, state_dict, device=device, precision=precision, num_threads=num_threads,
+            guidance_frames=guidance_frames,
         )
 
     def _build(self, bundle: Bundle, state_dict: Mapping[str, Tensor]) -> Network:
@@ -119,16 +139,26 @@ class TorchSegmenter:
         check_predict_input(images, out_hw, self._bundle.modalities, MIN_INPUT_PX)
         tensors = {modality: self._to_device(image) for modality, image in images.items()}
         with exact_float32():
-            logits_1Khw = self._model.logits(tensors, missing=self._bundle.missing_mode)
+            logits_1Khw = self._logits(tensors)
             input_hw = next(iter(images.values())).shape[:2]
             labels_HW, confidence_HW = answer_at(logits_1Khw, out_hw, input_hw)
         return labels_HW.cpu().numpy(), confidence_HW.cpu().numpy()
+
+    def _logits(self, images: Mapping[str, Tensor]) -> Tensor:
+        missing = self._bundle.missing_mode
+        if self._guidance is None:
+            return self._model.logits(images, missing=missing)
+        assert isinstance(self._model, GuidedNetwork)
+        return self._model.logits(
+            images, missing=missing, guidance_BGD=self._guidance.of(images))
 
     def warm_up(self, size_hw: tuple[int, int], out_hw: tuple[int, int]) -> None:
         """See ``Segmenter.warm_up``."""
         blank = np.zeros((*size_hw, 3), np.uint8)
         for subset in modality_subsets(self._bundle.modalities):
             self.predict(dict.fromkeys(subset, blank), out_hw)
+        if self._guidance is not None:
+            self._guidance.forget()
 
     def _to_device(self, image: npt.NDArray[np.uint8]) -> Tensor:
         # A read-only array (a view of a message) cannot be wrapped without a warning.

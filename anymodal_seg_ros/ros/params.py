@@ -23,7 +23,7 @@ from anymodal_seg_ros.geometry import (
 )
 from anymodal_seg_ros.health import DEFAULTS as HEALTH_DEFAULTS
 from anymodal_seg_ros.health import HealthConfig, check_reasons
-from anymodal_seg_ros.inference import BACKENDS, THREAD_RANGE
+from anymodal_seg_ros.inference import BACKENDS, GUIDANCE_RANGE, THREAD_RANGE
 from anymodal_seg_ros.intrinsics import CAMERAS
 from anymodal_seg_ros.modalities import MODALITIES, Decoding, check_decoding, gathered_decoding
 from anymodal_seg_ros.pipeline import check_together
@@ -156,6 +156,8 @@ def parameter_specs() -> list[Spec]:
              text='Arithmetic of the network; auto = what suits the device'),
         Spec(name='model.num_threads', default=0, range=THREAD_RANGE,
              text='CPU threads of the network; 0 = the library\'s choice'),
+        Spec(name='model.guidance_frames', default=1, range=GUIDANCE_RANGE,
+             text='Frames that what CLIP sees serves in a segrgbx; 1 with other networks'),
         Spec(name='model.warm_up', default=True,
              text='Run every combination of sensors once before subscribing'),
         Spec(name='camera.frame_id', default='camera_optical_frame',

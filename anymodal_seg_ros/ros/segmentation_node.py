@@ -62,7 +62,8 @@ class SegmentationNode(OwningNode):
         segmenter = build_segmenter(
             self._settings.bundle_path,
             **{name: self._values[f'model.{name}']
-               for name in ('backend', 'device', 'precision', 'num_threads')},
+               for name in ('backend', 'device', 'precision', 'num_threads',
+                            'guidance_frames')},
         )
         self._reported: set[tuple[str, str]] = set()
         self._keeper = self._build_keeper(segmenter.bundle.modalities)

@@ -9,7 +9,7 @@ import torch
 from anymodal_seg_ros.bundle.weights import load_bundle
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.inference import build_segmenter
-from anymodal_seg_ros.models import build_model
+from anymodal_seg_ros.models import build_model, modality_subsets
 from anymodal_seg_ros.models.segrgbx.clip_tower import ModalityClip
 from anymodal_seg_ros.resources import resource_path
 from training import train as train_command
@@ -20,6 +20,7 @@ from training.guidance import guidance_of_frames
 from training.methods.base import StudentNetwork, run_network
 from training.optimizer import build_optimizer
 from training.preparation import check_networks
+from training.subset_network import subset_network
 from training.train_config import StageConfig, TrainConfig
 
 pytestmark = pytest.mark.slow
@@ -83,6 +84,22 @@ def test_a_step_with_guidance_does_not_ask_clip(model, monkeypatch):
     monkeypatch.setattr(ModalityClip, 'embed', None)
     kept, _ = run_network(student, images, present_BM, guidance)
     torch.testing.assert_close(kept, asked, rtol=1e-4, atol=1e-5)
+
+
+def test_scores_of_all_combinations_ask_clip_once(model, monkeypatch):
+    rng = np.random.default_rng(1)
+    images = {name: list(rng.integers(0, 256, (2, 64, 64, 3), np.uint8))
+              for name in SMALL['modalities']}
+    scorer = subset_network(model)
+    encoded, subsets = scorer.encode(images), modality_subsets(SMALL['modalities'])
+    wanted = {subset: model.logits_of_normalized({name: encoded[name] for name in subset})
+              for subset in subsets}
+    asked, embed = [], ModalityClip.embed
+    monkeypatch.setattr(ModalityClip, 'embed',
+                        lambda *args: asked.append(args) or embed(*args))
+    for subset, logits in scorer.logits_of_subsets(encoded, subsets).items():
+        torch.testing.assert_close(logits, wanted[subset], rtol=1e-3, atol=1e-4)
+    assert len(asked) == 1
 
 
 def test_what_is_frozen_is_neither_learnt_nor_averaged(model):
