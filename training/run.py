@@ -96,7 +96,7 @@ def train(
         keep_freed_memory()
     fabric = make_fabric(config.device, config.precision,
                          find_unused=method.feedback_options() is not None
-                         or any(model.parameters_of(m) for m in data.modalities))
+                         or not model.asks_every_parameter)
     if fabric.is_global_zero:
         recipe = yaml.safe_dump(config.to_dict(), sort_keys=False)
         write_whole(run / RECIPE_FILE, recipe)

@@ -125,6 +125,11 @@ class Network(nn.Module, ABC):
         self.check_modality(modality)
         return []
 
+    @property
+    def asks_every_parameter(self) -> bool:
+        """Whether each parameter has a part in every answer, whatever is present."""
+        return not any(self.parameters_of(modality) for modality in self.config.modalities)
+
     def check_modality(self, modality: str) -> None:
         """Raises ConfigError for one that the network does not have."""
         if modality not in self.config.modalities:

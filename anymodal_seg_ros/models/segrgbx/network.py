@@ -142,6 +142,11 @@ class SegRgbX(GuidedNetwork):
             if name == f'learned.{modality}'
         ]
 
+    @property
+    def asks_every_parameter(self) -> bool:
+        """See ``Network``: samples with and without a pair go different ways."""
+        return False
+
     def load_pretrained(self, path: str | Path) -> None:
         """ImageNet weights of the encoder; see ``load_encoder_weights``."""
         load_encoder_weights(self.encoder, path)

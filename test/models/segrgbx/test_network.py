@@ -556,6 +556,14 @@ def test_every_option_changes_the_answer_and_learns(settings):
     assert reached == {key for key, value in model.named_parameters() if value.requires_grad}
 
 
+def test_some_answers_leave_parameters_out_which_several_processes_must_know():
+    assert not on_meta().asks_every_parameter
+    assert not on_meta(learned_prompts=0).asks_every_parameter
+    with torch.device('meta'):
+        assert build_model('m_segformer', {}).asks_every_parameter
+        assert not build_model('m_segformer', {'encoder': 'adapters'}).asks_every_parameter
+
+
 def test_one_pixel_in_a_batch_trains():
     for norm in ('layer', 'batch'):
         model = build(fusion_norm=norm).train()
