@@ -72,7 +72,8 @@ def assert_close(found, wanted):
 
 
 def assert_differ(found, other):
-    assert (found - other).abs().max() > 1e-3 * other.abs().max()
+    """By more than rounding."""
+    assert (found - other).abs().max() > 5e-5 * other.abs().max()
 
 
 # --- size -------------------------------------------------------------------------------------
@@ -542,7 +543,7 @@ def test_without_anything_to_steer_there_is_no_clip():
     {'dsrm_guidance': 'cross'}, {'dsrm_guidance': 'primary'}, {'primary': 'depth'}], ids=str)
 def test_every_option_changes_the_answer_and_learns(settings):
     model, usual = build(**settings), build()
-    images = images_of()
+    images = images_of(size_hw=(64, 64))
     shared = {key: value for key, value in usual.state_dict().items()
               if key in model.state_dict() and value.shape == model.state_dict()[key].shape}
     model.load_state_dict(shared, strict=False)
