@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Writes what code can say of itself into the pages: sensors, parameters, faults, scores.
+"""Writes what code can say of itself into the pages: sensors, parameters, faults, scores, results.
 
     python scripts/write_docs.py            # after a change of a sensor, a default, a bundle
     python scripts/write_docs.py --check    # says which files are not what the code says
@@ -13,12 +13,16 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from node_parameters import parameter_file, parameter_page
 from sensor_tables import input_rows, sensor_rows
 
 from anymodal_seg_ros.bundle import read_description
 from anymodal_seg_ros.corruption.__main__ import markdown as fault_table
 from anymodal_seg_ros.resources import resource_path
+from training.tables.markdown import markdown
+from training.tables.table import load_table
 
 ROOT = Path(__file__).resolve().parents[1]
 CONDITIONS = ('cloud', 'fog', 'night', 'rain', 'sun')
@@ -54,6 +58,11 @@ def short_score_table() -> str:
     return table(rows)
 
 
+def results(name: str) -> str:
+    """A table of recipes from the results in ``docs/results``."""
+    return markdown(load_table(name), ROOT / 'docs' / 'results' / name)
+
+
 def table(rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table; the first row is its head."""
     head, *body = (f'| {" | ".join(row)} |' for row in rows)
@@ -71,6 +80,7 @@ TABLES: Mapping[tuple[str, str], Callable[[], str]] = {
     ('docs/sensors.md', 'Sensors'): lambda: table(sensor_rows()),
     ('docs/default_bundle.md', 'The default bundle'): score_table,
     ('docs/faults.md', 'Injecting faults'): fault_table,
+    ('docs/comparison.md', 'Networks side by side'): lambda: results('networks'),
 }
 """Page and heading: the first table below that heading."""
 
