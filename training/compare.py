@@ -22,9 +22,8 @@ import argparse
 from collections.abc import Sequence
 
 from anymodal_seg_ros import limits
-from anymodal_seg_ros.errors import AnymodalError
 from anymodal_seg_ros.existence import is_dir
-from anymodal_seg_ros.stopping import COMMAND_STOPPED, ends_at_once
+from anymodal_seg_ros.stopping import COMMAND_STOPPED, ends_at_once, errors_in_a_line
 from training.output_folder import BUNDLE_FOLDER
 from training.tables.latency import write_latency
 from training.tables.markdown import conditions, markdown
@@ -46,25 +45,20 @@ examples:
 """
 
 
+@errors_in_a_line
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns the exit status (130 when interrupted)."""
     args = _parser().parse_args(arguments)
-    try:
-        table = load_table(args.table)
-        results = args.results / args.table
-        output = args.output or Path('out') / args.table
-        rows = args.rows or table.usual_rows()
-        if args.latency:
-            _measure(table, rows, args, output, results)
-        elif not args.print:
-            train_table(table, rows, args.seeds, data=args.data, output=output, results=results,
-                        processes=args.processes)
-        sys.stdout.write(f'{markdown(table, results)}\n\n{conditions(table, results)}\n')
-    except AnymodalError as error:
-        sys.stderr.write(f'error: {error}\n')
-        return 1
-    except KeyboardInterrupt:
-        return COMMAND_STOPPED
+    table = load_table(args.table)
+    results = args.results / args.table
+    output = args.output or Path('out') / args.table
+    rows = args.rows or table.usual_rows()
+    if args.latency:
+        _measure(table, rows, args, output, results)
+    elif not args.print:
+        train_table(table, rows, args.seeds, data=args.data, output=output, results=results,
+                    processes=args.processes)
+    sys.stdout.write(f'{markdown(table, results)}\n\n{conditions(table, results)}\n')
     return 0
 
 
