@@ -56,7 +56,7 @@ def main() -> None:
     args = parser.parse_args()
 
     bundle = read_description(args.bundle)
-    frames, _ = open_frames(bundle, args.data, args.split)
+    frames, _, sensors = open_frames(bundle, args.data, args.split)
     segmenter = TorchSegmenter.from_bundle(
         args.bundle, device=args.device, precision=args.precision, num_threads=0,
         guidance_frames=1)
@@ -90,7 +90,7 @@ def main() -> None:
                 changed[age] += float((labels != own).float().mean()) / number
                 scores[age].add(scorer.counts(logits, [truth])[0])
     print(f'{args.bundle}: {bundle.model_name}, {number} frames of {args.data} {args.split}, '
-          f'{", ".join(bundle.modalities)}; {segmenter.description}; {host()}')
+          f'{", ".join(sensors)}; {segmenter.description}; {host()}')
     print(f'guidance {np.median(guide_ms):.1f} ms, the rest {np.median(rest_ms):.1f} ms (median)')
     print('age_frames  miou   labels_changed_percent')
     for age in ages:
