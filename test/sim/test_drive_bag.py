@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from anymodal_seg_ros.bags import TOPICS, bag_info, read_bag, read_rig
+from anymodal_seg_ros.bags.frames import read_tf_static
 from anymodal_seg_ros.errors import AnymodalError
 from anymodal_seg_ros.modalities import MODALITIES
 from anymodal_seg_ros.sim.__main__ import main
@@ -56,6 +57,10 @@ def test_recorded_in_the_order_of_arrival(bag):
             decoded = message.message()
             assert message.recorded_ns - _stamp_ns(decoded) == latency_ms[message.topic] * 1e6
             assert decoded.header.frame_id == frames[message.topic]
+
+
+def test_transforms_are_of_its_sensors_alone(bag):
+    assert set(read_tf_static(bag)) == {load_sensors()[name].frame_id for name in SENSOR_NAMES}
 
 
 def test_what_is_read_is_what_was_measured(bag):
