@@ -52,7 +52,7 @@ def write_deliver(root, rng):
     for split, condition, number in frames_of(('train', 'val', 'test'), ('fog', 'night')):
         scene = 'MAP_1_point2' if condition == 'fog' else 'MAP_1_point2_motionblur'
         for folder, suffix in (('img', 'rgb'), ('hha', 'depth'), ('lidar', 'lidar'),
-                               ('event', 'event'), ('thermal', 'thermal')):
+                               ('event', 'event')):
             write_image(root / folder / condition / split / scene
                         / f'{number:06d}_{suffix}_front.png', color(rng))
         labels = np.zeros((*SIZE_HW, 4), np.uint8)
