@@ -17,7 +17,7 @@ ifdef AMENT_PREFIX_PATH
 unexport AMENT_PREFIX_PATH PYTHONPATH LD_LIBRARY_PATH ROS_DISTRO RMW_IMPLEMENTATION
 endif
 
-.PHONY: help setup demo test alone beside quick fast matrix lint benchmark soak train ladder compare clean
+.PHONY: help setup demo test quick fast matrix lint benchmark soak train ladder compare clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -50,14 +50,8 @@ lint: $(READY)  ## ruff and mypy
 TOGETHER := $(MAKE) --no-print-directory -j$(shell env -u OMP_NUM_THREADS nproc) --output-sync=target
 
 test: lint  ## lint, type-check and run every test
-	+@$(TOGETHER) alone beside
-
-# These wait most of the time. The others fill it, and give way.
-alone: $(READY)
+	@$(BIN)/python -m pytest -n auto --dist worksteal -m 'not alone'
 	@$(BIN)/python -m pytest -m alone test/ros
-
-beside: $(READY)
-	@nice $(BIN)/python -m pytest -n auto --dist worksteal -m 'not alone'
 
 quick: $(READY)  ## lint, type-check and run the tests of every part that take no time
 	+@$(TOGETHER) lint fast

@@ -38,7 +38,7 @@ def test_every_split_is_read(name, root_of):
         assert len(source) == (2 if split == 'train' else 1)
         for index in range(len(source)):
             frame = source[index]
-            assert tuple(frame.images) == DATASETS[name].MODALITIES
+            assert tuple(frame.images) == DATASETS[name].modalities_of(root)
             for image in frame.images.values():
                 assert image.shape == (8, 12, 3) and image.flags.c_contiguous
                 assert image.dtype in (np.uint8, np.float32)
@@ -64,14 +64,14 @@ def test_description_is_json_and_repeatable(name, root_of):
     assert json.loads(json.dumps(first)) == DATASETS[name](root, 'train').describe()
     assert first['layout'] == name and first['frames'] == 2 and first['split'] == 'train'
     assert first['label_space'] == DATASETS[name].LABEL_SPACE
-    assert set(first['folders']) == set(DATASETS[name].MODALITIES)
+    assert set(first['folders']) == set(DATASETS[name].modalities_of(root))
     assert first['sha256'] != DATASETS[name](root, splits_of(name)[-1]).describe()['sha256']
 
 
 @pytest.mark.parametrize('name', NAMES)
 def test_one_modality_may_be_chosen(name, root_of):
     root = root_of(name)
-    for modality in DATASETS[name].MODALITIES:
+    for modality in DATASETS[name].modalities_of(root):
         frame = DATASETS[name](root, 'train', [modality])[1]
         assert list(frame.images) == [modality]
 
