@@ -16,7 +16,7 @@ import torch
 import yaml
 
 from anymodal_seg_ros.errors import ConfigError
-from anymodal_seg_ros.models.segrgbx.clip_folder import load_clip, read_clip_size
+from anymodal_seg_ros.models.segrgbx.clip_folder import read_clip_size
 from anymodal_seg_ros.models.segrgbx.clip_tower import ModalityClip
 from anymodal_seg_ros.unfinished import write_whole
 from training.devices import make_fabric
@@ -53,18 +53,17 @@ def train(
             raise ConfigError(f'the recipe names no {key}; add {key}=FOLDER')
     check_sets(config)
     clip = Path(config.clip)
-    size = read_clip_size(clip)
+    image_px = read_clip_size(clip).image_px
     run = prepared_folder(Path(config.output), resume=resume, result=GUIDE_FOLDER)
     cv2.setNumThreads(1)
     texts: dict[str, int] = {}
-    sets = open_sets(config, TRAIN, texts, size.image_px)
+    sets = open_sets(config, TRAIN, texts, image_px)
     captions = list(texts)
     scored = (() if config.score_split == NO_SPLIT else
-              open_sets(config, config.score_split, texts, size.image_px))
+              open_sets(config, config.score_split, texts, image_px))
     pairs = PairMaker(sets, config)
     torch.manual_seed(config.seed)
-    tower = ModalityClip(size, pairs.modalities, config.rank)
-    load_clip(tower, clip)
+    tower = ModalityClip.from_clip(clip, pairs.modalities, config.rank)
     fabric = make_fabric(config.device, config.precision)
     texts_UD = embed_texts(clip, list(texts), fabric.device)
     write_whole(run / RECIPE_FILE, yaml.safe_dump(config.to_dict(), sort_keys=False))

@@ -119,8 +119,16 @@ def _text_config(folder: Path) -> dict[str, Any]:
 
 def _text_tower(folder: Path, config: Mapping[str, Any]) -> nn.Module:
     transformers = library('transformers')
-    model: nn.Module = transformers.CLIPTextModelWithProjection(
-        transformers.CLIPTextConfig(**config))
-    shapes = {name: tuple(value.shape) for name, value in model.state_dict().items()}
-    model.load_state_dict(read_tensors(folder / WEIGHTS_FILE, shapes))
+
+    def build() -> nn.Module:
+        model: nn.Module = transformers.CLIPTextModelWithProjection(
+            transformers.CLIPTextConfig(**config))
+        return model
+
+    with torch.device('meta'):
+        shapes = {name: tuple(value.shape) for name, value in build().state_dict().items()}
+    # A config may claim any size: what the file holds is looked at before memory is taken.
+    weights = read_tensors(folder / WEIGHTS_FILE, shapes)
+    model = build()
+    model.load_state_dict(weights)
     return model.eval().requires_grad_(False)

@@ -17,7 +17,7 @@ from anymodal_seg_ros import limits
 from anymodal_seg_ros.documents import read_json
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.existence import is_file
-from anymodal_seg_ros.models.safetensors_file import read_tensors
+from anymodal_seg_ros.models.safetensors_file import check_tensors, read_tensors
 from anymodal_seg_ros.models.segrgbx.clip_sizes import ClipSize
 
 if TYPE_CHECKING:
@@ -53,11 +53,21 @@ def load_clip(tower: ModalityClip, folder: Path) -> None:
     if differing:
         raise ConfigError(f'{folder} is a CLIP of {differing}; the network has '
                           f'{ {name: own[name] for name in differing} }')
-    state = tower.state_dict()
-    wanted = {name.removeprefix(TOWER): tuple(value.shape) for name, value in state.items()
-              if name.startswith(TOWER)}
-    read = read_tensors(folder / WEIGHTS_FILE, wanted)
-    tower.load_state_dict({**state, **{TOWER + name: value for name, value in read.items()}})
+    read = read_tensors(folder / WEIGHTS_FILE, _shapes(tower))
+    tower.load_state_dict({**tower.state_dict(),
+                           **{TOWER + name: value for name, value in read.items()}})
+
+
+def check_clip(tower: ModalityClip, folder: Path) -> None:
+    """Raises ConfigError unless the folder's weights are of the shapes of the tower's, which may
+    be on the meta device."""
+    check_tensors(folder / WEIGHTS_FILE, _shapes(tower))
+
+
+def _shapes(tower: ModalityClip) -> dict[str, tuple[int, ...]]:
+    """Of the tower's tensors, by the names of transformers."""
+    return {name.removeprefix(TOWER): tuple(value.shape)
+            for name, value in tower.state_dict().items() if name.startswith(TOWER)}
 
 
 def read_clip_size(folder: Path) -> ClipSize:

@@ -29,7 +29,7 @@ from anymodal_seg_ros.models.segrgbx.clip_adapters import (
     TARGETS,
     load_adapters,
 )
-from anymodal_seg_ros.models.segrgbx.clip_folder import load_clip
+from anymodal_seg_ros.models.segrgbx.clip_folder import check_clip, load_clip, read_clip_size
 from anymodal_seg_ros.models.segrgbx.clip_sizes import CLIP_SIZES, MAX_RANK, RANK, ClipSize
 
 MEAN = (122.7709383, 116.7460125, 104.09373615)
@@ -119,6 +119,21 @@ class ModalityClip(nn.Module):
         mean_C, std_C = (torch.tensor(row, device=x_PCHW.device) for row in (MEAN, STD))
         x_PCHW = (x_PCHW - mean_C[:, None, None]) / std_C[:, None, None]
         return x_PCHW.to(self.vision.visual_projection.weight.dtype)
+
+    @classmethod
+    def from_clip(cls, folder: Path, adapters: tuple[str, ...], rank: int = RANK) -> ModalityClip:
+        """Of the size and with the weights of a CLIP in a folder, with fresh adapters.
+
+        Raises:
+            ConfigError: see the class and ``load_clip``. What the files hold is looked at before
+                memory is taken for it.
+        """
+        size = read_clip_size(folder)
+        with torch.device('meta'):
+            check_clip(cls(size, ()), folder)
+        tower = cls(size, adapters, rank)
+        load_clip(tower, folder)
+        return tower
 
     def load_pretrained(self, path: str | Path) -> None:
         """Take tower and adapters from a folder that ``training.ma_clip`` wrote.

@@ -48,6 +48,26 @@ def test_what_a_config_leaves_out_is_as_of_vit_b_32(folder):
     assert read_clip_size(folder) == CLIP_SIZES['vit_b_32']
 
 
+def test_weights_are_looked_at_before_memory_is_taken(folder, monkeypatch):
+    """A config may claim any size; until the file agrees it is built without memory."""
+    built = []
+
+    class Watched(CLIPVisionModelWithProjection):
+        def __init__(self, config):
+            super().__init__(config)
+            built.append((next(self.parameters()).device.type, config.intermediate_size))
+
+    monkeypatch.setattr('transformers.CLIPVisionModelWithProjection', Watched)
+    tower = ModalityClip.from_clip(folder, ('event',), 4)
+    assert tower.size == TINY and built == [('meta', 128), ('cpu', 128)]
+    data = json.loads((folder / 'config.json').read_text())
+    edit(folder / 'config.json', vision_config={**data['vision_config'],
+                                                'intermediate_size': 16384})
+    with pytest.raises(ConfigError, match=r'model\.safetensors: .*mlp\.fc.* is F32 .*; allowed'):
+        ModalityClip.from_clip(folder, ('event',), 4)
+    assert built[2:] == [('meta', 16384)]
+
+
 @pytest.mark.parametrize('missing', ['config.json', 'model.safetensors', ''])
 def test_a_missing_folder_or_file_says_what_to_put_where(folder, missing):
     if missing:

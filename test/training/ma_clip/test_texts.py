@@ -10,7 +10,7 @@ import pytest
 import torch
 from fuzzing.inputs import broken_json
 from fuzzing.mutation import damaged
-from transformers import CLIPModel, CLIPTokenizer
+from transformers import CLIPModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from anymodal_seg_ros.errors import ConfigError
 from training.ma_clip.texts import embed_texts, read_logit_scale
@@ -66,6 +66,25 @@ def test_a_config_that_does_not_fit(folder, change, told):
     with pytest.raises(ConfigError) as error:
         embed_texts(folder, TEXTS, CPU)
     assert told in str(error.value)
+
+
+def test_weights_are_looked_at_before_memory_is_taken(folder, monkeypatch):
+    built = []
+
+    class Watched(CLIPTextModelWithProjection):
+        def __init__(self, config):
+            super().__init__(config)
+            built.append(next(self.parameters()).device.type)
+
+    monkeypatch.setattr('transformers.CLIPTextModelWithProjection', Watched)
+    embed_texts(folder, TEXTS, CPU)
+    assert built == ['meta', 'cpu']
+    data = json.loads((folder / 'config.json').read_text())
+    data['text_config']['intermediate_size'] = 16384
+    (folder / 'config.json').write_text(json.dumps(data))
+    with pytest.raises(ConfigError, match=r'model\.safetensors'):
+        embed_texts(folder, TEXTS, CPU)
+    assert built[2:] == ['meta']
 
 
 @pytest.mark.slow
