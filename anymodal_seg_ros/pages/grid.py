@@ -69,7 +69,7 @@ def subset_grid(
     values = np.array([[scores[subset].get(column, np.nan) for column in columns]
                        for subset in subsets]).reshape(len(subsets), len(columns))
     rows = ['+'.join(subset) for subset in subsets]
-    is_complete = len(subsets) == (1 << len(sensors)) - 1
+    is_complete = 0 < len(subsets) == (1 << len(sensors)) - 1
     if is_complete:
         values = np.vstack([values, values.mean(0)])
         rows.append(AVERAGE)

@@ -52,11 +52,13 @@ def write_comparison(paths: Sequence[Path], output: Path) -> Path:
     groups = group_runs([read_run(path) for path in paths])
     if not groups:
         raise ConfigError('none of the runs was scored; there is nothing to compare')
+    grid = comparison_grid(groups)
     write_whole(output, render(
         'training.report', 'comparison.html', title='Comparison of runs',
         scores=Table(('run', 'method', 'seeds', 'all sensors', 'one missing', 'one left',
                       'EMM average', 'change in EMM'), _rows(groups)),
-        combinations=heatmap_svg(comparison_grid(groups)), differences=_differences(groups),
+        data_sets=_data_sets(groups), combinations=heatmap_svg(grid) if grid.rows else '',
+        differences=_differences(groups),
         reports=[(run.name, _address(run, output)) for group in groups for run in group.runs]))
     return output
 
@@ -98,6 +100,16 @@ def _rows(groups: Sequence[Group]) -> list[tuple[object, ...]]:
                      _spread([_level(scores, len(scores.sensors) - 1) for scores in group.scores]),
                      _spread(average), '' if group is groups[0] else delta))
     return rows
+
+
+def _data_sets(groups: Sequence[Group]) -> Table:
+    """mIoU of each data set by itself with all its sensors, where several were scored."""
+    titles = dict.fromkeys(
+        title for group in groups for scores in group.scores for title in scores.sets)
+    return Table(('data set', *(group.name for group in groups)),
+                 [(title, *(_spread([scores.sets[title].full if title in scores.sets else None
+                                     for scores in group.scores]) for group in groups))
+                  for title in titles])
 
 
 def _differences(groups: Sequence[Group]) -> Table:

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Several runs on one page; runs that differ in their seed alone are averaged."""
 
+import json
 import re
 
 import numpy as np
@@ -42,6 +43,26 @@ def test_runs_without_scores_are_left_out_and_none_is_an_error(make_run, tmp_pat
     (run / 'scores.json').unlink()
     with pytest.raises(ConfigError, match='none of the runs was scored'):
         write_comparison([run], tmp_path / 'c.html')
+
+
+def test_data_sets_in_classes_of_their_own_are_compared_one_by_one(
+    make_run, tmp_path, scores_dict, recwarn
+):
+    """There are no combinations of sensors of all frames, so nothing is drawn or averaged."""
+    runs = [make_run('a'), make_run('b', method='supervised')]
+    for run, sets in zip(runs, (['x', 'y'], ['x', 'z']), strict=True):
+        (run / 'scores.json').write_text(json.dumps(
+            {'subsets': {}, 'sets': dict.fromkeys(sets, scores_dict)}), encoding='utf-8')
+    text = write_comparison(runs, tmp_path / 'c.html').read_text(encoding='utf-8')
+    full = f"{scores_dict['subsets']['rgb+depth+lidar']['miou']:.1f}"
+    rows = [re.findall(r'<td[^>]*>([^<]*)</td>', row) for row in text.split('<tr>')]
+    for row in (['x', full, full], ['y', full, '–'], ['z', '–', full]):
+        assert row in rows
+    assert 'Combinations of sensors' not in text and '<svg' not in text
+    assert not recwarn.list
+    plain = make_run('c')
+    text = write_comparison([runs[0], plain], tmp_path / 'c.html').read_text(encoding='utf-8')
+    assert 'Combinations of sensors' in text
 
 
 def test_command_with_several_runs(make_run, tmp_path, capsys):
