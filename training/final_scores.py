@@ -13,6 +13,7 @@ from typing import Any
 from tqdm import tqdm
 
 from anymodal_seg_ros.inference import Segmenter, build_segmenter, modality_subsets
+from anymodal_seg_ros.models.network import Subset
 from training.datasets import FrameSource, Labelling, spread
 from training.run_data import RunData
 from training.scoring import SubsetScores, predict_with, score_frames, score_table
@@ -69,13 +70,13 @@ def score_sets(
         the provenance: with several data sets that of all frames, and in its 'sets' one for each
         by its title. Where their labels are of different classes there is no score of all
         frames, but 'mean_miou', the mean over the data sets of what each has with all its
-        sensors. It is empty where nothing was scored.
+        sensors, where each was scored with them. It is empty where nothing was scored.
 
     Raises:
         ConfigError: a frame that cannot be read.
     """
     split = '+'.join(dict.fromkeys(each.split for each in sets))
-    parts: list[SubsetScores] = []
+    parts: list[tuple[Subset, SubsetScores]] = []
     reports: dict[str, dict[str, Any]] = {}
     for each in sets:
         name = f'split {each.split}' + (f' of {each.title}' if is_joint else '')
@@ -95,7 +96,7 @@ def score_sets(
             log(f'{name} has no labels, so nothing was scored')
             continue
         log(f'{score_table(scores)}\n\nnetwork: {segmenter.description}')
-        parts.append(scores)
+        parts.append((each.sensors, scores))
         reports[each.title] = {
             **scores.to_dict(), 'network': segmenter.description,
             'data': {**each.frames.describe(), 'scored_frames': len(indices) - len(skipped),
@@ -107,12 +108,17 @@ def score_sets(
                    'data': {'split': split, 'scored_frames': scored_frames}, 'sets': reports}
 
 
-def _of_all(parts: Sequence[SubsetScores], log: Log) -> dict[str, Any]:
-    if len({part.label_space.class_names for part in parts}) == 1:
-        pool = SubsetScores.pooled(parts)
+def _of_all(parts: Sequence[tuple[Subset, SubsetScores]], log: Log) -> dict[str, Any]:
+    """Of all sensors and scores of each data set."""
+    scores = [each for _, each in parts]
+    if len({each.label_space.class_names for each in scores}) == 1:
+        pool = SubsetScores.pooled(scores)
         log(f'all data sets\n{score_table(pool)}')
         return pool.to_dict()
-    mean = fmean(part.miou(max(part.scored(), key=len)) for part in parts)
+    report = {'subsets': {}, 'unit': 'percent', 'missing_mode': scores[0].missing_mode}
+    if any(sensors not in each.scored() for sensors, each in parts):
+        log('a data set has no labelled frame with all its sensors: there is no mean of all')
+        return report
+    mean = fmean(each.miou(sensors) for sensors, each in parts)
     log(f'mean of the data sets, each in its own classes with all its sensors: {mean:.2f}')
-    return {'subsets': {}, 'mean_miou': round(mean, 2), 'unit': 'percent',
-            'missing_mode': parts[0].missing_mode}
+    return {**report, 'mean_miou': round(mean, 2)}
