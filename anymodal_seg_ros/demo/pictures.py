@@ -41,28 +41,29 @@ def titled(image: Picture, title: str, height_px: int, width_px: int) -> Picture
     return shown.astype(np.uint8)
 
 
-def no_message(height_px: int, width_px: int) -> Picture:
-    """What stands in for a sensor that sent nothing."""
+def words(text: str, height_px: int, width_px: int) -> Picture:
+    """What stands in for a sensor's picture."""
     picture = np.full((height_px, width_px, 3), 24, np.uint8)
-    cv2.putText(picture, 'no message', (width_px // 2 - 42, height_px // 2), _FONT, 0.5,
+    (text_px, _), _ = cv2.getTextSize(text, _FONT, 0.5, 1)
+    cv2.putText(picture, text, ((width_px - text_px) // 2, height_px // 2), _FONT, 0.5,
                 (150, 150, 150), 1, cv2.LINE_AA)
     return picture
 
 
-def frame(inputs: Mapping[str, Picture | None], label: Picture,
+def frame(inputs: Mapping[str, Picture | str], label: Picture,
           states: Mapping[str, str], used: Sequence[str], caption: str) -> Picture:
     """The inputs in two rows, the label over the camera image and each sensor's health; uint8 rgb.
 
     Args:
-        inputs: modality to a picture of what it sees, None when it sent nothing.
+        inputs: modality to a picture of what it sees, or to a few words in its place.
         label: colours of the label image.
         states: modality to its health state.
         used: modalities that the label image was made of.
         caption: a line of text below.
     """
     half = SIDE_PX // 2
-    tiles = [titled(no_message(half, half) if picture is None else picture, name, half, half)
-             for name, picture in inputs.items()]
+    tiles = [titled(words(seen, half, half) if isinstance(seen, str) else seen, name, half, half)
+             for name, seen in inputs.items()]
     columns = max(2, -(-len(tiles) // 2))
     tiles += [np.zeros((half, half, 3), np.uint8)] * (2 * columns - len(tiles))
     mosaic = np.vstack([np.hstack(tiles[:columns]), np.hstack(tiles[columns:])])

@@ -31,6 +31,7 @@ from anymodal_seg_ros.unfinished import write_whole
 
 Picture = npt.NDArray[np.uint8]
 VIDEO_RATE_HZ = 10.0
+_NOTHING = 'no message'
 
 
 def review(out: Path, street: Path, recorded: Path, bundle: Path, schedule: FaultSchedule,
@@ -118,18 +119,24 @@ class _Album:
         return caption + f'; label made of {" + ".join(used)}', picture
 
     def _inputs(self, stamp_ns: int, at_s: float,
-                camera: Picture | None) -> dict[str, Picture | None]:
+                camera: Picture | None) -> dict[str, Picture | str]:
         at = max(bisect_right(self._offline_stamps, stamp_ns) - 1, 0)
         images = self._offline[self._offline_stamps[at]].images if self._offline_stamps else {}
-        inputs: dict[str, Picture | None] = {'rgb': camera}
+        inputs: dict[str, Picture | str] = {'rgb': _NOTHING if camera is None else camera}
         for name in self._recording.states:
             if name != 'rgb':
-                inputs[name] = None if self._schedule.active(name, at_s) else images.get(name)
+                faults = [each.fault for each in self._schedule.active(name, at_s)]
+                inputs[name] = _words(faults) if faults else images.get(name, _NOTHING)
         return inputs
 
     def _states(self, now_ns: int) -> dict[str, str]:
         return {name: ([c.state for c in changes if c.stamp_ns <= now_ns] or ['waiting'])[-1]
                 for name, changes in self._recording.states.items()}
+
+
+def _words(faults: Sequence[str]) -> str:
+    """On a sensor whose undisturbed picture would not be what the node saw."""
+    return _NOTHING if 'drop' in faults else ' + '.join(faults)
 
 
 def _spans(schedule: FaultSchedule, sensors: tuple[str, ...], cuts_s: Sequence[float],

@@ -9,6 +9,7 @@ import pytest
 
 from anymodal_seg_ros.demo.page import _stretch_table
 from anymodal_seg_ros.demo.pictures import SIDE_PX, frame, overlay, write_video
+from anymodal_seg_ros.demo.review import _words
 from anymodal_seg_ros.errors import WriteError
 
 
@@ -22,7 +23,7 @@ def test_overlay_mixes_label_colours_into_the_image():
 def test_video_plays_back_frame_by_frame(tmp_path):
     states = {'rgb': 'ok', 'depth': 'lost', 'lidar': 'probation', 'event': 'waiting'}
     grey = np.full((64, 64, 3), 128, np.uint8)
-    inputs = {'rgb': grey, 'depth': None, 'lidar': grey, 'event': grey}
+    inputs = {'rgb': grey, 'depth': 'no message', 'lidar': grey, 'event': grey}
     picture = frame(inputs, grey, states, ['rgb'], 'all sensors well')
     assert picture.shape == (SIDE_PX + 32, 2 * SIDE_PX + 190, 3)
     write_video(tmp_path / 'play.webm', [picture] * 7, 10.0)
@@ -43,6 +44,13 @@ def test_a_fifth_sensor_has_a_tile_and_a_line_of_its_own():
     assert (picture[SIDE_PX - 9, [half - 9, 2 * half - 9], 0] == [160, 200]).all()
     lines = (picture[:SIDE_PX, -190:] != 24).any(axis=(1, 2))
     assert (np.diff(lines.astype(int)) == 1).sum() >= 5
+
+
+@pytest.mark.parametrize(('faults', 'words'), [
+    (['drop'], 'no message'), (['freeze'], 'freeze'), (['noise', 'delay'], 'noise + delay'),
+    (['freeze', 'drop'], 'no message')])
+def test_a_tile_tells_silence_from_other_faults(faults, words):
+    assert _words(faults) == words
 
 
 def test_a_stretch_without_a_label_image_has_no_score():
