@@ -14,7 +14,7 @@ from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.labels import LabelSpace
 from anymodal_seg_ros.models import MISSING_MODES, MODELS
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 FROM_DATASET = {'source': 'dataset'}
 """Stands for an encoder's settings where a data set's authors encoded the images: such a bundle
 is for training and evaluation, and no node can run it."""
@@ -139,7 +139,26 @@ def _from_1(data: dict[str, Any]) -> dict[str, Any]:
     return {**data, 'format_version': 2, 'artefacts': []}
 
 
-STEPS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1}
+def _from_2(data: dict[str, Any]) -> dict[str, Any]:
+    """EQUISeg of version 2 had cross-attention once a stage."""
+    return {**_with_settings(data, 'equiseg', {'cmtb_every_block': False}), 'format_version': 3}
+
+
+def _with_settings(
+    data: dict[str, Any], model_name: str, settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """With settings that bundles of that network lack; what is no such bundle stays as it is."""
+    model = data.get('model')
+    if not isinstance(model, dict) or model.get('name') != model_name:
+        return data
+    config = model.get('config')
+    if not isinstance(config, dict):
+        return data
+    # Development writes a setting before the version is raised: what is there is kept.
+    return {**data, 'model': {**model, 'config': {**settings, **config}}}
+
+
+STEPS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1, 2: _from_2}
 """Version to what makes the next one of it."""
 
 

@@ -20,6 +20,7 @@ from anymodal_seg_ros.bundle.description import STEPS
 from anymodal_seg_ros.bundle.weights import load_bundle
 from anymodal_seg_ros.errors import BundleError, ConfigError
 from anymodal_seg_ros.labels import LabelSpace
+from anymodal_seg_ros.models import MODELS
 from anymodal_seg_ros.resources import resource_path
 
 VERSION_1 = """{
@@ -55,6 +56,22 @@ OF_VERSION_1 = Bundle(
     short_side_px=256, provenance={'seed': 1})
 
 
+MIT = {'num_classes', 'modalities', 'mean', 'std', 'backbone', 'head_dim', 'drop_path'}
+M_SEGFORMER = {*MIT, 'stem', 'encoder', 'fusion'}
+EQUISEG = {*MIT, 'profile', 'hub_source', 'hub', 'cross_attention', 'residual'}
+SEGRGBX = {*MIT, 'primary', 'clip', 'lora_rank', 'control_prompts', 'learned_prompts',
+           'prompt_gate', 'control', 'fusion_norm', 'dsrm', 'dsrm_prompt', 'dsrm_residual',
+           'dsrm_guidance'}
+SETTINGS = {
+    1: {'m_segformer': M_SEGFORMER},
+    2: {'m_segformer': M_SEGFORMER, 'equiseg': EQUISEG, 'segrgbx': SEGRGBX},
+    3: {'m_segformer': M_SEGFORMER, 'equiseg': {*EQUISEG, 'cmtb_every_block'},
+        'segrgbx': SEGRGBX},
+}
+"""The networks of each version and their settings. A setting more is a version more, with a step
+to it and a row here; rows of older versions stay as they are."""
+
+
 @pytest.fixture
 def folder(tmp_path):
     (tmp_path / 'bundle.json').write_text(VERSION_1, encoding='utf-8')
@@ -75,15 +92,55 @@ def test_every_older_version_has_a_step_to_the_next():
     assert sorted(STEPS) == list(range(1, FORMAT_VERSION))
 
 
+def test_who_adds_a_setting_raises_the_version():
+    assert sorted(SETTINGS) == list(range(1, FORMAT_VERSION + 1))
+    now = {name: set(row.config().to_dict()) for name, row in MODELS.items()}
+    assert now == SETTINGS[FORMAT_VERSION]
+
+
+@pytest.mark.parametrize(('version', 'name'), [
+    (version, name) for version, networks in SETTINGS.items() for name in networks])
+def test_a_network_of_every_version_is_read_as_it_was(version, name):
+    config = MODELS[name].config(num_classes=2, modalities=('rgb', 'lidar'))
+    wanted = Bundle(**{**vars(OF_VERSION_1), 'model_name': name,
+                       'model_config': config.to_dict()})
+    data = json.loads(json.dumps(wanted.to_dict()))
+    data['format_version'] = version
+    data['model']['config'] = {key: value for key, value in data['model']['config'].items()
+                               if key in SETTINGS[version][name]}
+    if version == 1:
+        del data['artefacts']
+    assert Bundle.from_dict(data) == wanted
+    del data['model']['config']['drop_path']
+    with pytest.raises(ConfigError, match='model config must have exactly'):
+        Bundle.from_dict(data)
+
+
+def test_a_setting_that_came_before_its_version_is_kept():
+    config = MODELS['equiseg'].config(num_classes=2, modalities=('rgb', 'lidar'),
+                                      cmtb_every_block=True)
+    wanted = Bundle(**{**vars(OF_VERSION_1), 'model_name': 'equiseg',
+                       'model_config': config.to_dict()})
+    assert Bundle.from_dict({**wanted.to_dict(), 'format_version': 2}) == wanted
+
+
+@pytest.mark.parametrize('model', [
+    None, [], {}, {'name': 'equiseg'}, {'name': 'equiseg', 'config': []},
+    {'name': ['equiseg'], 'config': {}}])
+def test_no_step_stumbles_over_what_is_no_network(model):
+    with pytest.raises(ConfigError):
+        Bundle.from_dict({**OF_VERSION_1.to_dict(), 'format_version': 2, 'model': model})
+
+
 def test_plain_data_and_back():
     artefact = Artefact.of(b'graph', name='all_sensors', kind='graph', ending='.onnx')
     bundle = Bundle(**{**vars(OF_VERSION_1), 'artefacts': (artefact,)})
     data = json.loads(json.dumps(bundle.to_dict()))
-    assert data['format_version'] == FORMAT_VERSION == 2
+    assert data['format_version'] == FORMAT_VERSION == 3
     assert Bundle.from_dict(data) == bundle
 
 
-@pytest.mark.parametrize('data', [None, [], 'bundle', {}, {'format_version': 2}])
+@pytest.mark.parametrize('data', [None, [], 'bundle', {}, {'format_version': 3}])
 def test_what_is_no_description_is_refused(data):
     with pytest.raises(ConfigError, match='bundle must have exactly'):
         Bundle.from_dict(data)

@@ -222,10 +222,10 @@ def test_inconsistent_bundles_cannot_be_made(changes, message):
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
-        (lambda d: d.update(format_version=3), 'format_version 3 is of a newer release; this one '
-         'reads 1 to 2: install a newer anymodal_seg_ros, or export the bundle with this one'),
-        (lambda d: d.update(format_version=0), 'format_version is 0; allowed: 1 to 2'),
-        (lambda d: d.update(format_version='1'), "format_version is '1'; allowed: 1 to 2"),
+        (lambda d: d.update(format_version=4), 'format_version 4 is of a newer release; this one '
+         'reads 1 to 3: install a newer anymodal_seg_ros, or export the bundle with this one'),
+        (lambda d: d.update(format_version=0), 'format_version is 0; allowed: 1 to 3'),
+        (lambda d: d.update(format_version='1'), "format_version is '1'; allowed: 1 to 3"),
         (lambda d: d.update(format_version=1), 'bundle of format_version 1 must have exactly'),
         (lambda d: d.update(code='import os'), "bundle must have exactly .* not .*'code'"),
         (lambda d: d.pop('provenance'), 'bundle must have exactly'),
