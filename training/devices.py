@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any, Literal
 
 import torch
+import torch.distributed
 from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
 
@@ -57,6 +58,15 @@ def make_fabric(device: str = 'auto', precision: str = 'auto', *,
 def fabric_precision(name: str, device: torch.device) -> FabricPrecision:
     """Fabric's name for a precision, chosen as on the vehicle."""
     return PRECISIONS[resolve_precision(name, device)]
+
+
+def any_process(fabric: Fabric, asks: bool) -> bool:
+    """Whether this process or another one does."""
+    if fabric.world_size == 1:
+        return asks
+    asking = torch.tensor(float(asks), device=fabric.device)
+    torch.distributed.all_reduce(asking)
+    return bool(asking)
 
 
 def processor() -> str:

@@ -6,16 +6,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-import torch.distributed
 from lightning_fabric import Fabric
 from torch import Tensor
 
 from anymodal_seg_ros.models.network import Network
 from training.batch import Batch
+from training.devices import any_process
 from training.methods.base import Method, StudentNetwork, weighted_total
-from training.methods.feedback import FeedbackLoop
-from training.methods.learning_teacher import trainable_parameters
+from training.methods.feedback import FeedbackLoop, trainable_parameters
 from training.methods.robustseg import RobustSeg
 from training.optimizer import build_optimizer, scales_gradients
 from training.train_config import OptimConfig
@@ -64,7 +62,8 @@ class TeacherSteps:
         """
         if self._loop is None or step % self._loop.options.every:
             return {}
-        if not self._everywhere(self._loop.is_due(batch)):
+        # All processes take the step or none.
+        if any_process(self._fabric, not self._loop.is_due(batch)):
             return {}
         for group in self._optimizer.param_groups:
             group['lr'] = self._loop.options.lr * rate_factor
@@ -75,14 +74,6 @@ class TeacherSteps:
                                     error_if_nonfinite=False)
         self._optimizer.step()
         return {name: value for name, value in values.items() if name != 'total'}
-
-    def _everywhere(self, due: bool) -> bool:
-        """Whether it is due in every process: all take the step or none."""
-        if self._fabric.world_size == 1:
-            return due
-        missing = torch.tensor(float(not due), device=self._fabric.device)
-        torch.distributed.all_reduce(missing)
-        return not bool(missing)
 
     def state(self) -> dict[str, Any]:
         """For a checkpoint."""

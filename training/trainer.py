@@ -7,7 +7,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -27,6 +26,7 @@ from training.batch import Batch
 from training.batch_maker import BatchMaker, stream
 from training.checkpoint import load_checkpoint, restoring, save_checkpoint, weights_hashes
 from training.datasets import JoinedFrames
+from training.devices import any_process
 from training.guidance import guidance_of_frames
 from training.journal import Journal
 from training.learning_rate import rate_factor, run_progress
@@ -185,13 +185,8 @@ class Trainer:
             DivergedError: a loss term is not finite.
             WriteError: the disk is full; names the last checkpoint that is whole.
         """
-        with self._naming_the_checkpoint():
-            return self._train(should_stop)
-
-    @contextmanager
-    def _naming_the_checkpoint(self) -> Iterator[None]:
         try:
-            yield
+            return self._train(should_stop)
         except WriteError as error:
             last = ('there is no checkpoint yet' if self._saved_steps is None else
                     f'{self.checkpoint_path} of step {self._saved_steps} is whole, and --resume '
@@ -219,7 +214,7 @@ class Trainer:
                            self._progress(self._samples), self.elapsed_s())
                 self._report_epoch(epoch, journal)
                 self._checkpoint_when_due(journal)
-                if self._any_rank(should_stop()):
+                if any_process(self.fabric, should_stop()):
                     batches.close()  # type: ignore[attr-defined]
                     break
             finished = self._progress(self._samples) >= 1.0
@@ -300,21 +295,11 @@ class Trainer:
         if self.fabric.world_size > 1:
             for parameter in self._own_parameters:
                 if parameter.grad is not None:
-                    self._mean_over_ranks(parameter.grad)
-
-    def _mean_over_ranks(self, x: Tensor) -> None:
-        torch.distributed.all_reduce(x)
-        x /= self.fabric.world_size
+                    torch.distributed.all_reduce(parameter.grad)
+                    parameter.grad /= self.fabric.world_size
 
     def _rate(self) -> float:
         return float(self._optimizer.param_groups[0]['lr'])
-
-    def _any_rank(self, stop: bool) -> bool:
-        if self.fabric.world_size == 1:
-            return stop
-        asked = torch.tensor(float(stop), device=self.fabric.device)
-        self._mean_over_ranks(asked)
-        return bool(asked > 0)
 
     def _checkpoint_when_due(self, journal: Journal) -> None:
         minutes, steps = self.config.checkpoint_minutes, self.config.checkpoint_steps

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Losses. A new one is a file in this folder and a row in ``LOSSES`` (logits against labels) or in
-``distillation.DISTILLATION`` (student against teacher).
+"""Losses, a file each. Those of logits against labels have a row in ``LOSSES``; those of a student
+against a teacher are called by its method.
 
-Rows of ``LOSSES`` name module and class, so that a recipe is read without torch.
+Rows name module and class, so that a recipe is read without torch.
 """
 
 from __future__ import annotations

@@ -12,10 +12,12 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.models.features import FeatureMaps
 from training.losses.pairing import take_rows
 from training.losses.prototypes import Prototypes
+
+MOMENTUM = 0.99
+"""Share of the old average in the new one."""
 
 
 class PrototypeBank(nn.Module):
@@ -25,28 +27,15 @@ class PrototypeBank(nn.Module):
     is in buffers.
     """
 
-    def __init__(
-        self,
-        dims: Sequence[int],
-        num_modalities: int,
-        num_classes: int,
-        momentum: float = 0.99,
-    ) -> None:
+    def __init__(self, dims: Sequence[int], num_modalities: int, num_classes: int) -> None:
         """Start without any class.
 
         Args:
             dims: channels of each level.
             num_modalities: M.
             num_classes: K.
-            momentum: share of the old average in the new one.
-
-        Raises:
-            ConfigError: momentum not from 0 to below 1.
         """
         super().__init__()
-        if not 0.0 <= momentum < 1.0:
-            raise ConfigError.of('prototype bank momentum', momentum, '0 to below 1')
-        self.momentum = momentum
         shape_MK = (num_modalities, num_classes)
         for level, dim in enumerate(dims):
             self.register_buffer(f'mean_{level}', torch.zeros(*shape_MK, dim))
@@ -73,7 +62,7 @@ class PrototypeBank(nn.Module):
         for level, (sum_MKC, count_MK) in enumerate(zip(flat[::2], flat[1::2], strict=True)):
             batch_MKC = sum_MKC / count_MK.clamp(min=1)[..., None]
             seen_MK = self.seen_LMK[level]
-            rate_MK = torch.where(seen_MK, 1.0 - self.momentum, 1.0) * (count_MK > 0)
+            rate_MK = torch.where(seen_MK, 1.0 - MOMENTUM, 1.0) * (count_MK > 0)
             mean_MKC = self.mean_MKC(level)
             mean_MKC += rate_MK[..., None] * (batch_MKC - mean_MKC)
             seen_MK |= count_MK > 0

@@ -19,11 +19,12 @@ from training.methods.base import FeatureDistillation, Terms, upsampled
 class AnySeg(FeatureDistillation):
     """L_sup + 50 L_mad + 5 L_umd + 10 L_cmd (AnySeg, arXiv 2411.17141, equations 1 to 6)."""
 
+    options: AnySegOptions
+
     def __init__(
         self, criterion: nn.Module, student: Network, teacher: Network, options: AnySegOptions
     ) -> None:
-        super().__init__(criterion, student, teacher)
-        self.options = options
+        super().__init__(criterion, student, teacher, options)
         self.weights = {'ce': 1.0, 'mad': options.mad, 'umd': options.umd, 'cmd': options.cmd}
 
     def forward(self, logits_BKhw: Tensor, features: FeatureMaps, batch: Batch) -> Terms:

@@ -87,21 +87,24 @@ def weighted_total(terms: Terms, weights: Mapping[str, float]) -> tuple[Tensor, 
 class Method(nn.Module):
     """Turns a batch and the student's answer into named loss terms.
 
-    A subclass sets ``weights`` and takes its settings, as its row in ``METHODS`` names them, as a
-    last argument ``options``.
+    A subclass sets ``weights``.
 
     Args:
         criterion: the supervised loss, (logits [B, K, H, W], labels [B, H, W]) to a scalar.
         student: the network to be trained; kept by reference, its parameters belong to the loop.
         teacher: a trained network, or None.
+        options: settings of the class that the method's row in ``METHODS`` names.
     """
 
     weights: Mapping[str, float]
+    options: Any
 
     def __init__(
-        self, criterion: nn.Module, student: Network, teacher: Network | None
+        self, criterion: nn.Module, student: Network, teacher: Network | None,
+        options: object,
     ) -> None:
         super().__init__()
+        self.options = options
         self.criterion = criterion
         self.num_classes = student.config.num_classes
         self.modalities = student.config.modalities
@@ -154,19 +157,17 @@ class FeatureDistillation(Method):
     teacher: FeatureNetwork
 
     def __init__(
-        self, criterion: nn.Module, student: Network, teacher: Network | None
+        self, criterion: nn.Module, student: Network, teacher: Network | None,
+        options: object,
     ) -> None:
         assert isinstance(student, FeatureNetwork)
         assert isinstance(teacher, FeatureNetwork)
-        super().__init__(criterion, student, teacher)
+        super().__init__(criterion, student, teacher, options)
         self.teacher_dims = teacher.feature_dims
         if len(student.feature_dims) != len(self.teacher_dims):
             raise ConfigError(f'the student has {len(student.feature_dims)} levels of maps, the '
                               f'teacher {len(self.teacher_dims)}; both need the same number')
         self.projection = FeatureProjection(student.feature_dims, self.teacher_dims)
-
-    def begin_step(self, progress: float) -> None:
-        """Told before each step which share of the run is done."""
 
     def own_parameters(self) -> list[nn.Parameter]:
         return list(self.projection.parameters())

@@ -26,12 +26,13 @@ class EquiSeg(Method):
     The maps are those that the network averages: with its network, after the cross-modal blocks.
     """
 
+    options: EquiSegOptions
+
     def __init__(
         self, criterion: nn.Module, student: Network, teacher: Network | None,
         options: EquiSegOptions,
     ) -> None:
-        super().__init__(criterion, student, teacher)
-        self.options = options
+        super().__init__(criterion, student, teacher, options)
         self.weights = {'ce': 1.0, 'sgm': options.sgm}
 
     def begin_step(self, progress: float) -> None:

@@ -7,7 +7,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.labels import UNLABELLED
+from anymodal_seg_ros.models import model_name
 from anymodal_seg_ros.models.abilities import FeatureNetwork
 from anymodal_seg_ros.models.features import FeatureMaps
 from anymodal_seg_ros.models.network import Network
@@ -84,6 +86,22 @@ class FeedbackLoop(nn.Module):
         for name in teacher.config.modalities:
             for parameter in teacher.parameters_of(name):
                 parameter.requires_grad_(name in weak)
+
+
+def trainable_parameters(teacher: FeatureNetwork, options: FeedbackOptions) -> list[nn.Parameter]:
+    """Everything that may learn, whichever modalities turn out to be weak.
+
+    Raises:
+        ConfigError: there is nothing.
+    """
+    own = [p for name in teacher.config.modalities for p in teacher.parameters_of(name)]
+    if options.trainable == 'soft_freeze':
+        # A modality's stem is in the encoder too, and an optimiser takes a parameter once.
+        return list(dict.fromkeys([*teacher.encoder_parameters(), *own]))
+    if not own:
+        raise ConfigError(f'a teacher of network {model_name(teacher.config)!r} has nothing that '
+                          "one modality owns; use feedback.trainable 'soft_freeze'")
+    return own
 
 
 def _without_gradient(features: FeatureMaps, frozen_M: Tensor) -> FeatureMaps:

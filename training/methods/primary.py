@@ -49,11 +49,6 @@ class PrimarySelection(nn.Module):
         self.weight_M: Tensor
         self.register_buffer('weight_M', torch.zeros(len(modalities), dtype=torch.float64))
 
-    @property
-    def goes_by_scores(self) -> bool:
-        """Whether ``update`` changes any choice."""
-        return self.options.policy != 'fixed'
-
     @torch.no_grad()
     def update(self, features: FeatureMaps, fused: Sequence[Tensor]) -> Tensor:
         """Take in a batch of the teacher's features and return its scores [B, M] on the CPU, NaN

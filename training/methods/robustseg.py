@@ -20,7 +20,6 @@ from training.losses.prototype_kd import prototype_kd
 from training.losses.prototypes import Prototypes, class_prototypes, pseudo_labels
 from training.methods.base import FeatureDistillation, Terms, upsampled
 from training.methods.feedback_options import FeedbackOptions
-from training.methods.learning_teacher import learning_teacher
 from training.methods.primary import PrimarySelection
 from training.methods.robustseg_options import RobustSegOptions
 
@@ -33,14 +32,15 @@ class RobustSeg(FeatureDistillation):
     ``ifv_pairing: permutation`` the cross-modal IFV; ``kl`` and ``cp`` the CPD.
     """
 
+    options: RobustSegOptions
+
     def __init__(
         self, criterion: nn.Module, student: Network, teacher: FeatureNetwork,
         options: RobustSegOptions,
     ) -> None:
-        if options.feedback is not None:
-            teacher = learning_teacher(teacher, options.feedback)
-        super().__init__(criterion, student, teacher)
-        self.options = options
+        if options.feedback is not None and options.feedback.trainable == 'own':
+            teacher = teacher.adapted()
+        super().__init__(criterion, student, teacher, options)
         self.selection = PrimarySelection(options.primary, self.modalities)
         if options.feedback is not None and not self.selection.weak():
             raise ConfigError('method.options.feedback has no weak modality to teach: primary '
@@ -106,7 +106,7 @@ class RobustSeg(FeatureDistillation):
     def _scored(self, teacher: FeatureMaps) -> Tensor | None:
         """The modalities' scores [B, M] on the CPU where they decide which ones are primary."""
         is_asked = self._primary_only or self.feedback_options() is not None
-        if not is_asked or not self.selection.goes_by_scores:
+        if not is_asked or self.options.primary.policy == 'fixed':
             return None
         with self.autocast():
             fused = self.teacher.fuse(teacher)

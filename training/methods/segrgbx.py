@@ -32,7 +32,7 @@ class SegRgbX(Method):
         self, criterion: nn.Module, student: Network, teacher: Network | None,
         options: SegRgbXOptions, class_sets: Sequence[ClassSets | None] = (),
     ) -> None:
-        super().__init__(criterion, student, teacher)
+        super().__init__(criterion, student, teacher, options)
         self.weights = {'ce': 1.0, 'own': options.own}
         self._class_sets = tuple(class_sets) or (None,)
 

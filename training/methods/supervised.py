@@ -4,13 +4,11 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from anymodal_seg_ros.models.features import FeatureMaps
-from anymodal_seg_ros.models.network import Network
 from training.batch import Batch
 from training.methods.base import Method, Terms, upsampled
-from training.settings import NoSettings
 
 
 class Supervised(Method):
@@ -20,12 +18,6 @@ class Supervised(Method):
     """
 
     weights = {'ce': 1.0}  # noqa: RUF012  # read only
-
-    def __init__(
-        self, criterion: nn.Module, student: Network, teacher: Network | None,
-        options: NoSettings,
-    ) -> None:
-        super().__init__(criterion, student, teacher)
 
     def forward(self, logits_BKhw: Tensor, features: FeatureMaps, batch: Batch) -> Terms:
         return {'ce': self.criterion(upsampled(logits_BKhw, batch.labels), batch.labels)}

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Contract of every row of DISTILLATION."""
+"""Contract of every loss of a student against a teacher."""
 
 import pytest
 import torch
@@ -8,9 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anymodal_seg_ros.models.features import FeatureMaps
-from training.losses.distillation import DISTILLATION
+from training.losses.cross_modal_kd import cross_modal_kd
+from training.losses.ifv import ifv_kd
+from training.losses.logit_kd import logit_kd
 from training.losses.pairing import draw_pairing
+from training.losses.prototype_kd import prototype_kd
 from training.losses.prototypes import class_prototypes
+from training.losses.unimodal_kd import unimodal_kd
+
+LOSSES = {'kd': logit_kd, 'umd': unimodal_kd, 'cmd': cross_modal_kd, 'cp': prototype_kd,
+          'ifv': ifv_kd}
 
 K = 5
 DIMS = (3, 4)
@@ -62,7 +69,7 @@ def presences(draw):
     return torch.tensor(draw(st.lists(row, min_size=1, max_size=4)), dtype=torch.bool)
 
 
-@pytest.mark.parametrize('name', DISTILLATION)
+@pytest.mark.parametrize('name', LOSSES)
 @given(present_BM=presences(), seed=st.integers(0, 99))
 @settings(max_examples=15)
 def test_a_finite_float32_scalar_whose_gradient_spares_the_teacher(name, present_BM, seed):
@@ -75,14 +82,14 @@ def test_a_finite_float32_scalar_whose_gradient_spares_the_teacher(name, present
     teacher = features_of(torch.ones_like(present_BM), random)
     arguments, ours, theirs = arguments_of(
         name, student, teacher, labels_for(present_BM), 'permutation')
-    loss = DISTILLATION[name](*arguments)
+    loss = LOSSES[name](*arguments)
     assert loss.shape == () and loss.dtype == torch.float32 and torch.isfinite(loss)
     loss.backward()
     assert all(x.grad is not None and torch.isfinite(x.grad).all() for x in ours)
     assert all(x.grad is None for x in theirs)
 
 
-@pytest.mark.parametrize('name', DISTILLATION)
+@pytest.mark.parametrize('name', LOSSES)
 def test_autocast_changes_nothing(name):
     present_BM = torch.tensor([[1, 1], [0, 1]], dtype=torch.bool)
     student = features_of(present_BM, torch.rand)
@@ -91,31 +98,31 @@ def test_autocast_changes_nothing(name):
     values = []
     for enabled in (False, True):
         with torch.autocast('cpu', torch.bfloat16, enabled=enabled):
-            values.append(DISTILLATION[name](*arguments_of(name, student, teacher, labels)[0]))
+            values.append(LOSSES[name](*arguments_of(name, student, teacher, labels)[0]))
     assert values[1].dtype == torch.float32
     torch.testing.assert_close(*values)
 
 
-@pytest.mark.parametrize('name', DISTILLATION)
+@pytest.mark.parametrize('name', LOSSES)
 def test_half_precision_features_are_taken(name):
     present_BM = torch.ones(2, 2, dtype=torch.bool)
     student, teacher = (
         features_of(present_BM, lambda *shape: torch.rand(*shape).bfloat16()) for _ in range(2))
     arguments, ours, _ = arguments_of(name, student, teacher, labels_for(present_BM))
-    loss = DISTILLATION[name](*arguments)
+    loss = LOSSES[name](*arguments)
     loss.backward()
     assert loss.dtype == torch.float32
     assert all(torch.isfinite(x.grad).all() for x in ours)
 
 
-@pytest.mark.parametrize('name', DISTILLATION)
+@pytest.mark.parametrize('name', LOSSES)
 @pytest.mark.parametrize('zero', ['student', 'teacher', 'both'])
 def test_features_of_zero_have_finite_gradients(name, zero):
     present_BM = torch.ones(2, 3, dtype=torch.bool)
     student = features_of(present_BM, torch.rand if zero == 'teacher' else torch.zeros)
     teacher = features_of(present_BM, torch.rand if zero == 'student' else torch.zeros)
     arguments, ours, _ = arguments_of(name, student, teacher, labels_for(present_BM))
-    loss = DISTILLATION[name](*arguments)
+    loss = LOSSES[name](*arguments)
     loss.backward()
     assert torch.isfinite(loss)
     assert all(torch.isfinite(x.grad).all() and x.grad.abs().max() < 10 for x in ours)
@@ -128,15 +135,15 @@ def test_without_labels_it_is_zero_and_its_gradient_too(name):
     teacher = features_of(torch.ones_like(present_BM), torch.rand)
     arguments, ours, _ = arguments_of(
         name, student, teacher, labels_for(present_BM, unlabelled=True), 'permutation')
-    loss = DISTILLATION[name](*arguments)
+    loss = LOSSES[name](*arguments)
     loss.backward()
     assert loss.item() == 0.0
     assert all((x.grad == 0).all() for x in ours)
 
 
-@pytest.mark.parametrize('name', DISTILLATION)
+@pytest.mark.parametrize('name', LOSSES)
 def test_a_student_like_the_teacher_has_nothing_to_learn(name):
     present_BM = torch.ones(2, 3, dtype=torch.bool)
     student = features_of(present_BM, torch.rand)
     arguments, _, _ = arguments_of(name, student, student, labels_for(present_BM))
-    assert DISTILLATION[name](*arguments).item() == pytest.approx(0.0, abs=1e-6)
+    assert LOSSES[name](*arguments).item() == pytest.approx(0.0, abs=1e-6)
