@@ -108,6 +108,7 @@ class Session:
         self.placement = placement
         self._on_refused = on_refused
         self._epoch = 0
+        self._labelled: tuple[int, int] | None = None
         self._fitted: LastBuilt[tuple[Rig, dict[str, str]]] = LastBuilt()
 
     @property
@@ -193,6 +194,7 @@ class Session:
 
         ``on_stage`` is told ``encode`` and ``predict`` when these are done.
         """
+        self._forget_another_scene(placed)
         rig = placed.rig
         sample_set, images = self.pipeline.encode(placed.sample_set, rig)
         if not images:
@@ -203,6 +205,13 @@ class Session:
         if on_stage is not None:
             on_stage('predict')
         return Labelled(prediction=prediction, sample_set=sample_set, rig=rig)
+
+    def _forget_another_scene(self, placed: PlacedSet) -> None:
+        """No label image rests on one of before time restarted."""
+        before, now = self._labelled, (placed.epoch, placed.sample_set.stamp_ns)
+        if before is not None and (now[0] != before[0] or now[1] < before[1]):
+            self.pipeline.segmenter.forget()
+        self._labelled = now
 
     def _placing_problem(self, sample: Sample) -> str:
         """Learn where a sample's sensor sits; why it cannot be placed, as a reason code, or ''."""

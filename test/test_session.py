@@ -35,8 +35,15 @@ class Segmenter:
         encoders={'rgb': {}, 'lidar': {}}, label_space=LabelSpace('one', ('road',), ((1, 2, 3),)),
         short_side_px=32)
 
+    def __init__(self):
+        self.calls = []
+
     def predict(self, images, out_hw):
+        self.calls.append('predict')
         return np.full(out_hw, len(images), np.uint8), np.zeros(out_hw, np.uint8)
+
+    def forget(self):
+        self.calls.append('forget')
 
 
 def session_of(placement=None, **options):
@@ -130,6 +137,23 @@ def test_a_restart_discards_what_was_formed_before_and_stamps_may_begin_anew():
     assert 2000 not in stamps_ms(after)
     assert session.pipeline.reports(0)['rgb'].num_received == 21, 'counts go on'
     assert session.pipeline.synchronizer.stats().resets == 1
+
+
+@pytest.mark.parametrize('jump', ['told', 'forward', 'stamps'])
+def test_the_network_forgets_what_was_before_time_restarted(jump):
+    session = session_of()
+    before = drive(session, number=2)
+    if jump != 'stamps':
+        session.restart(500 * MS, 'the clock jumped')
+    after = drive(session, first_ms=9000 if jump == 'forward' else 500, number=2)
+    if jump == 'stamps':
+        after = [replace(one, sample_set=replace(
+            one.sample_set, stamp_ns=one.sample_set.stamp_ns - 600 * MS)) for one in before]
+    for placed in (*before, *after):
+        session.label(placed)
+    assert session.pipeline.segmenter.calls == [
+        *['predict'] * len(before), 'forget', *['predict'] * len(after)]
+    assert before and after
 
 
 def test_a_recording_that_begins_anew_is_taken_without_being_told():

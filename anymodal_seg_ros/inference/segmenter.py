@@ -55,6 +55,9 @@ class Segmenter(Protocol):
     def warm_up(self, size_hw: tuple[int, int], out_hw: tuple[int, int]) -> None:
         """Run every subset of the modalities once, so that no later call pays for set-up."""
 
+    def forget(self) -> None:
+        """The next image is of another scene: its answer rests on nothing that came before."""
+
 
 def check_predict_input(
     images: Mapping[str, npt.NDArray[Any]],

@@ -157,6 +157,10 @@ class TorchSegmenter:
         blank = np.zeros((*size_hw, 3), np.uint8)
         for subset in modality_subsets(self._bundle.modalities):
             self.predict(dict.fromkeys(subset, blank), out_hw)
+        self.forget()
+
+    def forget(self) -> None:
+        """See ``Segmenter.forget``."""
         if self._guidance is not None:
             self._guidance.forget()
 

@@ -95,6 +95,16 @@ def test_blank_images_of_the_warm_up_guide_nothing(counted):
     assert len(asked) == 1
 
 
+def test_another_scene_has_its_own(counted):
+    build, asked = counted
+    segmenter = build(100)
+    for seed in (1, 2):
+        segmenter.predict(images_of(seed), SIZE_HW)
+    segmenter.forget()
+    segmenter.predict(images_of(3), SIZE_HW)
+    assert len(asked) == 2
+
+
 def test_without_keeping_every_frame_has_its_own():
     segmenter = segmenter_of(1)
     first = segmenter.predict(images_of(1), SIZE_HW)

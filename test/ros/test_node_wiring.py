@@ -59,6 +59,9 @@ class FakeSegmenter:
     def warm_up(self, size_hw, out_hw):
         self.warmed_up.append((size_hw, out_hw))
 
+    def forget(self):
+        """Has nothing to forget."""
+
     def predict(self, images, out_hw):
         self.go_on.wait(20)
         if self.error is not None:

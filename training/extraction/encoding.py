@@ -82,3 +82,6 @@ class EncodingOnly:
 
     def warm_up(self, size_hw: tuple[int, int], out_hw: tuple[int, int]) -> None:
         """Nothing to do."""
+
+    def forget(self) -> None:
+        """Nothing to do."""
