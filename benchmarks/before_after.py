@@ -119,6 +119,8 @@ def name_others(before: Worker, after: Worker) -> None:
 def compare(before: Worker, after: Worker, seconds: float, number: int) -> dict[str, Figures]:
     """The figures of each step that both have, in one round."""
     common = [step for step in after.steps if step in before.steps]
+    if not common:
+        raise SystemExit('nothing can be compared: the two have no step in common')
     return {step: figures(*turns(before, after, step, seconds))
             for step in tqdm(common, desc=f'round {number}', unit='step')}
 

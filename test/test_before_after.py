@@ -37,6 +37,11 @@ def test_turns_change_who_is_first_and_leave_out_the_warm_up():
     assert afters == [2.0] * 15
 
 
+def test_nothing_in_common_is_no_comparison():
+    with pytest.raises(SystemExit, match='no step in common'):
+        before_after.compare(Fake(old=[]), Fake(new=[]), 1.0, 1)
+
+
 def test_steps_that_one_tree_lacks_are_named(capsys):
     before_after.name_others(Fake(both=[], old=[]), Fake(both=[], new=[]))
     assert capsys.readouterr().out == 'only after: new\nonly before: old\n'

@@ -22,6 +22,8 @@ from training.run_data import RunData, open_data
 from training.train_config import SCRATCH, TEACHER, TrainConfig
 
 Log = Callable[[str], None]
+GUIDES = ('python -m training.ma_clip writes one, from a CLIP, which is a folder with '
+          'config.json and model.safetensors')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +99,7 @@ def _check_guide(config: TrainConfig) -> None:
             raise ConfigError(f'guide {config.guide!r}: network {config.model!r} takes none; '
                               f'allowed with: {able}')
         if not exists(Path(config.guide)):
-            raise ConfigError(f'guide {config.guide!r}: there is no such folder')
+            raise ConfigError(f'guide {config.guide!r}: there is no such folder; {GUIDES}')
     elif config.method.init == SCRATCH and config.network_config().needs_guide:
         raise ConfigError(f'network {config.model!r} is guided by what was trained before it; '
-                          'add guide=FOLDER')
+                          f'add guide=FOLDER; {GUIDES}')

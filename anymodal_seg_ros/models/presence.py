@@ -21,10 +21,11 @@ def check_images(images: Mapping[str, Tensor], modalities: Sequence[str]) -> int
     for modality, x_BCHW in images.items():
         if modality not in modalities:
             raise ValueError(f'unknown modality {modality!r}; the network has {list(modalities)}')
-        if x_BCHW.ndim != 4 or x_BCHW.shape[1] != 3 or min(x_BCHW.shape[2:]) < MIN_INPUT_PX:
+        is_image = x_BCHW.ndim == 4 and x_BCHW.shape[1] == 3 and len(x_BCHW) > 0
+        if not is_image or min(x_BCHW.shape[2:]) < MIN_INPUT_PX:
             raise ValueError(
                 f'{modality} images are {tuple(x_BCHW.shape)}; '
-                f'allowed: [B, 3, H, W] with H and W of at least {MIN_INPUT_PX}'
+                f'allowed: [B, 3, H, W] with B of at least 1, H and W of {MIN_INPUT_PX}'
             )
         if x_BCHW.shape != shape:
             raise ValueError(

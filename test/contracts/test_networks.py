@@ -4,6 +4,7 @@
 
 import json
 import re
+from contextlib import nullcontext
 from dataclasses import replace
 from itertools import product
 
@@ -170,7 +171,10 @@ def test_wrong_input_is_named(network):
     for wrong, message in (
             (lambda: network.logits({}), 'no images'),
             (lambda: network.logits({'radar': images['rgb']}), "unknown modality 'radar'"),
-            (lambda: network.logits({'rgb': images['rgb'][..., :16]}), 'at least 32'),
+            (lambda: network.logits({'rgb': images['rgb'][..., :16]}),
+             r'rgb images are \(3, 3, 64, 16\); allowed: .* H and W of 32'),
+            (lambda: network.logits({'rgb': images['rgb'][:0]}),
+             r'rgb images are \(0, 3, 64, 96\); allowed: .* B of at least 1'),
             (lambda: network.logits(images, PRESENT_BM[:2]), r'allowed: bool \(3, 4\)'),
             (lambda: network.logits(images, PRESENT_BM & False), 'no present modality'),
             (lambda: network.logits(images, missing='mean'), "missing is 'mean'; allowed: drop"),
@@ -181,6 +185,24 @@ def test_wrong_input_is_named(network):
             wrong()
     with pytest.raises(ConfigError, match="unknown modality 'radar'"):
         network.parameters_of('radar')
+
+
+@pytest.mark.parametrize('missing', MISSING_MODES)
+def test_all_work_is_where_the_weights_are(name, monkeypatch, missing):
+    """The meta device stands for a GPU: what mixes it with the CPU, which has masks, fails."""
+    # It has no autocast, which would change numbers and not places.
+    monkeypatch.setattr(torch, 'autocast', lambda *args, **options: nullcontext())
+    with torch.device('meta'):
+        network = build_model(name, {**SETTINGS, **MODELS[name].smallest})
+        images = {sensor: torch.empty(BATCH, 3, *SIZE_HW) for sensor in SENSORS}
+    logits = network.train()(images, PRESENT_BM, missing)
+    assert logits.device.type == 'meta' and logits.shape == (BATCH, NUM_CLASSES, *SIZE_HW)
+    logits.sum().backward()
+    network.prepare_for_inference(torch.bfloat16)
+    with torch.inference_mode():
+        found = network.logits_of_subsets(images, SUBSETS[::4], missing)
+        assert {x.device.type for x in found.values()} == {'meta'}
+        assert network.logits(images, PRESENT_BM, missing).device.type == 'meta'
 
 
 def test_normalised_images_have_a_way_in(network):

@@ -6,10 +6,14 @@ import importlib.util
 import json
 import re
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 
 from anymodal_seg_ros.health import CHECKS
+from anymodal_seg_ros.models import FEATURES, GUIDED, MODELS, SEPARABLE
+from training.datasets import DATASETS
+from training.methods import METHODS
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / 'README.md').read_text(encoding='utf-8')
@@ -116,6 +120,26 @@ def test_every_page_is_reached_from_the_readme():
 def test_every_content_check_is_explained():
     told = set(re.findall(r'`([a-z_]+)`', PAGES['docs/node.md']))
     assert {check.reason for row in CHECKS.values() for check in row.checks} <= told
+
+
+@pytest.mark.parametrize(('what', 'rows'), [('Networks', MODELS), ('Training methods', METHODS)])
+def test_readme_lists_all(what, rows):
+    [listed] = re.findall(rf'{what}: ([^.]*)\.', README)
+    assert sorted(re.findall(r'`(\w+)`', listed)) == sorted(rows)
+
+
+@pytest.mark.parametrize(('page', 'rows'), [
+    ('networks', MODELS), ('training', METHODS), ('datasets', DATASETS)])
+def test_a_page_has_a_row_of_each(page, rows):
+    first_cells = re.findall(r'^\| `(\w+)` \|', PAGES[f'docs/{page}.md'], re.MULTILINE)
+    assert set(rows) <= set(first_cells)
+
+
+def test_what_networks_can_is_told():
+    abilities = (FEATURES, SEPARABLE, GUIDED)
+    assert table(PAGES['docs/networks.md'], 'Networks') == {
+        f'`{name}`': [ANY, *('yes' if each in row.abilities else 'no' for each in abilities)]
+        for name, row in MODELS.items()}
 
 
 def test_the_page_of_training_names_all_that_is_there():

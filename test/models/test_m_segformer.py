@@ -223,7 +223,7 @@ def test_dropout_is_active_in_training_only():
         ({'radar': (1, 3, 64, 64)}, None, "unknown modality 'radar'"),
         ({'rgb': (1, 1, 64, 64)}, None, 'rgb images are'),
         ({'rgb': (3, 64, 64)}, None, 'rgb images are'),
-        ({'rgb': (1, 3, 64, 31)}, None, 'at least 32'),
+        ({'rgb': (1, 3, 64, 31)}, None, 'H and W of 32'),
         ({'rgb': (1, 3, 64, 64), 'depth': (1, 3, 64, 96)}, None, 'depth images are'),
         ({'rgb': (1, 3, 64, 64)}, torch.ones(1, 4), 'present_BM is torch.float32'),
         ({'rgb': (1, 3, 64, 64)}, torch.ones(2, 4).bool(), 'present_BM is'),

@@ -154,8 +154,10 @@ def recipe(**changes):
 
 def test_a_guide_that_is_missing_or_not_wanted_is_named(tmp_path):
     for config, message in (
-            (recipe(), "network 'segrgbx' is guided by what was trained before it; add guide="),
-            (recipe(guide=str(tmp_path / 'no')), 'there is no such folder'),
+            (recipe(), "network 'segrgbx' is guided by what was trained before it; add guide="
+             "FOLDER; python -m training.ma_clip writes one, from a CLIP"),
+            (recipe(guide=str(tmp_path / 'no')),
+             r'there is no such folder; python -m training\.ma_clip writes one'),
             (recipe(guide=str(tmp_path), model='equiseg'),
              "network 'equiseg' takes none; allowed with: segrgbx")):
         with pytest.raises(ConfigError, match=message):
