@@ -481,6 +481,19 @@ def test_the_present_are_one_batch_through_the_encoder():
 
 
 @profiles
+def test_cross_modal_blocks_are_one_batch_of_all_primaries(profile):
+    """Nine of the ten pairs have a partner; with one hub their three samples have one context."""
+    model, seen = build(profile=profile), []
+    for block in model.blocks:
+        for part in (block.hub, block.mixer, block.attention):
+            part.register_forward_hook(lambda _, args, out: seen.append(len(out)))
+    with torch.no_grad():
+        model.logits(images_of(), PRESENT_BM)
+    contexts = 3 if PROFILES[profile].one_hub else 9
+    assert seen == [contexts, contexts, 9] * 4
+
+
+@profiles
 def test_what_a_sensor_owns(profile):
     model = build(profile=profile)
     own = {sensor: {id(p) for p in model.parameters_of(sensor)} for sensor in SENSORS}
