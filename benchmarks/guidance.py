@@ -30,7 +30,7 @@ from anymodal_seg_ros.inference.torch_backend import TorchSegmenter
 from anymodal_seg_ros.metrics import ConfusionMatrix
 from anymodal_seg_ros.modalities import network_size
 from anymodal_seg_ros.models.abilities import GuidedNetwork
-from training.datasets import first_size, resize_frame
+from training.datasets import resize_frame
 from training.scored_frames import open_frames
 from training.subset_network import subset_network
 
@@ -71,7 +71,7 @@ def main() -> None:
     number = min(args.frames or len(frames), len(frames))
     for index in range(number):
         frame = frames[index]
-        size_hw = network_size(first_size(frame), bundle.short_side_px)
+        size_hw = network_size(frame.size_hw, bundle.short_side_px)
         frame = resize_frame(frame, size_hw, labels_too=False)
         x = scorer.encode({name: [image] for name, image in frame.images.items()})
         truth = scorer.truth_of(frame)

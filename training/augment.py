@@ -16,7 +16,6 @@ from functools import partial
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from anymodal_seg_ros.corruption import FAULTS
 from anymodal_seg_ros.inference import modality_subsets
@@ -204,8 +203,3 @@ def draw_subset(
     table = subset_probabilities(available, config)
     subsets = list(table)
     return subsets[int(rng.choice(len(subsets), p=list(table.values())))]
-
-
-def presence_row(kept: Sequence[str], modalities: Sequence[str]) -> npt.NDArray[np.bool_]:
-    """bool [M] in the order of ``modalities``."""
-    return np.array([name in kept for name in modalities])

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from anymodal_seg_ros.models import NetworkConfig
-from training.augment import augment, degrade, draw_subset, presence_row
+from training.augment import augment, degrade, draw_subset
 from training.batch import Batch
 from training.datasets import Frame, JoinedFrames
 from training.frame_batches import Workers
@@ -100,8 +100,8 @@ class BatchMaker:
         return stacked
 
     def _presence(self, frames: Sequence[Frame]) -> Tensor:
-        rows = [presence_row(tuple(frame.images), self._modalities) for frame in frames]
-        return torch.from_numpy(np.stack(rows))
+        return torch.tensor([[name in frame.images for name in self._modalities]
+                             for frame in frames])
 
 
 def _only(frame: Frame, names: Sequence[str]) -> Frame:

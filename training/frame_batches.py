@@ -13,7 +13,7 @@ from typing import TypeVar
 from anymodal_seg_ros import limits
 from anymodal_seg_ros.errors import ConfigError
 from anymodal_seg_ros.modalities import network_size
-from training.datasets import Frame, Frames, first_size, resize_frame
+from training.datasets import Frame, Frames, resize_frame
 
 MAX_WORKERS, MAX_BATCH = 256, 4096
 QUEUE_LENGTH = 1
@@ -90,7 +90,7 @@ def read_batches(
                 raise
             on_unreadable(f'frame {index} is not scored: {error}')
             return None
-        size_hw = network_size(first_size(frame), short_side_px)
+        size_hw = network_size(frame.size_hw, short_side_px)
         return resize_frame(frame, size_hw, labels_too=label_size == 'network')
 
     batch: list[Frame] = []
@@ -106,4 +106,4 @@ def read_batches(
 
 
 def _kind(frame: Frame) -> tuple[tuple[int, int], frozenset[str]]:
-    return first_size(frame), frozenset(frame.images)
+    return frame.size_hw, frozenset(frame.images)

@@ -16,7 +16,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from anymodal_seg_ros.models.abilities import GuidedNetwork
-from training.datasets import Frame, Frames, first_size
+from training.datasets import Frame, Frames
 
 BATCH = 8
 
@@ -51,4 +51,4 @@ def _batches(frames: Frames) -> Iterator[list[Frame]]:
 
 
 def _kind(frame: Frame) -> tuple[tuple[int, int], dict[str, np.dtype[np.generic]]]:
-    return first_size(frame), {name: image.dtype for name, image in frame.images.items()}
+    return frame.size_hw, {name: image.dtype for name, image in frame.images.items()}

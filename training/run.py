@@ -31,13 +31,7 @@ from anymodal_seg_ros.models.network import Network
 from anymodal_seg_ros.unfinished import whole_folder, write_whole
 from training.allocator import keep_freed_memory
 from training.data_config import DataConfig
-from training.datasets import (
-    FrameCache,
-    FrameSource,
-    JoinedFrames,
-    first_size,
-    with_policy,
-)
+from training.datasets import FrameCache, FrameSource, JoinedFrames, with_policy
 from training.devices import make_deterministic, make_fabric, processor
 from training.final_scores import score_run
 from training.losses import build_loss
@@ -101,7 +95,7 @@ def train(
         recipe = yaml.safe_dump(config.to_dict(), sort_keys=False)
         write_whole(run / RECIPE_FILE, recipe)
         for each, chosen, cache in zip(data.sets, config.data.sets, caches, strict=True):
-            height, width = first_size(cache[0])
+            height, width = cache[0].size_hw
             log(f'{len(cache)} training frames of {height} x {width} pixels from {chosen.root}; '
                 f'modalities {", ".join(each.modalities)}')
     bundle = Bundle(
@@ -132,7 +126,7 @@ def train(
 
 def _cached(frames: FrameSource, data: DataConfig) -> FrameCache:
     """Frames at the size that the first one has when its shorter side is the network's."""
-    size_hw = network_size(first_size(frames[0]), data.short_side_px)
+    size_hw = network_size(frames[0].size_hw, data.short_side_px)
     return FrameCache(frames, size_hw, keep=data.cache)
 
 

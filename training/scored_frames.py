@@ -11,12 +11,7 @@ from typing import Any
 from anymodal_seg_ros import limits
 from anymodal_seg_ros.bundle import Bundle
 from anymodal_seg_ros.errors import ConfigError
-from training.datasets import (
-    DATASETS,
-    FrameSource,
-    Labelling,
-    with_label_map,
-)
+from training.datasets import DATASETS, FrameSource, Labelling, with_label_map
 
 
 def open_frames(

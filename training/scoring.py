@@ -25,7 +25,7 @@ from anymodal_seg_ros.metrics import (
 )
 from anymodal_seg_ros.models import DROP
 from anymodal_seg_ros.models.network import Network, Subset
-from training.datasets import ClassSets, Frame, Frames, first_size
+from training.datasets import ClassSets, Frame, Frames
 from training.frame_batches import Workers, read_batches
 from training.subset_network import Counts, SubsetNetwork, subset_network
 
@@ -181,7 +181,7 @@ def _score_batch(predict: Predict, batch: Sequence[Frame], subsets: Sequence[Sub
     truths = [predict.truth_of(frame) for frame in batch]
     encoded = predict.encode({name: [frame.images[name] for frame in batch] for name in names})
     logits = predict.logits_of_subsets(
-        encoded, subsets, scores.missing_mode, first_size(batch[0]))
+        encoded, subsets, scores.missing_mode, batch[0].size_hw)
     for subset, logits_BKhw in logits.items():
         for frame, counts in zip(batch, predict.counts(logits_BKhw, truths), strict=True):
             scores.add(subset, frame.condition, counts)

@@ -16,7 +16,6 @@ from training.augment import (
     degrade,
     draw_subset,
     jitter_color,
-    presence_row,
     random_crop,
     subset_probabilities,
 )
@@ -138,10 +137,6 @@ def test_draws_follow_the_odds():
     assert set(draws) == {s for k in range(1, 5) for s in combinations(FOUR, k)}
     assert draws.count(FOUR) / 4000 == pytest.approx(0.25, abs=0.03)
     assert draws.count(('rgb', 'lidar')) / 4000 == pytest.approx(1 / 24, abs=0.015)
-
-
-def test_presence_row():
-    assert presence_row(('event', 'rgb'), FOUR).tolist() == [True, False, False, True]
 
 
 def deep_frame(names, size=64):

@@ -14,7 +14,6 @@ from training.datasets.frames import (
     FrameCache,
     Frames,
     FrameSource,
-    first_size,
     resize_frame,
 )
 from training.datasets.joined import JoinedFrames
@@ -51,6 +50,5 @@ DATASETS: Mapping[str, DatasetType] = {
 
 __all__ = ['DATASETS', 'UNREADABLE_POLICIES', 'ClassSets', 'DatasetType', 'DeliverDataset',
            'Frame', 'FrameCache', 'FrameSource', 'Frames', 'JoinedFrames', 'LabelMap',
-           'Labelling', 'ReadableFrames', 'RemappedFrames', 'first_size', 'hold_out',
-           'load_label_map', 'own_label_space', 'resize_frame', 'spread', 'with_label_map',
-           'with_policy']
+           'Labelling', 'ReadableFrames', 'RemappedFrames', 'hold_out', 'load_label_map',
+           'own_label_space', 'resize_frame', 'spread', 'with_label_map', 'with_policy']

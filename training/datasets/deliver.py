@@ -26,8 +26,6 @@ from training.datasets.folder import Entry, FolderDataset
 from training.datasets.frames import NORMAL, Image, UInt8, resize_image
 from training.settings import OneOf, check_settings
 
-CONDITIONS = ('cloud', 'fog', 'night', 'rain', 'sun')
-FAILURES = ('motionblur', 'overexposure', 'underexposure', 'lidarjitter', 'eventlowres')
 SENSORS = ('rgb', 'depth', 'lidar', 'event')
 """Of every such data set; streets may have been simulated with more."""
 MANIFEST = 'dataset.json'
@@ -52,15 +50,15 @@ class DeliverDataset(FolderDataset):
 
     LAYOUT: ClassVar[str] = 'deliver'
     MODALITIES: ClassVar[tuple[str, ...]] = (*SENSORS, 'thermal')
-    SPLITS: ClassVar[tuple[str, ...]] = ('train', 'val', 'test')
     LABEL_SPACE: ClassVar[str] = 'deliver'
     FOLDERS: ClassVar[Mapping[str, tuple[str, ...]]] = {
         'rgb': ('img',), 'depth': ('hha', 'depth'), 'lidar': ('lidar',), 'event': ('event',),
         'thermal': ('thermal',)}
     LABEL_FOLDER: ClassVar[str] = 'semantic'
     LABELS: ClassVar[LabelTable] = LabelTable.from_one(25)
-    CONDITIONS: ClassVar[tuple[str, ...]] = CONDITIONS
-    FAILURES: ClassVar[tuple[str, ...]] = FAILURES
+    CONDITIONS: ClassVar[tuple[str, ...]] = ('cloud', 'fog', 'night', 'rain', 'sun')
+    FAILURES: ClassVar[tuple[str, ...]] = ('motionblur', 'overexposure', 'underexposure',
+                                           'lidarjitter', 'eventlowres')
     OPTIONS: ClassVar[type[Any]] = DeliverOptions
 
     @classmethod
@@ -88,14 +86,14 @@ class DeliverDataset(FolderDataset):
 
     def _scan(self) -> Iterable[Entry]:
         ending = '_semantic_front.png'
-        base = self._require_folder(self.LABEL_FOLDER, 'labels')
+        base = self.root / self._require_folder('labels', self.LABEL_FOLDER)
         found = []
         for path in base.glob(f'*/{self.split}/*/*{ending}'):
             condition, _, scene, name = path.relative_to(base).parts
             found.append((condition, scene, name.removesuffix(ending)))
         for condition, scene, frame in sorted(found):
             tokens = scene.lower().split('_')
-            failure = next((f for f in FAILURES if f in tokens), NORMAL)
+            failure = next((f for f in self.FAILURES if f in tokens), NORMAL)
             stem = f'{condition}/{self.split}/{scene}/{frame}'
             yield Entry(stem, stem, condition, failure)
 

@@ -63,7 +63,7 @@ class FolderDataset(ABC):
 
     LAYOUT: ClassVar[str]
     MODALITIES: ClassVar[tuple[str, ...]]
-    SPLITS: ClassVar[tuple[str, ...]]
+    SPLITS: ClassVar[tuple[str, ...]] = ('train', 'val', 'test')
     LABEL_SPACE: ClassVar[str]
     FOLDERS: ClassVar[Mapping[str, tuple[str, ...]]]
     """Modality to the folders that may hold it; the first that exists is read."""
@@ -170,20 +170,15 @@ class FolderDataset(ABC):
         return {}
 
     def _find_folder(self, modality: str) -> str:
-        choices = self._choices(modality)
+        return self._require_folder(modality, *self._choices(modality))
+
+    def _require_folder(self, what: str, *choices: str) -> str:
+        """The first of some folders that exists; raises ConfigError naming them."""
         for choice in choices:
             if is_dir(self.root / choice):
                 return choice
-        raise ConfigError(f'{self.root} has no folder {" or ".join(choices)} for {modality}; it '
-                          f'was read as data set {self.LAYOUT!r}')
-
-    def _require_folder(self, folder: str, what: str) -> Path:
-        """``root / folder``; raises ConfigError naming it where there is none."""
-        path = self.root / folder
-        if not is_dir(path):
-            raise ConfigError(f'{self.root} has no folder {folder} for {what}; it was read as '
-                              f'data set {self.LAYOUT!r}')
-        return path
+        raise ConfigError(f'{self.root} has no folder {" or ".join(choices)} for {what}; it was '
+                          f'read as data set {self.LAYOUT!r}')
 
     def _of_one_size(self, entry: Entry, images: dict[str, Image]) -> dict[str, Image]:
         for name, image in images.items():

@@ -51,6 +51,11 @@ class Frame:
     labels: UInt8
     """[H, W] class ids, 255 unlabelled; may be of another size than the images."""
 
+    @property
+    def size_hw(self) -> tuple[int, int]:
+        """Height and width of the images."""
+        return first_shape(self.images)
+
 
 class Frames(Protocol):
     """Frames by index: a data set, a cache of one, several of them joined."""
@@ -141,15 +146,10 @@ class FrameCache:
         if index in self._frames:
             return self._frames[index]
         frame = self._source[index]
-        frame = resize_frame(frame, self._size_hw or first_size(frame), labels_too=True)
+        frame = resize_frame(frame, self._size_hw or frame.size_hw, labels_too=True)
         if self._keep:
             self._frames[index] = frame
         return frame
-
-
-def first_size(frame: Frame) -> tuple[int, int]:
-    """Height and width of the frame's images."""
-    return first_shape(frame.images)
 
 
 def first_shape(images: Mapping[str, Image]) -> tuple[int, int]:

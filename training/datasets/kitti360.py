@@ -54,7 +54,7 @@ class Kitti360Dataset(FolderDataset):
         {i: TRAIN_IDS.get(i, UNLABELLED) for i in (*range(NUM_IDS), UNLABELLED)})
 
     def _scan(self) -> Iterable[Entry]:
-        self._require_folder(self.LABEL_FOLDER, 'labels')
+        self._require_folder('labels', self.LABEL_FOLDER)
         path = self.root / f'{self.split}.txt'
         for line in read_list(path):
             parts = PurePosixPath(line).parts

@@ -45,7 +45,6 @@ class McubesDataset(FolderDataset):
 
     LAYOUT: ClassVar[str] = 'mcubes'
     MODALITIES: ClassVar[tuple[str, ...]] = ('rgb', 'aolp', 'dolp', 'nir')
-    SPLITS: ClassVar[tuple[str, ...]] = ('train', 'val', 'test')
     LABEL_SPACE: ClassVar[str] = 'mcubes'
     FOLDERS: ClassVar[Mapping[str, tuple[str, ...]]] = {
         'rgb': ('polL_color',), 'aolp': ('polL_aolp_sin',), 'dolp': ('polL_dolp',),
@@ -54,9 +53,9 @@ class McubesDataset(FolderDataset):
     LABELS: ClassVar[LabelTable] = LabelTable.plain(20)
 
     def _scan(self) -> Iterable[Entry]:
-        self._require_folder(self.LABEL_FOLDER, 'labels')
+        self._require_folder('labels', self.LABEL_FOLDER)
         if 'aolp' in self.modalities:
-            self._require_folder(COSINE_FOLDER, 'aolp')
+            self._require_folder('aolp', COSINE_FOLDER)
         for name in read_list(self.root / 'list_folder' / f'{self.split}.txt'):
             yield Entry(name, name)
 

@@ -42,7 +42,6 @@ class MfnetDataset(FolderDataset):
 
     LAYOUT: ClassVar[str] = 'mfnet'
     MODALITIES: ClassVar[tuple[str, ...]] = ('rgb', 'thermal')
-    SPLITS: ClassVar[tuple[str, ...]] = ('train', 'val', 'test')
     LABEL_SPACE: ClassVar[str] = 'mfnet'
     FOLDERS: ClassVar[Mapping[str, tuple[str, ...]]] = {
         'rgb': (PACKED_FOLDER, 'rgb', 'img'), 'thermal': (PACKED_FOLDER, 'ther')}
@@ -51,7 +50,7 @@ class MfnetDataset(FolderDataset):
     CONDITIONS: ClassVar[tuple[str, ...]] = tuple(TIMES.values())
 
     def _scan(self) -> Iterable[Entry]:
-        self._require_folder(self.LABEL_FOLDER, 'labels')
+        self._require_folder('labels', self.LABEL_FOLDER)
         name_of = name_of_image(*self.FOLDERS['rgb'], *self.FOLDERS['thermal'])
         for name in read_list(self.root / f'{self.split}.txt', name_of):
             if 'flip' not in name:

@@ -82,7 +82,6 @@ class MusesDataset(FolderDataset):
 
     LAYOUT: ClassVar[str] = 'muses'
     MODALITIES: ClassVar[tuple[str, ...]] = ('rgb', 'lidar', 'event', 'radar')
-    SPLITS: ClassVar[tuple[str, ...]] = ('train', 'val', 'test')
     LABEL_SPACE: ClassVar[str] = 'cityscapes'
     CONDITIONS: ClassVar[tuple[str, ...]] = (
         *WEATHERS, *TIMES, *(f'{weather}_{time}' for weather in WEATHERS for time in TIMES))
@@ -110,7 +109,7 @@ class MusesDataset(FolderDataset):
             first = self.modalities[0]
             folder = self._folders[first]
             suffixes = tuple(f'_{FOLDERS[first]}{ending}' for ending in SUFFIXES)
-        base = self._require_folder(f'{folder}/{self.split}', f'split {self.split!r}')
+        base = self.root / self._require_folder(f'split {self.split!r}', f'{folder}/{self.split}')
         stems = {
             path.relative_to(base).as_posix().removesuffix(suffix)
             for suffix in suffixes for path in base.glob(f'*/*/*{suffix}')

@@ -43,7 +43,6 @@ class Nyuv2Dataset(FolderDataset):
 
     LAYOUT: ClassVar[str] = 'nyuv2'
     MODALITIES: ClassVar[tuple[str, ...]] = ('rgb', 'depth')
-    SPLITS: ClassVar[tuple[str, ...]] = ('train', 'val', 'test')
     LABEL_SPACE: ClassVar[str] = 'nyuv2'
     FOLDERS: ClassVar[Mapping[str, tuple[str, ...]]] = {
         'rgb': ('RGB',), 'depth': tuple(DEPTH_FOLDERS.values())}
@@ -58,7 +57,7 @@ class Nyuv2Dataset(FolderDataset):
         return super()._choices(modality)
 
     def _scan(self) -> Iterable[Entry]:
-        self._require_folder(self.LABEL_FOLDER, 'labels')
+        self._require_folder('labels', self.LABEL_FOLDER)
         path = self.root / f'{self.split}.txt'
         if self.split == 'val' and not is_file(path):
             raise ConfigError(f'no list of the split: {path}; NYUv2 has none for val. Score on '

@@ -107,7 +107,8 @@ class RecordedDataset:
             entry for name, recording in sorted(recordings.items())
             if recording['split'] == split
             and (not conditions or recording['condition'] in conditions)
-            for entry in self._read_entries(name, recording['condition'])
+            for entry in (self._entry(line, recording['condition'])
+                          for line in read_frames(self.root, name))
             if entry.images and (not failures or entry.failure in failures)
         ]
         if not self._entries:
@@ -161,9 +162,6 @@ class RecordedDataset:
             # A line for each of many recordings would fill a bundle; the hash covers them.
             'manifest': {**self.manifest, 'recordings': len(self.manifest['recordings'])},
         }
-
-    def _read_entries(self, recording: str, condition: str) -> list[_Entry]:
-        return [self._entry(line, condition) for line in read_frames(self.root, recording)]
 
     def _entry(self, line: Mapping[str, Any], condition: str) -> _Entry:
         images = tuple(name for name in self.modalities if name in line['members'])

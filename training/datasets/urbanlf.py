@@ -58,7 +58,6 @@ class UrbanlfDataset(FolderDataset):
 
     LAYOUT: ClassVar[str] = 'urbanlf'
     MODALITIES: ClassVar[tuple[str, ...]] = ('rgb', 'lightfield')
-    SPLITS: ClassVar[tuple[str, ...]] = ('train', 'val', 'test')
     LABEL_SPACE: ClassVar[str] = 'urbanlf'
     OPTIONS: ClassVar[type[Any]] = UrbanlfOptions
 

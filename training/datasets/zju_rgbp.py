@@ -42,8 +42,8 @@ class ZjuRgbpDataset(FolderDataset):
 
     def _scan(self) -> Iterable[Entry]:
         for angle in ANGLES:
-            self._require_folder(f'{self.split}/{angle}', f'polariser angle {angle}')
-        self._require_folder(self._label_folder, 'labels')
+            self._require_folder(f'polariser angle {angle}', f'{self.split}/{angle}')
+        self._require_folder('labels', self._label_folder)
         for path in sorted((self.root / self.split / '0').glob('*_0.png')):
             name = path.name.removesuffix('_0.png')
             yield Entry(f'{self.split}/{name}', name)
@@ -64,9 +64,6 @@ class ZjuRgbpDataset(FolderDataset):
         images: dict[str, Image] = {
             'rgb': mean, 'aolp': encode_aolp(sine, cosine), 'dolp': encode_dolp(degree)}
         return {name: images[name] for name in self.modalities}
-
-    def _read_image(self, modality: str, entry: Entry) -> Image:
-        return self._read_images(entry)[modality]
 
     def _read_angle(self, angle: int, entry: Entry) -> UInt8:
         return read_color(self.root / self.split / str(angle) / f'{entry.stem}_{angle}.png')

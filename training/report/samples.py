@@ -17,7 +17,7 @@ from anymodal_seg_ros.metrics import ConfusionMatrix
 from anymodal_seg_ros.modalities import network_size
 from anymodal_seg_ros.pages.drawing import Drawing, drawing
 from anymodal_seg_ros.unfinished import whole_folder, write_errors
-from training.datasets import Frame, JoinedFrames, first_size, resize_frame
+from training.datasets import Frame, JoinedFrames, resize_frame
 
 if TYPE_CHECKING:
     from anymodal_seg_ros.pages.drawing import Axes
@@ -69,7 +69,7 @@ def sample_sheet(frame: Frame, predict: Predict, label_space: LabelSpace,
                  short_side_px: int) -> bytes:
     """One frame's sheet as a PNG."""
     sensors = tuple(frame.images)
-    frame = resize_frame(frame, network_size(first_size(frame), short_side_px), labels_too=False)
+    frame = resize_frame(frame, network_size(frame.size_hw, short_side_px), labels_too=False)
     palette = label_space.palette()
 
     def predicted(subset: Sequence[str], title: str) -> Tile:

@@ -19,7 +19,7 @@ from anymodal_seg_ros.inference.precision import exact_float32
 from anymodal_seg_ros.labels import LabelSpace
 from anymodal_seg_ros.models import DROP, ZERO, modality_subsets
 from anymodal_seg_ros.models.network import Subset
-from training.datasets import Frame, FrameSource, first_size
+from training.datasets import Frame, FrameSource
 from training.frame_batches import Workers, read_batches
 from training.robustness.degradation import Float32, failed, generator, noisy, without_elements
 from training.robustness.protocol import (
@@ -139,7 +139,7 @@ class _Sum:
                        truths=[self._network.truth_of(frame) for frame in frames])
         for missing, scores in self._emm.items():
             logits = self._network.logits_of_subsets(
-                encoded, subsets, missing, first_size(frames[0]))
+                encoded, subsets, missing, frames[0].size_hw)
             for subset, logits_BKhw in logits.items():
                 self._count([(scores, subset)], batch, logits_BKhw)
         if self._sensors in subsets:
