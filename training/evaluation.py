@@ -12,15 +12,14 @@ from tqdm import tqdm
 
 from anymodal_seg_ros.bundle import read_description, update_provenance
 from anymodal_seg_ros.inference import Segmenter
-from anymodal_seg_ros.inference.torch_backend import TorchSegmenter
 from anymodal_seg_ros.models.network import Subset
-from training.datasets import ClassSets, FrameSource, Labelling, spread
+from training.datasets import FrameSource, Labelling, spread
 from training.robustness.benchmark import run_benchmark
 from training.robustness.protocol import GPU_BATCH, BenchmarkConfig
 from training.robustness.result import RobustnessScores
 from training.robustness.tables import text_tables
 from training.scoring import score_table
-from training.subset_network import SubsetNetwork, subset_network
+from training.subset_network import subset_network
 
 
 def score_split(
@@ -45,10 +44,10 @@ def score_split(
     indices = spread(len(frames), max_frames)
     with tqdm(total=len(indices), unit='frame', desc=description['split'],
               disable=not sys.stderr.isatty()) as bar:
+        network = subset_network(segmenter, labelling.class_sets)
         scores = run_benchmark(
-            _network(segmenter, labelling.class_sets), frames, sensors, labelling.label_space,
-            segmenter.bundle.short_side_px, config, indices=indices,
-            on_frame=lambda: bar.update(1))
+            network, frames, sensors, labelling.label_space, segmenter.bundle.short_side_px,
+            config, indices=indices, on_frame=lambda: bar.update(1))
     tables = [*map(score_table, scores.emm.values()), text_tables(scores)]
     sys.stdout.write('\n\n'.join([*tables, f'network: {segmenter.description}']) + '\n')
     return scores, {**scores.to_dict(), 'network': segmenter.description,
@@ -57,12 +56,7 @@ def score_split(
 
 def usual_batch(segmenter: Segmenter) -> int:
     """Frames that its device takes at once without being asked."""
-    return GPU_BATCH if _network(segmenter).device.type == 'cuda' else 1
-
-
-def _network(segmenter: Segmenter, class_sets: ClassSets | None = None) -> SubsetNetwork:
-    assert isinstance(segmenter, TorchSegmenter)
-    return subset_network(segmenter.network, class_sets)
+    return GPU_BATCH if subset_network(segmenter).device.type == 'cuda' else 1
 
 
 def update_scores(path: Path, split: str, report: dict[str, Any]) -> None:

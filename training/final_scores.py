@@ -16,7 +16,8 @@ from anymodal_seg_ros.inference import Segmenter, build_segmenter, modality_subs
 from anymodal_seg_ros.models.network import Subset
 from training.datasets import FrameSource, Labelling, spread
 from training.run_data import RunData
-from training.scoring import SubsetScores, predict_with, score_frames, score_table
+from training.scoring import SubsetScores, score_frames, score_table
+from training.subset_network import subset_network
 from training.train_config import TrainConfig
 
 Log = Callable[[str], None]
@@ -85,7 +86,7 @@ def score_sets(
         indices = spread(len(each.frames), max_frames)
         with tqdm(total=len(indices), unit='frame', desc='scoring') as bar:
             scores = score_frames(
-                predict_with(segmenter, each.labelling.class_sets), each.frames,
+                subset_network(segmenter, each.labelling.class_sets), each.frames,
                 modality_subsets(each.sensors), each.labelling.label_space,
                 segmenter.bundle.short_side_px, indices=indices,
                 missing=segmenter.bundle.missing_mode, batch_size=batch_size, workers=workers,

@@ -49,8 +49,9 @@ from training.preparation import Log, PreparedRun
 from training.report import write_report, write_samples
 from training.run_data import RunData
 from training.sampling import counted_frames, set_weights
-from training.scoring import predict_with, score_frames, score_table
+from training.scoring import score_frames, score_table
 from training.students import build_student, build_teacher
+from training.subset_network import subset_network
 from training.train_config import TrainConfig
 from training.trainer import RunResult, Trainer
 
@@ -167,7 +168,7 @@ def _validation(
         averaged.load_state_dict(state)
         values = {}
         for title, labelling, frames in groups:
-            scores = score_frames(predict_with(averaged, labelling.class_sets), frames, subsets,
+            scores = score_frames(subset_network(averaged, labelling.class_sets), frames, subsets,
                                   labelling.label_space, config.data.short_side_px,
                                   indices=frames.spread(max(config.val_frames // len(groups), 1)),
                                   on_unreadable=log if config.data.unreadable == 'skip' else None)
@@ -208,7 +209,7 @@ def _write_samples(
              for each in data.sets if each.scored is not None]
     if shown:
         write_samples(run / SAMPLES_FOLDER, JoinedFrames([frames for _, frames in shown]), [
-            (predict_with(segmenter, labelling.class_sets), labelling.label_space)
+            (subset_network(segmenter, labelling.class_sets), labelling.label_space)
             for labelling, _ in shown], config.data.short_side_px)
 
 

@@ -12,10 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from anymodal_seg_ros.errors import ConfigError
-from anymodal_seg_ros.inference import Segmenter
 from anymodal_seg_ros.inference.precision import exact_float32
-from anymodal_seg_ros.inference.torch_backend import TorchSegmenter
 from anymodal_seg_ros.labels import LabelSpace
 from anymodal_seg_ros.metrics import (
     MISSING_P,
@@ -24,16 +21,12 @@ from anymodal_seg_ros.metrics import (
     mean_over_subsets,
 )
 from anymodal_seg_ros.models import DROP
-from anymodal_seg_ros.models.network import Network, Subset
-from training.datasets import ClassSets, Frame, Frames
+from anymodal_seg_ros.models.network import Subset
+from training.datasets import Frame, Frames
 from training.frame_batches import Workers, read_batches
-from training.subset_network import Counts, SubsetNetwork, subset_network
+from training.subset_network import Counts, SubsetNetwork
 
 UInt8 = npt.NDArray[np.uint8]
-Image = npt.NDArray[Any]
-Predict = Callable[[Mapping[str, Image], tuple[int, int]], UInt8]
-"""Encoded images at network size and the wanted label size to labels. A ``SubsetNetwork`` gives
-all combinations of a batch at once."""
 ALL = 'all'
 
 
@@ -123,7 +116,7 @@ class SubsetScores:
 
 
 def score_frames(
-    predict: Predict,
+    network: SubsetNetwork,
     frames: Frames,
     subsets: Sequence[Subset],
     label_space: LabelSpace,
@@ -142,8 +135,8 @@ def score_frames(
 
     Args:
         indices: which frames; None takes all.
-        missing: 'drop' or 'zero'; the latter needs a ``SubsetNetwork``.
-        batch_size: frames that a ``SubsetNetwork`` takes at once.
+        missing: 'drop' or 'zero'.
+        batch_size: frames that the network takes at once.
         workers: threads that read ahead.
         on_frame: called after each frame.
         on_unreadable: gets what is wrong with a frame that cannot be read, which is then left
@@ -152,57 +145,30 @@ def score_frames(
     Raises:
         ConfigError: an argument that is not allowed, or a frame that cannot be read.
     """
-    if missing != DROP and not isinstance(predict, SubsetNetwork):
-        raise ConfigError.of('missing mode', missing, f'{DROP} without the network itself')
     scores = SubsetScores(label_space=label_space, missing_mode=missing)
     chosen = range(len(frames)) if indices is None else indices
     with exact_float32(), Workers(workers) as pool:
         for batch in read_batches(frames, chosen, short_side_px, pool, batch_size=batch_size,
                                   on_unreadable=on_unreadable):
             present = set(batch[0].images)
-            _score_batch(predict, batch, [s for s in subsets if set(s) <= present], scores)
+            _score_batch(network, batch, [s for s in subsets if set(s) <= present], scores)
             for _ in batch:
                 on_frame()
     return scores
 
 
-def _score_batch(predict: Predict, batch: Sequence[Frame], subsets: Sequence[Subset],
+def _score_batch(network: SubsetNetwork, batch: Sequence[Frame], subsets: Sequence[Subset],
                  scores: SubsetScores) -> None:
-    if not isinstance(predict, SubsetNetwork):
-        for frame in batch:
-            height, width = frame.labels.shape
-            for subset in subsets:
-                pred = predict({name: frame.images[name] for name in subset}, (height, width))
-                scores.update(subset, frame.condition, pred, frame.labels)
-        return
-    names = [name for name in predict.modalities if any(name in subset for subset in subsets)]
+    names = [name for name in network.modalities if any(name in subset for subset in subsets)]
     if not names:
         return
-    truths = [predict.truth_of(frame) for frame in batch]
-    encoded = predict.encode({name: [frame.images[name] for frame in batch] for name in names})
-    logits = predict.logits_of_subsets(
+    truths = [network.truth_of(frame) for frame in batch]
+    encoded = network.encode({name: [frame.images[name] for frame in batch] for name in names})
+    logits = network.logits_of_subsets(
         encoded, subsets, scores.missing_mode, batch[0].size_hw)
     for subset, logits_BKhw in logits.items():
-        for frame, counts in zip(batch, predict.counts(logits_BKhw, truths), strict=True):
+        for frame, counts in zip(batch, network.counts(logits_BKhw, truths), strict=True):
             scores.add(subset, frame.condition, counts)
-
-
-def predict_with(network: Network | Segmenter, class_sets: ClassSets | None = None) -> Predict:
-    """Labels from a network in memory, in evaluation mode, or from a loaded bundle; in the classes
-    of ``class_sets`` where they are given, else in those of the network.
-
-    Raises:
-        ConfigError: a bundle whose backend gives no logits cannot answer in other classes.
-    """
-    if isinstance(network, TorchSegmenter):
-        return subset_network(network.network, class_sets)
-    if isinstance(network, Network):
-        return subset_network(network, class_sets)
-    segmenter = network
-    if class_sets is not None:
-        raise ConfigError(f'{segmenter.description} gives labels alone; scores in the classes of '
-                          f'{class_sets.source.name!r} need backend torch')
-    return lambda images, out_hw: segmenter.predict(images, out_hw)[0]
 
 
 def score_table(scores: SubsetScores) -> str:

@@ -13,8 +13,10 @@ import torch
 from torch import Tensor
 
 from anymodal_seg_ros.errors import ConfigError
+from anymodal_seg_ros.inference import Segmenter
 from anymodal_seg_ros.inference.answer import labels_at
 from anymodal_seg_ros.inference.precision import precision_name
+from anymodal_seg_ros.inference.torch_backend import TorchSegmenter
 from anymodal_seg_ros.labels import UNLABELLED
 from anymodal_seg_ros.models import DROP, ZERO
 from anymodal_seg_ros.models.abilities import GuidedNetwork, SeparableNetwork
@@ -29,8 +31,14 @@ Encoded = Any
 Counts = npt.NDArray[np.int64]
 
 
-def subset_network(model: Network, class_sets: ClassSets | None = None) -> SubsetNetwork:
-    """In the way that costs least for this network; see ``SubsetNetwork``."""
+def subset_network(
+    model: Network | Segmenter, class_sets: ClassSets | None = None
+) -> SubsetNetwork:
+    """Of a network, or of that in a loaded bundle, in the way that costs least for it; see
+    ``SubsetNetwork``."""
+    if not isinstance(model, Network):
+        assert isinstance(model, TorchSegmenter)
+        model = model.network
     if isinstance(model, SeparableNetwork):
         return SeparableSubsetNetwork(model, class_sets)
     if isinstance(model, GuidedNetwork):

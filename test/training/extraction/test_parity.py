@@ -16,7 +16,8 @@ from training.bag_scores import score_recording
 from training.datasets.recorded import RECORDING, RecordedDataset, read_frames
 from training.extract_bag import main
 from training.scored_frames import open_frames
-from training.scoring import predict_with, score_frames
+from training.scoring import score_frames
+from training.subset_network import subset_network
 
 pytestmark = pytest.mark.slow
 
@@ -77,7 +78,7 @@ def test_frames_of_each_combination_of_sensors_score_as_the_recording_does(
         bundle = segmenter.bundle
         frames, _, sensors = open_frames(bundle, extracted, 'val', name='recorded',
                                          failures=[failure])
-        scores = score_frames(predict_with(segmenter), frames, modality_subsets(sensors),
+        scores = score_frames(subset_network(segmenter), frames, modality_subsets(sensors),
                               bundle.label_space, bundle.short_side_px)
         assert set(wanted[subset]) == {'all', RECORDING}
         for condition, matrix in wanted[subset].items():
