@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +23,6 @@ from training.scoring import SubsetScores
 def score_recording(
     path: Path,
     segmenter: Segmenter,
-    topics: Mapping[str, str] = TOPICS,
     schedule: FaultSchedule | None = None,
     decoding: Decoding | None = None,
 ) -> SubsetScores:
@@ -34,7 +32,6 @@ def score_recording(
     Args:
         path: the recording.
         segmenter: a loaded bundle.
-        topics: of the sensors, their cameras and the ground truth.
         schedule: sensor faults to apply on the way.
         decoding: settings of the decoders.
 
@@ -42,16 +39,16 @@ def score_recording(
         ConfigError: there is no ground truth, none near any label image, one without labels, or
             one of another size or with other classes.
     """
-    truth = read_label_images(path, topics['label'])
+    truth = read_label_images(path, TOPICS['label'])
     if not truth:
-        raise ConfigError(f'{path} has no ground truth on {topics["label"]}')
+        raise ConfigError(f'{path} has no ground truth on {TOPICS["label"]}')
     stamps = np.array(sorted(truth))
     order = segmenter.bundle.modalities
     scores = SubsetScores(label_space=segmenter.bundle.label_space, same_frames=False,
                           missing_mode=segmenter.bundle.missing_mode)
-    placed = read_recorded_rig(path, topics, modalities=order)
+    placed = read_recorded_rig(path, TOPICS, modalities=order)
     session = Session(segmenter, placed, decoding=decoding)
-    for labelled in segment_recording(path, session, topics=topics, schedule=schedule):
+    for labelled in segment_recording(path, session, schedule=schedule):
         prediction = labelled.prediction
         nearest = int(stamps[np.abs(stamps - prediction.stamp_ns).argmin()])
         if abs(nearest - prediction.stamp_ns) <= MAX_TRUTH_OFFSET_NS:

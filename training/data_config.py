@@ -55,11 +55,6 @@ class DataSetConfig:
             raise ConfigError(f'data.hold_out {self.hold_out:g} is scored instead of '
                               f'data.score_split {self.score_split!r}; give one of them')
 
-    @property
-    def scored_as(self) -> str:
-        """What the scores are of: a split, 'held_out' or 'none'."""
-        return HELD_OUT if self.hold_out else self.score_split
-
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as in the YAML files."""
         return {**asdict(self), 'sensors': list(self.sensors),

@@ -97,17 +97,19 @@ def open_data(config: TrainConfig, log: Callable[[str], None]) -> RunData:
         ConfigError: a folder, filter, class, modality or split to score on that is not there; or
             data sets that differ in their modalities, classes or encoders.
     """
-    data = config.data
-    modalities = _modalities(config)
+    data, origin = config.data, _origin(config)
+    there = [_modalities_of(each) for each in data.sets]
+    modalities = _modalities(config, there, origin.modalities if origin is not None else ())
     sets = []
-    for number, each in enumerate(data.sets):
+    for number, names in enumerate(there):
         with _naming(data, number):
-            sets.append(_open_set(data, number, _those_of(each, modalities), log))
+            sets.append(_open_set(
+                data, number, tuple(name for name in modalities if name in names), log))
     label_space = _label_space(data, sets)
     return RunData(
         sets=tuple(_in_classes(each, label_space) for each in sets), label_space=label_space,
         modalities=modalities,
-        encoders=_encoders(sets, modalities, _origin(config)),
+        encoders=_encoders(sets, modalities, origin),
         statistics=_statistics(data, sets, modalities))
 
 
@@ -127,7 +129,8 @@ def _open_set(
         for index in spread(len(validation), CHECKED_FRAMES):
             validation[index]
     return DataSet(
-        title=data.title_of(number), split=config.scored_as, modalities=modalities,
+        title=data.title_of(number), split=HELD_OUT if config.hold_out else config.score_split,
+        modalities=modalities,
         labelling=labelling, train=with_policy(opened, data.unreadable, log), scored=scored)
 
 
@@ -184,18 +187,19 @@ def _in_classes(data: DataSet, label_space: LabelSpace) -> DataSet:
     return replace(data, labelling=Labelling(label_space))
 
 
-def _modalities(config: TrainConfig) -> tuple[str, ...]:
+def _modalities(
+    config: TrainConfig, sets: Sequence[tuple[str, ...]], known: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Those of the run, by what each data set has and what the student to start from knows."""
     of_network = tuple(config.model_config.get('modalities', ()))
     if of_network and config.data.modalities and of_network != config.data.modalities:
         raise ConfigError(f'model_config.modalities {list(of_network)} and data.modalities '
                           f'{list(config.data.modalities)} differ; give one of them')
-    there = {name for each in config.data.sets for name in _modalities_of(each)}
-    origin = _origin(config)
-    known = origin.modalities if origin is not None else ()
+    there = {name for names in sets for name in names}
     # What a network has learnt of other sensors is kept when it learns on from some of them.
     of_origin = known if there <= set(known) else ()
     chosen = (of_network or config.data.modalities or of_origin
-              or _common_modalities(config.data))
+              or _common_modalities(config.data, sets))
     for name in chosen:
         if name not in there and name not in known:
             raise ConfigError(f'modality {name!r} is in no data set; allowed: '
@@ -208,20 +212,14 @@ def _modalities(config: TrainConfig) -> tuple[str, ...]:
     return chosen
 
 
-def _common_modalities(data: DataConfig) -> tuple[str, ...]:
-    there = [_modalities_of(each) for each in data.sets]
-    for number, names in enumerate(there):
-        if names != there[0]:
+def _common_modalities(data: DataConfig, sets: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    for number, names in enumerate(sets):
+        if names != sets[0]:
             raise ConfigError(
-                f'{data.title_of(0)} has {", ".join(there[0])}, {data.title_of(number)} has '
+                f'{data.title_of(0)} has {", ".join(sets[0])}, {data.title_of(number)} has '
                 f'{", ".join(names)}; name the sensors of the network in data.modalities; each '
                 'data set gives those that it has')
-    return there[0]
-
-
-def _those_of(config: DataSetConfig, modalities: tuple[str, ...]) -> tuple[str, ...]:
-    there = _modalities_of(config)
-    return tuple(name for name in modalities if name in there)
+    return sets[0]
 
 
 def _modalities_of(config: DataSetConfig) -> tuple[str, ...]:

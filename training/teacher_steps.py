@@ -7,7 +7,6 @@ from __future__ import annotations
 from typing import Any
 
 from lightning_fabric import Fabric
-from torch import Tensor
 
 from anymodal_seg_ros.models.network import Network
 from training.batch import Batch
@@ -84,9 +83,5 @@ class TeacherSteps:
     def load(self, state: dict[str, Any]) -> None:
         """Inverse of ``state``."""
         if self.teacher is not None:
-            self.teacher.load_state_dict(_tensors(state['model']))
+            self.teacher.load_state_dict(state['model'])
             self._optimizer.load_state_dict(state['optimizer'])
-
-
-def _tensors(state: dict[str, Any]) -> dict[str, Tensor]:
-    return {name: value for name, value in state.items() if isinstance(value, Tensor)}

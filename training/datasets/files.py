@@ -132,21 +132,17 @@ def read_array(path: Path) -> npt.NDArray[Any]:
     """The array of a ``.npy`` file, or the only one of a ``.npz``; never unpickles.
 
     Raises:
-        UnreadableFrameError: no such file, damaged, too large, or Python objects.
+        UnreadableFrameError: no such file, damaged, too large, Python objects, or values that are
+            not finite.
     """
     _check_exists(path)
     try:
-        if path.suffix == '.npz':
-            with zipfile.ZipFile(path) as archive:
-                members = archive.infolist()
-                if len(members) != 1:
-                    raise ValueError(f'{len(members)} arrays, not one')
-                _check_packing(members[0])
-                with archive.open(members[0]) as stream:
-                    return _read_npy(stream.read(members[0].file_size))
-        return _read_npy(path.read_bytes())
+        array = _read_npy(_unpacked(path) if path.suffix == '.npz' else path.read_bytes())
     except _ARRAY_ERRORS as error:
         raise UnreadableFrameError(f'{path} is not a readable array: {error}') from None
+    if array.dtype.kind == 'f' and not np.isfinite(array).all():
+        raise UnreadableFrameError(f'{path} holds values that are not finite')
+    return array
 
 
 def read_list(path: Path, name_of: Callable[[str], str] = str) -> tuple[str, ...]:
@@ -256,11 +252,18 @@ def _indices_as_grey(data: UInt8) -> UInt8:
     return np.frombuffer(b''.join(parts), np.uint8)
 
 
-def _check_packing(member: zipfile.ZipInfo) -> None:
-    allowed = FREE_BYTES + BYTES_PER_BYTE * member.compress_size
-    if member.file_size > allowed:
-        raise ValueError(f'{member.compress_size} bytes unpack to {member.file_size}; allowed '
-                         f'are {allowed}')
+def _unpacked(path: Path) -> bytes:
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        if len(members) != 1:
+            raise ValueError(f'{len(members)} arrays, not one')
+        member = members[0]
+        allowed = FREE_BYTES + BYTES_PER_BYTE * member.compress_size
+        if member.file_size > allowed:
+            raise ValueError(f'{member.compress_size} bytes unpack to {member.file_size}; allowed '
+                             f'are {allowed}')
+        with archive.open(member) as stream:
+            return stream.read(member.file_size)
 
 
 def _read_npy(data: bytes) -> npt.NDArray[Any]:

@@ -75,8 +75,6 @@ class McubesDataset(FolderDataset):
         if plane.ndim != 2 or plane.dtype.kind != 'f':
             raise UnreadableFrameError(f'{path} has shape {plane.shape} of {plane.dtype}; '
                                        'allowed: (height, width) of floats')
-        if not np.isfinite(plane).all():
-            raise UnreadableFrameError(f'{path} holds values that are not finite')
         return plane[:, LEFT_MARGIN_PX:].astype(np.float32)
 
     def _read_labels(self, entry: Entry, size_hw: tuple[int, int]) -> UInt8:

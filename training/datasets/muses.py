@@ -175,6 +175,4 @@ def _read_projection(path: Path, png_dtype: type[np.uint8] | type[np.uint16]
     if path.suffix == '.png' and values.dtype != png_dtype:
         raise UnreadableFrameError(f'{path} has {values.dtype} values; allowed: '
                                    f'{np.dtype(png_dtype)}, as the MUSES SDK writes it')
-    if values.dtype.kind == 'f' and not np.isfinite(values).all():
-        raise UnreadableFrameError(f'{path} holds values that are not finite')
     return values

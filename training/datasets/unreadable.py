@@ -28,12 +28,8 @@ class ReadableFrames:
     def __init__(self, source: FrameSource, report: Callable[[str], None]) -> None:
         self._source = source
         self._report = report
-        self._problems: dict[int, str] = {}
-
-    @property
-    def skipped(self) -> dict[int, str]:
+        self.skipped: dict[int, str] = {}
         """Index to problem of the frames that could not be read so far."""
-        return dict(self._problems)
 
     def __len__(self) -> int:
         return len(self._source)
@@ -43,20 +39,20 @@ class ReadableFrames:
         length = len(self._source)
         for offset in range(length):
             candidate = (index + offset) % length
-            if candidate in self._problems:
+            if candidate in self.skipped:
                 continue
             try:
                 return self._source[candidate]
             except ConfigError as error:
-                self._problems[candidate] = str(error)
+                self.skipped[candidate] = str(error)
                 self._report(f'frame {candidate} is skipped, the next one stands in: {error}')
-        problem = next(iter(self._problems.values()), 'there is none')
+        problem = next(iter(self.skipped.values()), 'there is none')
         raise ConfigError(f'none of {length} frames can be read; the first problem: {problem}')
 
     def describe(self) -> dict[str, Any]:
         """The source's description and what was skipped so far."""
         return {**self._source.describe(), 'unreadable': 'skip',
-                'skipped': [self._problems[i] for i in sorted(self._problems)]}
+                'skipped': [self.skipped[i] for i in sorted(self.skipped)]}
 
 
 def with_policy(source: FrameSource, policy: str, report: Callable[[str], None]) -> FrameSource:

@@ -45,10 +45,6 @@ class Report:
     known: dict[str, dict[str, Any]] = field(default_factory=dict)
     """By sensor, what its data were taken for; see ``Decoder.known``."""
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data."""
-        return dict(vars(self))
-
 
 class _Chooser:
     """Decides set by set; ``refusal`` is '' for a frame."""
@@ -115,7 +111,7 @@ def extract(dataset: ExtractedDataset, recording: Recording, job: Job,
             'calibration_sha256': sha256_of(calibration),
             'encoders': {name: dict(value)
                          for name, value in job.encoding.bundle.encoders.items()},
-            'report': report.to_dict(),
+            'report': dict(vars(report)),
         }
 
     dataset.add(recording.name, written)

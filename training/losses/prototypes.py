@@ -47,10 +47,11 @@ def class_prototypes(
     limits.one_of('prototype norm', norm, PROTOTYPE_NORMS)
     check_labels(features, labels_BHW)
     prototypes = []
+    classes_K1 = torch.arange(num_classes, device=labels_BHW.device)[:, None]
     with torch.autocast(labels_BHW.device.type, enabled=False):
         for x_PHWC in features.maps:
             labels_Bhw = resize_labels(labels_BHW, x_PHWC.shape[1:3])
-            mask_BKN = class_masks(labels_Bhw, num_classes)
+            mask_BKN = (labels_Bhw.flatten(1)[:, None, :] == classes_K1).float()
             count_BK = mask_BKN.sum(2)
             divisor_BK = count_BK.clamp(min=1)
             if norm == 'mean_over_count':
@@ -69,12 +70,6 @@ def resize_labels(labels_BHW: Tensor, size_hw: torch.Size | tuple[int, int]) -> 
         for target, source in zip(size_hw, labels_BHW.shape[1:], strict=True)
     )
     return labels_BHW[:, rows[:, None], columns]
-
-
-def class_masks(labels_Bhw: Tensor, num_classes: int) -> Tensor:
-    """float32 [B, K, h * w]: 1 where the pixel is of the class."""
-    classes_K1 = torch.arange(num_classes, device=labels_Bhw.device)[:, None]
-    return (labels_Bhw.flatten(1)[:, None, :] == classes_K1).float()
 
 
 def check_labels(features: FeatureMaps, labels_BHW: Tensor) -> None:

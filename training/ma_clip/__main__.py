@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 
-from anymodal_seg_ros.stopping import COMMAND_STOPPED, run_main
+from anymodal_seg_ros.stopping import COMMAND_STOPPED, errors_in_a_line, run_main
 
 if __name__ == '__main__':
     sys.exit(run_main('training.ma_clip.__main__', COMMAND_STOPPED))
@@ -22,7 +22,6 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from anymodal_seg_ros.errors import AnymodalError
 from anymodal_seg_ros.stopping import ends_at_once
 from training.datasets import DATASETS
 from training.interruption import stopped_by_signals
@@ -74,6 +73,7 @@ examples:
 """
 
 
+@errors_in_a_line
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns the exit status (130 when interrupted)."""
     parser = argparse.ArgumentParser(
@@ -82,13 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument('command', choices=tuple(COMMANDS))
     parser.add_argument('rest', nargs=argparse.REMAINDER, metavar='...', help='see COMMAND --help')
     args = parser.parse_args(arguments)
-    try:
-        return COMMANDS[args.command](args.rest)
-    except AnymodalError as error:
-        sys.stderr.write(f'error: {error}\n')
-        return 1
-    except KeyboardInterrupt:
-        return COMMAND_STOPPED
+    return COMMANDS[args.command](args.rest)
 
 
 def _train(arguments: Sequence[str]) -> int:
