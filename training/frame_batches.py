@@ -7,8 +7,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from types import TracebackType
+from contextlib import ExitStack
 from typing import TypeVar
+
+import numpy as np
 
 from anymodal_seg_ros import limits
 from anymodal_seg_ros.errors import ConfigError
@@ -26,7 +28,7 @@ Item = TypeVar('Item')
 Result = TypeVar('Result')
 
 
-class Workers:
+class Workers(ExitStack):
     """Threads that work ahead of whoever consumes their results. Use with ``with``.
 
     Args:
@@ -37,17 +39,12 @@ class Workers:
     """
 
     def __init__(self, count: int) -> None:
+        super().__init__()
         limits.whole('workers', count, 0, MAX_WORKERS)
         self._ahead = count + QUEUE_LENGTH
         self._pool = ThreadPoolExecutor(count, 'reading') if count else None
-
-    def __enter__(self) -> Workers:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
         if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
+            self.callback(self._pool.shutdown, cancel_futures=True)
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """Results in the order of the items, whatever the number of threads; an error of
@@ -93,10 +90,14 @@ def read_batches(
         size_hw = network_size(frame.size_hw, short_side_px)
         return resize_frame(frame, size_hw, labels_too=label_size == 'network')
 
+    read_ahead = workers.map(read, indices)
+    yield from alike((frame for frame in read_ahead if frame is not None), batch_size)
+
+
+def alike(frames: Iterable[Frame], batch_size: int) -> Iterator[list[Frame]]:
+    """Neighbours of one size with the same sensors, ``batch_size`` at most."""
     batch: list[Frame] = []
-    for frame in workers.map(read, indices):
-        if frame is None:
-            continue
+    for frame in frames:
         if batch and (len(batch) == batch_size or _kind(frame) != _kind(batch[0])):
             yield batch
             batch = []
@@ -105,5 +106,5 @@ def read_batches(
         yield batch
 
 
-def _kind(frame: Frame) -> tuple[tuple[int, int], frozenset[str]]:
-    return frame.size_hw, frozenset(frame.images)
+def _kind(frame: Frame) -> tuple[tuple[int, int], dict[str, np.dtype[np.generic]]]:
+    return frame.size_hw, {name: image.dtype for name, image in frame.images.items()}

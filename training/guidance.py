@@ -8,15 +8,14 @@ shows does not change with a crop of it, and a step need not ask again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
 from anymodal_seg_ros.models.abilities import GuidedNetwork
-from training.datasets import Frame, Frames
+from training.datasets import Frames
+from training.frame_batches import alike
 
 BATCH = 8
 
@@ -27,7 +26,7 @@ def guidance_of_frames(
     """Float32 [N, G, D] on the CPU, by the frame's index; raises what ``frames`` raises."""
     parts = []
     with tqdm(total=len(frames), desc='guidance', unit='frame', disable=not show_progress) as bar:
-        for batch in _batches(frames):
+        for batch in alike((frames[index] for index in range(len(frames))), BATCH):
             images = {
                 name: torch.from_numpy(np.stack([frame.images[name] for frame in batch]))
                 .permute(0, 3, 1, 2).to(model.mean_M3.device)
@@ -35,20 +34,3 @@ def guidance_of_frames(
             parts.append(model.guide(images).cpu())
             bar.update(len(batch))
     return torch.cat(parts)
-
-
-def _batches(frames: Frames) -> Iterator[list[Frame]]:
-    """Neighbours of one size with the same sensors."""
-    batch: list[Frame] = []
-    for index in range(len(frames)):
-        frame = frames[index]
-        if batch and (len(batch) == BATCH or _kind(frame) != _kind(batch[0])):
-            yield batch
-            batch = []
-        batch.append(frame)
-    if batch:
-        yield batch
-
-
-def _kind(frame: Frame) -> tuple[tuple[int, int], dict[str, np.dtype[np.generic]]]:
-    return frame.size_hw, {name: image.dtype for name, image in frame.images.items()}

@@ -5,27 +5,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import TracebackType
+from contextlib import ExitStack
 
 from tqdm import tqdm
 
 SMOOTHING = 0.95
 
 
-class ProgressBar:
+class ProgressBar(ExitStack):
     """Shows samples; time left goes by the share of the schedule, which a time limit may rule."""
 
     def __init__(self, total_samples: int, done_samples: int, *, shown: bool) -> None:
-        self._bar = tqdm(total=total_samples, initial=done_samples, unit='img', smoothing=0.05,
-                         disable=not shown, bar_format='{desc}|{bar:20}| {rate_fmt}{postfix}')
+        super().__init__()
+        self._bar = self.enter_context(tqdm(
+            total=total_samples, initial=done_samples, unit='img', smoothing=0.05,
+            disable=not shown, bar_format='{desc}|{bar:20}| {rate_fmt}{postfix}'))
         self._smooth: dict[str, float] = {}
-
-    def __enter__(self) -> ProgressBar:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
-        self._bar.close()
 
     def update(self, samples: int, values: Mapping[str, float], rate: float, progress: float,
                elapsed_s: float) -> None:

@@ -90,7 +90,7 @@ def train(
     if config.device != 'cuda':
         keep_freed_memory()
     fabric = make_fabric(config.device, config.precision,
-                         find_unused=method.feedback_options() is not None
+                         find_unused=method.feedback is not None
                          or not model.asks_every_parameter)
     if fabric.is_global_zero:
         recipe = yaml.safe_dump(config.to_dict(), sort_keys=False)

@@ -19,34 +19,26 @@ from training.train_config import OptimConfig
 
 
 class TeacherSteps:
-    """Does nothing for methods whose teacher stays as it is."""
+    """With an optimiser of their own, whose rate follows the student's schedule. Does nothing for
+    methods whose teacher stays as it is."""
 
-    def __init__(self, loop: FeedbackLoop | None, teacher: Network | None, fabric: Fabric,
-                 network: Any = None, optimizer: Any = None,  # noqa: ANN401  # Fabric's wrappers
-                 max_norm: float = 1.0) -> None:
-        self._loop = loop
+    def __init__(self, method: Method, fabric: Fabric, optim: OptimConfig) -> None:
         self._fabric = fabric
-        self._network = network
-        self._optimizer = optimizer
-        self._max_norm = max_norm
-        self.teacher = teacher
-
-    @classmethod
-    def for_method(cls, method: Method, fabric: Fabric, optim: OptimConfig) -> TeacherSteps:
-        """Sets up optimiser and wrapper of ``method.feedback``; the rate follows the student's
-        schedule."""
-        options = method.feedback_options()
+        self._max_norm = optim.clip_norm
+        self._loop: FeedbackLoop | None = None
+        self.teacher: Network | None = None
+        options = method.feedback
         if options is None or not isinstance(method, RobustSeg):
-            return cls(None, None, fabric)
+            return
         parameters = trainable_parameters(method.teacher, options)
         for parameter in parameters:
             parameter.requires_grad_(True)
-        network, optimizer = fabric.setup(
+        self._network, self._optimizer = fabric.setup(
             StudentNetwork(method.teacher, with_features=True), build_optimizer(
                 parameters, lr=options.lr, weight_decay=optim.weight_decay,
                 fused=not scales_gradients(fabric)))
-        loop = FeedbackLoop(network, method, options)
-        return cls(loop, method.teacher, fabric, network, optimizer, optim.clip_norm)
+        self._loop = FeedbackLoop(self._network, method, options)
+        self.teacher = method.teacher
 
     @property
     def names(self) -> tuple[str, ...]:

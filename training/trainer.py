@@ -111,7 +111,7 @@ class Trainer:
             build_optimizer(
                 [*model.parameters(), *self._own_parameters], lr=config.optim.lr,
                 weight_decay=config.optim.weight_decay, fused=not scales_gradients(fabric)))
-        self._teacher_steps = TeacherSteps.for_method(method, fabric, config.optim)
+        self._teacher_steps = TeacherSteps(method, fabric, config.optim)
         self._average = WeightAverage(model, config.optim.ema)
         self._maker = BatchMaker(
             frames, config, model.config, with_teacher=method.teacher is not None,

@@ -383,9 +383,9 @@ def test_a_teacher_learns_what_it_has_to_learn_with_or_says_that_it_has_nothing(
     if trainable == 'own' and not own:
         with pytest.raises(ConfigError, match=f"a teacher of network '{name}' has nothing that "
                                               "one modality owns; use feedback.trainable 'soft"):
-            TeacherSteps.for_method(method, fabric, OptimConfig())
+            TeacherSteps(method, fabric, OptimConfig())
         return
-    steps = TeacherSteps.for_method(method, fabric, OptimConfig())
+    steps = TeacherSteps(method, fabric, OptimConfig())
     before = {key: value.clone() for key, value in teacher.named_parameters()}
     for step in range(2):
         steps.step(network, batch_of(), step, 1.0)

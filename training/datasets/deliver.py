@@ -131,15 +131,11 @@ class DeliverDataset(FolderDataset):
                 for name, image in images.items()}
 
     def _manifest(self) -> dict[str, Any]:
-        return read_manifest(self.root)
-
-
-def read_manifest(root: Path) -> dict[str, Any]:
-    """The data set's own description ``dataset.json``; empty where there is none."""
-    path = root / MANIFEST
-    if not is_file(path):
-        return {}
-    manifest = read_json(path, MAX_MANIFEST_BYTES)
-    if not isinstance(manifest, dict):
-        raise ConfigError(f'{path} must hold a table, not {type(manifest).__name__}')
-    return manifest
+        """The data set's own description ``dataset.json``; empty where there is none."""
+        path = self.root / MANIFEST
+        if not is_file(path):
+            return {}
+        manifest = read_json(path, MAX_MANIFEST_BYTES)
+        if not isinstance(manifest, dict):
+            raise ConfigError(f'{path} must hold a table, not {type(manifest).__name__}')
+        return manifest

@@ -11,8 +11,8 @@ from torch import Tensor
 from anymodal_seg_ros import limits
 from anymodal_seg_ros.models.features import FeatureMaps
 from training.losses.cosine import inverse_norm, inverse_sqrt
-from training.losses.pairing import matched_rows, take_rows
-from training.losses.unimodal_kd import check_same_maps
+from training.losses.pairing import take_rows
+from training.losses.unimodal_kd import matched_maps
 from training.losses.variants import CORRESPONDENCES
 
 MIN_SIMILARITY = 1e-6
@@ -50,14 +50,10 @@ def cross_modal_kd(
         ValueError: maps of different shapes, or a pair that the teacher lacks.
     """
     limits.one_of('cross_modal_kd variant', variant, CORRESPONDENCES)
-    rows_P = matched_rows(student, teacher)
     row_BM = student.row_BM()
     total = student.maps[0].new_zeros((), dtype=torch.float32)
     with torch.autocast(total.device.type, enabled=False):
-        for student_PHWC, teacher_PHWC in zip(student.maps, teacher.maps, strict=True):
-            check_same_maps(student_PHWC, teacher_PHWC)
-            student_PHWC = student_PHWC.float()
-            target_PHWC = take_rows(teacher_PHWC.detach(), rows_P).float()
+        for student_PHWC, target_PHWC in matched_maps(student, teacher):
             if variant == 'reference_code':
                 total = total + _all_pairs_error(student_PHWC, target_PHWC) / len(row_BM)
             else:

@@ -8,27 +8,22 @@ import math
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from anymodal_seg_ros.labels import UNLABELLED
-from training.losses.cross_entropy import is_pixel_major, pixel_rows
+from training.losses.cross_entropy import CrossEntropy, is_pixel_major, pixel_rows
 
 MIN_KEPT_SHARE = 16
 PROBABILITY = 0.7
+MAX_EASY_LOSS = -math.log(PROBABILITY)
 
 
-class OhemCrossEntropy(nn.Module):
+class OhemCrossEntropy(CrossEntropy):
     """Mean loss of the pixels whose class got a probability below 0.7, and at least of the
     hardest sixteenth of the labelled ones.
 
     Without labelled pixels it is 0 with gradient 0.
     """
-
-    def __init__(self, weight_K: Tensor | None = None) -> None:
-        super().__init__()
-        self.weight_K: Tensor | None
-        self.register_buffer('weight_K', weight_K)
-        self.threshold = -math.log(PROBABILITY)
 
     def forward(self, logits_BKHW: Tensor, labels_BHW: Tensor) -> Tensor:
         if is_pixel_major(logits_BKHW):
@@ -43,7 +38,7 @@ class OhemCrossEntropy(nn.Module):
         if self.weight_K is not None:
             plain_P = plain_P / self.weight_K[labels_BHW.flatten().where(labelled_P, 0)]
         plain_P = plain_P.masked_fill(~labelled_P, -1.0)
-        hard_P = plain_P > self.threshold
+        hard_P = plain_P > MAX_EASY_LOSS
         num_hard = hard_P.sum()
         # As many as can be needed, so that their number need not be read from the device.
         hardest = plain_P.topk(max(len(plain_P) // MIN_KEPT_SHARE, 1)).indices

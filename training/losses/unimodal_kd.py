@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -36,16 +38,13 @@ def unimodal_kd(
         ValueError: maps of different shapes, or a pair that the teacher lacks.
     """
     limits.one_of('unimodal_kd axis', axis, UNIMODAL_AXES)
-    rows_P = matched_rows(student, teacher)
     dim = 3 if axis == 'channel' else 1
     total = student.maps[0].new_zeros((), dtype=torch.float32)
     with torch.autocast(total.device.type, enabled=False):
-        for student_PHWC, teacher_PHWC in zip(student.maps, teacher.maps, strict=True):
-            check_same_maps(student_PHWC, teacher_PHWC)
-            target_PHWC = take_rows(teacher_PHWC.detach(), rows_P)
+        for student_PHWC, target_PHWC in matched_maps(student, teacher):
             kl = F.kl_div(
-                F.log_softmax(student_PHWC.float(), dim),
-                F.log_softmax(target_PHWC.float(), dim),
+                F.log_softmax(student_PHWC, dim),
+                F.log_softmax(target_PHWC, dim),
                 reduction='sum',
                 log_target=True,
             )
@@ -53,11 +52,18 @@ def unimodal_kd(
         return total / student.num_samples
 
 
-def check_same_maps(student_PHWC: Tensor, teacher_PHWC: Tensor) -> None:
-    """Raises ValueError unless both maps have one height, width and number of channels."""
-    if student_PHWC.shape[1:] != teacher_PHWC.shape[1:]:
-        raise ValueError(
-            f'student maps are {tuple(student_PHWC.shape[1:])}, teacher maps '
-            f'{tuple(teacher_PHWC.shape[1:])}; bring the student to '
-            "the teacher's channels with FeatureProjection"
-        )
+def matched_maps(student: FeatureMaps, teacher: FeatureMaps) -> Iterator[tuple[Tensor, Tensor]]:
+    """Of each level the student's maps and the teacher's of the same pairs, detached, in float32.
+
+    Raises:
+        ValueError: maps of different shapes, or a pair that the teacher lacks.
+    """
+    rows_P = matched_rows(student, teacher)
+    for student_PHWC, teacher_PHWC in zip(student.maps, teacher.maps, strict=True):
+        if student_PHWC.shape[1:] != teacher_PHWC.shape[1:]:
+            raise ValueError(
+                f'student maps are {tuple(student_PHWC.shape[1:])}, teacher maps '
+                f'{tuple(teacher_PHWC.shape[1:])}; bring the student to '
+                "the teacher's channels with FeatureProjection"
+            )
+        yield student_PHWC.float(), take_rows(teacher_PHWC.detach(), rows_P).float()

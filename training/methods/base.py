@@ -98,6 +98,8 @@ class Method(nn.Module):
 
     weights: Mapping[str, float]
     options: Any
+    feedback: FeedbackOptions | None = None
+    """How the teacher learns from the student; None where it stays as it is."""
 
     def __init__(
         self, criterion: nn.Module, student: Network, teacher: Network | None,
@@ -124,10 +126,6 @@ class Method(nn.Module):
     def own_parameters(self) -> list[nn.Parameter]:
         """Parameters beside the student's that learn with it."""
         return []
-
-    def feedback_options(self) -> FeedbackOptions | None:
-        """How the teacher learns from the student; None where it stays as it is."""
-        return None
 
     def train(self, mode: bool = True) -> Method:
         """A teacher stays in evaluation mode."""

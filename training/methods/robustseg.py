@@ -19,7 +19,6 @@ from training.losses.prototype_bank import PrototypeBank
 from training.losses.prototype_kd import prototype_kd
 from training.losses.prototypes import Prototypes, class_prototypes, pseudo_labels
 from training.methods.base import FeatureDistillation, Terms, upsampled
-from training.methods.feedback_options import FeedbackOptions
 from training.methods.primary import PrimarySelection
 from training.methods.robustseg_options import RobustSegOptions
 
@@ -41,6 +40,7 @@ class RobustSeg(FeatureDistillation):
         if options.feedback is not None and options.feedback.trainable == 'own':
             teacher = teacher.adapted()
         super().__init__(criterion, student, teacher, options)
+        self.feedback = options.feedback
         self.selection = PrimarySelection(options.primary, self.modalities)
         if options.feedback is not None and not self.selection.weak():
             raise ConfigError('method.options.feedback has no weak modality to teach: primary '
@@ -52,9 +52,6 @@ class RobustSeg(FeatureDistillation):
                                       self.num_classes)
         self.weights = {'ce': 1.0, 'kl': options.kl, 'cp': options.cp, 'ifv': options.ifv}
         self._primary_only = bool(options.ifv) and options.ifv_modalities == 'primary'
-
-    def feedback_options(self) -> FeedbackOptions | None:
-        return self.options.feedback
 
     def forward(self, logits_BKhw: Tensor, features: FeatureMaps, batch: Batch) -> Terms:
         teacher_BKhw, teacher = self.ask_teacher(batch)
@@ -105,7 +102,7 @@ class RobustSeg(FeatureDistillation):
     @torch.no_grad()
     def _scored(self, teacher: FeatureMaps) -> Tensor | None:
         """The modalities' scores [B, M] on the CPU where they decide which ones are primary."""
-        is_asked = self._primary_only or self.feedback_options() is not None
+        is_asked = self._primary_only or self.feedback is not None
         if not is_asked or self.options.primary.policy == 'fixed':
             return None
         with self.autocast():

@@ -28,7 +28,7 @@ def make_steps(make_network):
         student = make_network(1)
         method = METHODS['robustseg'].build(build_loss('ce'), student, teacher, {
             'primary': primary, 'feedback': {'lr': 1e-2, **feedback}})
-        return TeacherSteps.for_method(method, make_fabric('cpu', 'fp32'), OptimConfig()), student
+        return TeacherSteps(method, make_fabric('cpu', 'fp32'), OptimConfig()), student
 
     return make
 
@@ -146,7 +146,7 @@ def test_its_state_comes_back(make_network, make_batch, make_steps):
 
 def test_the_paper_s_rate_is_the_default(make_network):
     options = METHODS['robustseg'].build(build_loss('ce'), make_network(), make_network(),
-                                   {'feedback': {'every': 1}}).feedback_options()
+                                   {'feedback': {'every': 1}}).feedback
     assert options.lr == 6e-6 and options.trainable == 'own'
 
 
