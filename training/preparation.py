@@ -23,7 +23,7 @@ from training.train_config import SCRATCH, TEACHER, TrainConfig
 
 Log = Callable[[str], None]
 GUIDES = ('python -m training.ma_clip writes one, from a CLIP, which is a folder with '
-          'config.json and model.safetensors')
+          'config.json and model.safetensors (docs/clip.md)')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,10 +88,11 @@ def check_networks(config: TrainConfig) -> None:
         read_description(method.init)
     if config.pretrained and not exists(Path(config.pretrained)):
         raise ConfigError(f'pretrained {config.pretrained!r}: there is no such file or folder')
-    _check_guide(config)
+    check_guide(config)
 
 
-def _check_guide(config: TrainConfig) -> None:
+def check_guide(config: TrainConfig) -> None:
+    """Raises ConfigError where the network takes no guide, or needs one that is not there."""
     row = MODELS[config.model]
     if config.guide:
         if GUIDED not in row.abilities:

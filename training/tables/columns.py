@@ -26,6 +26,8 @@ class Column:
     digits: int = 1
     is_exact: bool = False
     """Whether it is the same for all seeds."""
+    needs_all: bool = False
+    """Whether a row without some of the table's sensors has no figure to compare."""
 
 
 def _robustness(name: str) -> Callable[[Result], float | None]:
@@ -33,12 +35,12 @@ def _robustness(name: str) -> Callable[[Result], float | None]:
 
 
 COLUMNS: Mapping[str, Column] = {
-    'emm': Column('EMM average', lambda result: result.emm),
-    'all': Column('all sensors', lambda result: result.all_sensors),
-    'rmm': Column('RMM', _robustness('RMM r=0.5 average')),
+    'emm': Column('EMM average', lambda result: result.emm, needs_all=True),
+    'all': Column('all sensors', lambda result: result.all_sensors, needs_all=True),
+    'rmm': Column('RMM', _robustness('RMM r=0.5 average'), needs_all=True),
     'nm_low': Column('NM low', _robustness('NM low')),
     'nm_mid': Column('NM mid', _robustness('NM mid')),
-    'score': Column('robustness score', _robustness(SCORE)),
+    'score': Column('robustness score', _robustness(SCORE), needs_all=True),
     'parameters': Column('million parameters', lambda result: result.parameters / 1e6, 2, True),
     'gmac': Column('GMAC', lambda result: result.macs / 1e9, 2, True),
 }

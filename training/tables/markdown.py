@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from pathlib import Path
 from statistics import fmean, stdev
 
@@ -27,15 +28,15 @@ def markdown(table: TableConfig, folder: Path) -> str:
     latency = read_latency(folder)
     heads = ['', 'seeds', *(_heading(name) for name in table.columns)]
     rows = [[*heads, table.paper] if table.paper else heads]
-    found: list[Result] = []
-    for row in table.rows:
-        results = read_results(folder, row.name) if row.title else []
-        found += results
-        if row.title and (results or not row.extra):
-            cells = [_cell(name, row, results, latency) for name in table.columns]
+    found = {row: read_results(folder, row.name) for row in table.rows if row.title}
+    everyone = list(chain.from_iterable(found.values()))
+    _check_comparable(everyone, folder)
+    sensors = max(len(result.sensors) for result in everyone)
+    for row, results in found.items():
+        if results or not row.extra:
+            cells = [_cell(name, row, results, sensors, latency) for name in table.columns]
             rows.append([row.title, str(len(results)), *cells,
                          *([row.paper] if table.paper else [])])
-    _check_comparable(found, folder)
     head, *body = (f'| {" | ".join(cells)} |' for cells in rows)
     return '\n'.join([head, '|' + '---|' * len(rows[0]), *body])
 
@@ -65,11 +66,13 @@ def _heading(name: str) -> str:
     return column(name).heading
 
 
-def _cell(name: str, row: RowConfig, results: Sequence[Result], latency: Latency | None) -> str:
+def _cell(name: str, row: RowConfig, results: Sequence[Result], sensors: int,
+          latency: Latency | None) -> str:
     if name == LATENCY:
         return (latency.cell(row.name) if latency is not None else None) or NOTHING
     chosen = column(name)
-    values = [value for result in results if (value := chosen.figure(result)) is not None]
+    values = [value for result in results if (value := chosen.figure(result)) is not None
+              and (len(result.sensors) == sensors or not chosen.needs_all)]
     return _spread(values, chosen) if values else NOTHING
 
 

@@ -71,10 +71,14 @@ class Result:
             raise ConfigError.of('emm', self.emm, 'a number')
 
     @property
+    def sensors(self) -> tuple[str, ...]:
+        """All that the network has."""
+        return tuple(max(self.subsets, key=lambda subset: subset.count('+')).split('+'))
+
+    @property
     def all_sensors(self) -> float:
         """Score with all sensors."""
-        name = max(self.subsets, key=lambda subset: subset.count('+'))
-        return float(self.subsets[name])
+        return float(self.subsets['+'.join(self.sensors)])
 
 
 def write_result(path: Path, result: Result) -> None:

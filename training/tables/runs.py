@@ -91,6 +91,7 @@ def recipe_sha256(config: TrainConfig) -> str:
     method['teacher'] = bool(method['teacher'])
     method['init'] = method['init'] if method['init'] in (SCRATCH, TEACHER) else 'bundle'
     recipe['pretrained'] = bool(recipe['pretrained'])
+    recipe['guide'] = recipe['guide'] and 'folder'
     return hashlib.sha256(json.dumps(_without_roots(recipe), sort_keys=True).encode()).hexdigest()
 
 

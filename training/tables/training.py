@@ -12,6 +12,7 @@ from pathlib import Path
 from anymodal_seg_ros import limits
 from anymodal_seg_ros.existence import is_file
 from training.output_folder import BUNDLE_FOLDER
+from training.preparation import check_guide
 from training.tables.jobs import Job, run_jobs
 from training.tables.recording import record
 from training.tables.result import read_result, result_path
@@ -49,6 +50,8 @@ def train_table(
 def _job(table: TableConfig, run: TableRun, data: Path, results: Path) -> Job:
     commands = []
     if not run.is_trained():
+        # Hours before the run itself would say so.
+        check_guide(run.config)
         commands.append([*TRAIN, '--recipe', str(run.recipe), '--threads', '1', *run.overrides,
                          *(['--resume'] if run.is_begun() else [])])
     robustness, scored = run.folder / ROBUSTNESS_FILE, run.config.data.sets[0]

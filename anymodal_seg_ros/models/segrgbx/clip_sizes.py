@@ -52,7 +52,10 @@ CLIP_SIZES: Mapping[str, ClipSize] = {
                          dim=512),
     'vit_b_32': ClipSize(image_px=224, patch_px=32, width=768, layers=12, heads=12, mlp_dim=3072,
                          dim=512),
+    'small': ClipSize(image_px=64, patch_px=16, width=128, layers=4, heads=4, mlp_dim=512,
+                      dim=128),
     'tiny': ClipSize(image_px=32, patch_px=8, width=32, layers=2, heads=2, mlp_dim=128,
                      dim=16),
 }
-"""'tiny' is nobody's: with random weights it is there to try things on."""
+"""'small' is what ``scripts/small_clip.py`` trains. 'tiny' is nobody's: with random weights it is
+there to try things on."""

@@ -583,7 +583,7 @@ def test_what_a_sensor_owns():
 
 @pytest.mark.parametrize(('settings', 'message'), [
     ({'primary': 'radar'}, "primary is 'radar'; allowed: rgb, depth, lidar, event"),
-    ({'clip': 'vit_l_14'}, "clip is 'vit_l_14'; allowed: vit_b_16, vit_b_32, tiny"),
+    ({'clip': 'vit_l_14'}, "clip is 'vit_l_14'; allowed: vit_b_16, vit_b_32, small, tiny"),
     ({'lora_rank': 0}, 'lora_rank is 0; allowed: a whole number, 1 to 256'),
     ({'control_prompts': -1}, 'control_prompts is -1'),
     ({'learned_prompts': 65}, 'learned_prompts is 65'),

@@ -66,16 +66,26 @@ def test_columns_of_the_networks(tmp_path, store):
         'm_segformer': {'4': [10.0, 12.0, 11.0], '2': [6.0, 6.0, 7.0], '1': [4.0, 3.0, 3.0]},
         'anyseg': {'2': [6.0], '1': [4.0]}}))
     _, _, plain, dropout, fewer, *_ = markdown(table, tmp_path).splitlines()
-    assert plain == ('| M-SegFormer | 2 | 50.0 ± 0.0 | 59.0 ± 0.0 | 30.0 ± 0.0 | 33.0 ± 0.0 '
+    assert plain == ('| M-SegFormer | 2 | 50.0 ± 0.0 | 59.0 ± 0.0 | – | 30.0 ± 0.0 | 33.0 ± 0.0 '
                      '| 31.0 ± 0.0 | 21.0 ± 0.0 | 45.0 ± 1.4 | 3.72 | 1.00 '
                      '| 11 (10–12) / 6 (6–7) / 3 (3–4) | 39.36 / 61.92 |')
-    assert dropout == ('| M-SegFormer + sensor dropout | 1 | 50.0 | 59.0 | 30.0 | – | – | – | – '
-                       '| 3.72 | 1.00 | – | – |')
+    assert dropout == ('| M-SegFormer + sensor dropout | 1 | 50.0 | 59.0 | – | 30.0 | – | – | – '
+                       '| – | 3.72 | 1.00 | – | – |')
     assert '| – / 6 (6–6) / 4 (4–4) |' in fewer
     told = conditions(table, tmp_path)
     assert '100 frames of split val' in told and 'seeds 0, 1; 225 steps' in told
     assert 'a bench; bf16; revision c' in told and 'RMM and NM: 25 frames' in told
     assert 'at 256 px; a bench; bf16' in told
+
+
+def test_a_row_with_fewer_sensors_has_no_figures_over_all(tmp_path, store):
+    robustness = {'RMM r=0.5 average': 33.0, 'NM low': 31.0, 'NM mid': 21.0, 'score': 44.0}
+    store('m_segformer')
+    store('segrgbx_rgb_depth', emm=40.0, subsets={'rgb': 41.0, 'depth': 39.0, 'rgb+depth': 52.0},
+          robustness=robustness, robustness_frames=25)
+    table = markdown(load_table('networks'), tmp_path)
+    assert ('| SegRGB-X, camera + depth | 1 | – | – | 52.0 | – | – | 31.0 | 21.0 | – | 3.72 '
+            '| 1.00 | – | – |') in table
 
 
 def test_a_result_is_read_as_it_was_written(tmp_path, make_result):

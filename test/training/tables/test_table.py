@@ -64,8 +64,10 @@ def test_published_weights_are_used(tmp_path):
 def test_networks_differ_in_network_method_and_dropout_alone(table, tmp_path):
     found = configs(table, tmp_path)
     first, *others = [config for name, config in found.items() if name != 'camera']
-    own = ('model', 'model_config', 'method', 'dropout')
+    own = ('model', 'model_config', 'guide', 'method', 'dropout', 'data')
     assert all(rest(config, *own) == rest(first, *own) for config in others)
+    fewer = {name for name, config in found.items() if config.data != first.data}
+    assert fewer - {'camera'} == ({'segrgbx_rgb_depth'} if table == 'networks' else set())
     assert first.pretrained == str(tmp_path / 'camera' / 'bundle')
     assert all(config.method.init == 'scratch' for config in others)
 
@@ -127,4 +129,5 @@ def test_a_recipe_is_known_by_all_but_seed_and_names_of_files(override, tmp_path
         return recipe_sha256(TrainConfig.from_yaml(path, overrides))
 
     assert sha256('seed=4', 'output=x', 'data.root=y', 'method.teacher=z') == sha256()
+    assert sha256('guide=x') == sha256('guide=y') != sha256()
     assert sha256(override) != sha256()

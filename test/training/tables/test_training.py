@@ -70,6 +70,23 @@ def test_a_run_that_was_trained_anew_has_its_new_figures(tmp_path, trainings):
     assert read_result(path).emm == 43.0
 
 
+def test_a_guide_that_is_missing_is_named_before_anything_is_trained(tmp_path, trainings,
+                                                                    monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def train_networks():
+        train_table(load_table('networks'), ['dropout', 'segrgbx'], [0], data=tmp_path,
+                    output=tmp_path / 'runs', results=tmp_path / 'results')
+
+    with pytest.raises(ConfigError, match=r"guide 'out/ma_clip/guide': .* training\.ma_clip"):
+        train_networks()
+    assert trainings.begun() == []
+    (tmp_path / 'out' / 'ma_clip' / 'guide').mkdir(parents=True)
+    with pytest.raises(ConfigError, match='has no folder img'):
+        train_networks()
+    assert [name for name, *_ in trainings.begun()] == ['camera', 'dropout-0', 'segrgbx-0']
+
+
 def test_what_is_stored_of_a_run(tmp_path, trainings):
     train(tmp_path, ['teacher'])
     [result] = read_results(tmp_path / 'results', 'teacher')
