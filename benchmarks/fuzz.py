@@ -36,7 +36,7 @@ from typing import TextIO
 import cv2
 import numpy as np
 import torch
-from fuzzing import files, messages, receiving, recordings, weights
+from fuzzing import files, messages, receiving, recordings, stored, weights
 from fuzzing.measure import Cost, Meter
 from fuzzing.target import Read, Target
 from tqdm import tqdm
@@ -132,7 +132,8 @@ class Fuzzer:
         folder = self._stack.enter_context(tempfile.TemporaryDirectory(
             prefix='fuzz.', dir=in_memory if in_memory.is_dir() else None))
         known = [*messages.targets(), *receiving.targets(), *files.targets(Path(folder)),
-                 *recordings.targets(Path(folder)), *weights.targets(Path(folder))]
+                 *recordings.targets(Path(folder)), *stored.targets(Path(folder)),
+                 *weights.targets(Path(folder))]
         unknown = sorted(set(self._only) - {target.name for target in known})
         if unknown:
             raise SystemExit(f'no target {unknown[0]!r}; there are '

@@ -3,6 +3,7 @@
 """From images and captions to a network that a CLIP guides, by the commands of docs/clip.md."""
 
 import importlib.util
+import json
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ import torch
 from transformers import CLIPModel, CLIPTokenizer
 
 from anymodal_seg_ros.bundle.weights import load_bundle
+from anymodal_seg_ros.inference import build_segmenter
+from anymodal_seg_ros.metrics import ConfusionMatrix
 from anymodal_seg_ros.models.segrgbx.clip_sizes import CLIP_SIZES
 from anymodal_seg_ros.models.segrgbx.clip_tower import ModalityClip
 from anymodal_seg_ros.resources import resource_path
@@ -41,7 +44,7 @@ def made(deliver_root, captions, tmp_path_factory):
                                  f'output={folder / "ma_clip"}']) == 0
     assert train_command.main([
         '--recipe', str(RECIPES / 'segrgbx' / 'debug.yaml'), '--threads', '1', 'val_epochs=0',
-        f'guide={folder / "ma_clip" / "guide"}', f'data.root={deliver_root}', 'score_frames=1',
+        f'guide={folder / "ma_clip" / "guide"}', f'data.root={deliver_root}',
         'data.modalities=[rgb,depth]', f'output={folder / "segrgbx"}']) == 0
     return folder
 
@@ -83,6 +86,20 @@ def test_the_network_has_of_the_guide_what_it_needs_as_it_was_trained(made):
         # A bundle keeps what was frozen in half precision.
         assert torch.equal(state[f'clip.{name}'], value.half())
         assert value.any()
+
+
+@pytest.mark.parametrize('sensors', [('rgb', 'depth'), ('rgb',), ('depth',)])
+def test_the_bundle_labels_as_the_evaluator_scored(made, deliver_root, sensors):
+    scores = json.loads((made / 'segrgbx' / 'scores.json').read_text(encoding='utf-8'))
+    segmenter = build_segmenter(made / 'segrgbx' / 'bundle', device='cpu', num_threads=1)
+    frames = DeliverDataset(deliver_root, 'val', sensors)
+    counted = ConfusionMatrix(25)
+    for frame in map(frames.__getitem__, range(len(frames))):
+        labels, _ = segmenter.predict(dict(frame.images), frame.labels.shape)
+        counted.update(labels, frame.labels)
+    # A pixel between two classes may fall either way: frames are scored in batches.
+    assert scores['subsets']['+'.join(sensors)]['miou'] == pytest.approx(
+        100 * counted.miou(), abs=0.5)
 
 
 def test_a_folder_that_is_there_is_left_alone(made, deliver_root, captions, capsys):
