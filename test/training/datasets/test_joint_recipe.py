@@ -46,7 +46,8 @@ def test_the_joint_recipe_trains_and_is_fine_tuned_on_one_data_set(roots, tmp_pa
 
     recipe = ['--recipe', str(RECIPES / 'joint_mfnet.yaml'), '--threads', '1', f'output={tuned}',
               f'method.init={run / "bundle"}', 'epochs=2', 'device=cpu', 'precision=fp32',
-              'model_config={backbone: b0, head_dim: 32}', 'data.short_side_px=32',
+              'model_config={backbone: b0, head_dim: 32, clip: tiny, lora_rank: 2}',
+              'data.short_side_px=32',
               'stages=[{until: 1, crop_px: 32, batch: 2}]', *settings(roots, ['mfnet'])]
     assert train.main([*recipe, 'data.statistics=dataset']) == 1
     assert "needs images of every sensor; 'event' is in no data set" in capsys.readouterr().err
