@@ -15,11 +15,13 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from joint_scores import RESULTS, joint_rows
 from node_parameters import parameter_file, parameter_page
 from sensor_tables import input_rows, sensor_rows
 
 from anymodal_seg_ros.bundle import read_description
 from anymodal_seg_ros.corruption.__main__ import markdown as fault_table
+from anymodal_seg_ros.documents import read_json
 from anymodal_seg_ros.resources import resource_path
 from training.tables.markdown import markdown
 from training.tables.table import load_table
@@ -81,6 +83,8 @@ TABLES: Mapping[tuple[str, str], Callable[[], str]] = {
     ('docs/default_bundle.md', 'The default bundle'): score_table,
     ('docs/faults.md', 'Injecting faults'): fault_table,
     ('docs/comparison.md', 'Networks side by side'): lambda: results('networks'),
+    ('docs/networks.md', 'One network for two data sets'): lambda: table(joint_rows(
+        read_json(RESULTS, 1 << 20))),
 }
 """Page and heading: the first table below that heading."""
 

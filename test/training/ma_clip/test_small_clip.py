@@ -22,7 +22,7 @@ from training.ma_clip import __main__ as ma_clip_command
 from training.ma_clip.captions import read_captions
 from training.ma_clip.texts import embed_texts, read_logit_scale
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 PATH = Path(__file__).parents[3] / 'scripts/small_clip.py'
 spec = importlib.util.spec_from_file_location('small_clip', PATH)

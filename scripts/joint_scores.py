@@ -1,0 +1,79 @@
+# SPDX-FileCopyrightText: 2026 The anymodal_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What joint training gives: one network for two data sets beside a specialist of each.
+
+    python scripts/joint_scores.py JOINT DELIVER MFNET --output docs/results/joint.json
+
+takes the run folders of the recipes ``streets_joint``, ``streets_deliver`` and ``streets_mfnet``
+and keeps their scores in each data set's own classes; ``scripts/write_docs.py`` prints the table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from anymodal_seg_ros.bundle import read_description
+from anymodal_seg_ros.documents import read_json
+
+MAX_SCORES_BYTES = 64 << 20
+RUNS = ('joint', 'deliver', 'mfnet')
+TITLES = {'deliver': "DELIVER's layout, 25 classes", 'mfnet': "MFNet's layout, 9 classes"}
+RESULTS = Path(__file__).resolve().parents[1] / 'docs' / 'results' / 'joint.json'
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name in RUNS:
+        parser.add_argument(name, type=Path, help=f'run folder of streets_{name}.yaml')
+    parser.add_argument('--output', type=Path, default=RESULTS,
+                        help='JSON file (default docs/results/joint.json)')
+    args = parser.parse_args()
+    found = {name: figures(getattr(args, name)) for name in RUNS}
+    args.output.write_text(json.dumps(found, indent=1) + '\n', encoding='utf-8')
+
+
+def figures(run: Path) -> dict[str, Any]:
+    """Of one run: mIoU in percent of each data set's combinations of sensors, and what they are
+    of."""
+    provenance = read_description(run / 'bundle').provenance
+    scores = read_json(run / 'scores.json', MAX_SCORES_BYTES)
+    sets = scores.get('sets') or {provenance['recipe']['data']['name']: scores}
+    host = provenance['host']
+    return {
+        'seed': provenance['seed'], 'steps': provenance['steps'],
+        'samples': provenance['samples'], 'minutes': provenance['minutes'],
+        'revision': provenance['revision'], 'frames': scores['data']['scored_frames'],
+        'host': f'{host["processor"]}, {host["threads"]} threads of {host["cores"]} cores, torch '
+                f'{provenance["versions"]["torch"]}',
+        'sets': {_layout(title): {sensors: score['miou']
+                                  for sensors, score in each['subsets'].items()}
+                 for title, each in sets.items()}}
+
+
+def joint_rows(found: Mapping[str, Any]) -> list[list[str]]:
+    """A table's rows, the first its head."""
+    rows = [['', 'sensors', 'joint', 'specialist', 'difference']]
+    for layout, title in TITLES.items():
+        own = found[layout]['sets'][layout]
+        for sensors, score in own.items():
+            joint = found['joint']['sets'][layout][sensors]
+            rows.append([title, sensors.replace('+', ' + '), f'{joint:.1f}', f'{score:.1f}',
+                         f'{joint - score:+.1f}'])
+    return rows
+
+
+def _layout(title: str) -> str:
+    """Of a title such as 'data.sets.0 (deliver)'."""
+    return title.rpartition('(')[2].rstrip(')')
+
+
+if __name__ == '__main__':
+    main()
