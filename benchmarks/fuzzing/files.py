@@ -29,7 +29,6 @@ from fuzzing.mutation import (
 )
 from fuzzing.target import Read, Target
 from training.datasets import DATASETS, load_label_map
-from training.datasets.deliver import read_manifest
 from training.datasets.files import LabelTable, read_array, read_labels, read_list
 from training.extraction.job import splits_from_yaml
 from training.extraction.label_codes import load_label_codes
@@ -109,10 +108,7 @@ def _datasets(folder: Path) -> Iterator[Target]:
     yield _array_target(folder)
     yield _label_target(folder)
     yield _recorded_target(folder)
-    manifest = json.dumps({'name': 'streets', 'frames': 9, 'classes': ['a', 'b']})
-    yield Target(name='data set manifest', weight=1, prepare=lambda rng: read_in(
-        folder / 'manifest', {'dataset.json': altered_text(rng, manifest).encode(
-            'utf-8', 'surrogatepass')}, read_manifest))
+    yield _manifest_target(folder / 'manifest')
     yield _run_target(folder)
 
 
@@ -177,6 +173,21 @@ def _recorded_target(folder: Path) -> Target:
         return read_in(root, {'dataset.json': changed, 'a/frames.jsonl': lines}, read)
 
     return Target(name='recorded data set', weight=3, prepare=prepare)
+
+
+def _manifest_target(root: Path) -> Target:
+    png = cv2.imencode('.png', np.ones((8, 12, 3), np.uint8))[1].tobytes()
+    read_in(root, {f'{place}/sun/train/MAP_1_point1/000000_{name}_front.png': png
+                   for place, name in (('img', 'rgb'), ('semantic', 'semantic'))},
+            lambda path: None)
+    manifest = json.dumps({'name': 'streets', 'frames': 9, 'classes': ['a', 'b']})
+
+    def prepare(rng: Rng) -> Read:
+        changed = altered_text(rng, manifest).encode('utf-8', 'surrogatepass')
+        return read_in(root, {'dataset.json': changed},
+                       lambda path: DATASETS['deliver'](path, 'train', ['rgb']).describe())
+
+    return Target(name='data set manifest', weight=1, prepare=prepare)
 
 
 def _run_target(folder: Path) -> Target:
