@@ -22,8 +22,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from anymodal_seg_ros.bundle import read_description
 from anymodal_seg_ros.documents import read_json
+from training.output_folder import BUNDLE_FOLDER, SCORES_FILE
+from training.tables.recording import MAX_SCORES_BYTES, of_training
 
-MAX_SCORES_BYTES = 64 << 20
 RUNS = {'joint': 'streets_joint.yaml', 'longer': 'streets_joint.yaml with epochs=4',
         'deliver': 'streets_deliver.yaml', 'mfnet': 'streets_mfnet.yaml'}
 TITLES = {'deliver': "DELIVER's layout, 25 classes", 'mfnet': "MFNet's layout, 9 classes"}
@@ -45,16 +46,12 @@ def main() -> None:
 def figures(run: Path) -> dict[str, Any]:
     """Of one run: mIoU in percent of each data set's combinations of sensors, and what they are
     of."""
-    provenance = read_description(run / 'bundle').provenance
-    scores = read_json(run / 'scores.json', MAX_SCORES_BYTES)
-    sets = scores.get('sets') or {provenance['recipe']['data']['name']: scores}
-    host = provenance['host']
+    bundle = read_description(run / BUNDLE_FOLDER)
+    scores = read_json(run / SCORES_FILE, MAX_SCORES_BYTES)
+    sets = scores.get('sets') or {bundle.provenance['recipe']['data']['name']: scores}
     return {
-        'seed': provenance['seed'], 'steps': provenance['steps'],
-        'samples': provenance['samples'], 'minutes': provenance['minutes'],
-        'revision': provenance['revision'], 'frames': scores['data']['scored_frames'],
-        'host': f'{host["processor"]}, {host["threads"]} threads of {host["cores"]} cores, torch '
-                f'{provenance["versions"]["torch"]}',
+        'seed': bundle.provenance['seed'], **of_training(bundle),
+        'frames': scores['data']['scored_frames'],
         'sets': {_layout(title): {sensors: score['miou']
                                   for sensors, score in each['subsets'].items()}
                  for title, each in sets.items()}}

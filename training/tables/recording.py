@@ -38,7 +38,7 @@ def record(table: TableConfig, run: TableRun, path: Path) -> None:
         result = Result(
             row=run.row.name, seed=run.config.seed, recipe=run.row.recipe,
             recipe_sha256=recipe_sha256(run.config), parameters=parameters, macs=macs,
-            **_of_scores(scores), **_of_training(bundle),
+            **_of_scores(scores), **of_training(bundle),
             **_robustness(run.folder / ROBUSTNESS_FILE))
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
         raise ConfigError(f'{scores_file} holds no scores: {error!r}') from None
@@ -54,7 +54,8 @@ def _of_scores(scores: Mapping[str, Any]) -> dict[str, Any]:
         'precision': _precision(scores['network'])}
 
 
-def _of_training(bundle: Bundle) -> dict[str, Any]:
+def of_training(bundle: Bundle) -> dict[str, Any]:
+    """By which revision, how long and where a bundle was trained."""
     provenance = bundle.provenance
     host = provenance['host']
     place = host['gpu'] or host.get('processor') or host['machine']
