@@ -8,7 +8,8 @@ and nothing that comes out with it says what CLIP's own weights would give. Take
 can be had (docs/clip.md).
 
 FOLDER gets the form of Hugging Face, as MA-CLIP reads it: config.json, model.safetensors,
-vocab.json and merges.txt.
+vocab.json and merges.txt. The library that learns the tokens numbers them in another order each
+time, so that two runs with one seed are alike and not the same.
 """
 
 from __future__ import annotations
@@ -87,10 +88,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with whole_folder(args.folder) as folder:
         folder.mkdir(parents=True)
         write_tokenizer(folder, learned)
-        tokens = library('transformers').CLIPTokenizer.from_pretrained(str(folder))(
-            list(texts), padding=True, truncation=True, max_length=TOKENS, return_tensors='pt')
+        tokenizer = library('transformers').CLIPTokenizer.from_pretrained(str(folder))
+        tokens = tokenizer(list(texts), padding=True, truncation=True, max_length=TOKENS,
+                           return_tensors='pt')
         torch.manual_seed(config.seed)
-        clip = build_clip(size, folder)
+        clip = build_clip(size, tokenizer)
         train(clip, tokens, *trained, config, epochs=args.epochs, lr=args.lr)
         sys.stdout.write(f'{config.score_split}: {score(clip, tokens, *scored)}\n')
         clip.save_pretrained(folder)
@@ -116,10 +118,9 @@ def write_tokenizer(folder: Path, texts: Sequence[str]) -> None:
     tokenizer.model.save(str(folder))
 
 
-def build_clip(size: ClipSize, folder: Path) -> Any:  # noqa: ANN401 - of transformers
+def build_clip(size: ClipSize, tokenizer: Any) -> Any:  # noqa: ANN401 - of transformers
     """With random weights, and a text tower of the image tower's size."""
     transformers = library('transformers')
-    tokenizer = transformers.CLIPTokenizer.from_pretrained(str(folder))
     text = {'vocab_size': len(tokenizer), 'max_position_embeddings': TOKENS,
             'bos_token_id': tokenizer.bos_token_id, 'eos_token_id': tokenizer.eos_token_id,
             'pad_token_id': tokenizer.pad_token_id, 'hidden_size': size.width,
@@ -137,14 +138,14 @@ def train(
     rates = OptimConfig(lr=lr, warmup=config.warmup, schedule='cosine')
     optimizer = build_optimizer(clip.parameters(), lr=lr, weight_decay=WEIGHT_DECAY)
     batch = min(config.batch, len(images_NCHW))
-    steps = epochs * (len(images_NCHW) // batch)
+    by_epoch = len(images_NCHW) // batch
+    steps = epochs * by_epoch
+    batches = chain.from_iterable(
+        torch.randperm(len(images_NCHW)).split(batch)[:by_epoch] for _ in range(epochs))
     clip.train()
-    for step in (bar := tqdm(range(steps), unit='step')):
+    for step, chosen_B in enumerate(bar := tqdm(batches, total=steps, unit='step')):
         for group in optimizer.param_groups:
             group['lr'] = lr * rate_factor(step / steps, rates)
-        if step % (steps // epochs) == 0:
-            parts = torch.randperm(len(images_NCHW)).split(batch)
-        chosen_B = parts[step % (steps // epochs)]
         image_BD, text_BD = embed(clip, tokens, augmented(images_NCHW[chosen_B]),
                                   caption_N[chosen_B])
         scale = clip.logit_scale.exp().clamp(max=MAX_SCALE)
