@@ -267,6 +267,7 @@ def test_whatever_comes_is_refused_or_serves_every_encoder(
     serves_every_encoder_or_is_refused(info)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(size=st.tuples(st.integers(8, 64), st.integers(8, 64)),
        focal=st.tuples(st.floats(-1.3, 3.0), st.floats(-1.0, 1.0)),

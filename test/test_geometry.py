@@ -54,6 +54,7 @@ def test_projection_agrees_with_opencv(model, D):
     np.testing.assert_allclose(uv[in_view], expected[in_view], atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(('model', 'D'), LENSES)
 def test_rays_project_back_to_their_pixels(model, D):
     lens = camera(model, D)

@@ -57,6 +57,7 @@ def test_strips_of_any_image(shape):
                                rtol=1e-9, atol=1e-3)
 
 
+@pytest.mark.slow
 @given(st.floats(0, 300), st.floats(-50, 150), st.floats(20, 200), st.floats(0.05, 3))
 def test_where_it_is_not_smooth_it_is_exact(centre_u, centre_v, radius, height):
     """A root that ends in a vertical slope, and nothing beyond it."""

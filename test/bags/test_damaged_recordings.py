@@ -161,6 +161,7 @@ def test_mcap_that_the_writer_did_not_finish(folders, share):
     assert bool(damage) == (cut < len(content))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('kind', [None, '', 'zstd', 'lz4'])
 @CUTS
 @given(share=st.floats(0.0, 1.0))
@@ -179,6 +180,7 @@ def test_mcap_in_chunks(folders, kind, share):
         assert len(found) == sum(content.find(m[2]) + len(m[2]) <= cut for m in wanted)
 
 
+@pytest.mark.slow
 @CUTS
 @given(share=st.floats(0.0, 1.0))
 def test_database_that_was_cut(folders, share):
@@ -215,6 +217,7 @@ def test_database_of_messages_larger_than_a_page(folders, share):
 
 # --- damage elsewhere ---
 
+@pytest.mark.slow
 @pytest.mark.parametrize('storage', ['mcap', 'zstd', 'database'])
 @settings(max_examples=80, deadline=None)
 @given(share=st.floats(0.0, 1.0), noise=st.binary(min_size=1, max_size=300))

@@ -165,6 +165,7 @@ def test_an_image_without_pixels_is_withheld(drive):
     assert [why for _, why in played.withheld] == ['wrong_size']
 
 
+@pytest.mark.slow
 def test_a_long_outage_does_not_become_the_usual(drive):
     played = drive('rgb')
     played.add_clean(0, 3)

@@ -36,6 +36,7 @@ def record(played):
             repr(played.monitor.reports(0)))
 
 
+@pytest.mark.slow
 @settings(max_examples=24, deadline=None, derandomize=True, database=None,
           suppress_health_check=list(HealthCheck))
 @given(modality=st.sampled_from(list(DEFAULTS)), fault=st.sampled_from(FAULTS),

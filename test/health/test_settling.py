@@ -33,6 +33,7 @@ def at_rate(rate_hz, start_s, end_s):
     return np.arange(start_s, end_s, 1 / rate_hz)
 
 
+@pytest.mark.slow
 @given(rate_hz=st.floats(0.5, 35.0))
 @example(rate_hz=30.0)
 @example(rate_hz=10.0)

@@ -71,6 +71,7 @@ def test_a_configured_rate_is_not_learnt(drive):
     assert played.report.reason == 'rate_low'
 
 
+@pytest.mark.slow
 def test_a_flickering_cable_causes_few_transitions(drive):
     for on_s, off_s in ((0.3, 0.3), (0.5, 0.4), (0.9, 0.5), (0.2, 0.7)):
         played = drive('rgb')

@@ -50,6 +50,7 @@ def in_a_minute(index, share):
     return 30 <= index < 630 and (index * 0.6180339887) % 1 < share
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('share', [0.3, 0.5, 0.7, 0.9])
 def test_a_minute_of_losses_is_one_state_and_not_a_sequence(lossy, share):
     played = lossy(75.0, lambda index: in_a_minute(index, share))

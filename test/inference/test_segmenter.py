@@ -144,6 +144,7 @@ def form_of_a_network(form, missing_mode):
     return network, bundle
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('precision', ['fp32', 'bf16'])
 @pytest.mark.parametrize('missing_mode', MISSING_MODES)
 @pytest.mark.parametrize('form', FORMS)

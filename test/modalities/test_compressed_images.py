@@ -124,6 +124,7 @@ def test_jpegs_of_every_making_pass(options, content, size_hw):
         assert decode_color(compressed(restarts)).shape == (*size_hw, 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('size_hw', [(1, 1), (33, 65), (1080, 1920)])
 @pytest.mark.parametrize('channels', [1, 3, 4])
 @pytest.mark.parametrize('dtype', [np.uint8, np.uint16])

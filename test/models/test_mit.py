@@ -225,7 +225,8 @@ def hugging_face_pair(tmp_path, backbone, head_dim, num_classes, eps):
 
 @pytest.mark.parametrize(
     ('backbone', 'head_dim', 'size_hw'),
-    [('b0', 256, (64, 64)), ('b0', 256, (96, 160)), ('b1', 256, (64, 64)), ('b2', 768, (64, 64))],
+    [('b0', 256, (64, 64)), ('b0', 256, (96, 160)), ('b1', 256, (64, 64)),
+     pytest.param('b2', 768, (64, 64), marks=pytest.mark.slow)],
 )
 def test_equals_hugging_face(tmp_path, backbone, head_dim, size_hw):
     torch.manual_seed(1)

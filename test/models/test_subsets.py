@@ -25,6 +25,7 @@ def test_fifteen_subsets_small_ones_first():
     assert SUBSETS[0] == ('rgb',) and SUBSETS[4] == ('rgb', 'depth') and SUBSETS[-1] == MODALITIES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('missing', MISSING_MODES)
 @pytest.mark.parametrize('is_folded', [False, True])
 def test_one_encoding_gives_what_each_run_gives(model, images, missing, is_folded):

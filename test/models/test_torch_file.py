@@ -82,6 +82,7 @@ def test_a_member_that_is_marked_as_a_folder_is_refused(path):
             load_torch_file(path)
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(position=st.integers(0, len(WHOLE) - 1), bit=st.integers(0, 7))
 @example(position=LAST_TENSOR_BYTE, bit=0)

@@ -71,6 +71,7 @@ def test_letters_that_no_font_has_are_not_complained_about():
             assert '雪' in chart.svg('x')
 
 
+@pytest.mark.slow
 def test_a_home_that_cannot_be_written_is_not_complained_about(tmp_path):
     home = tmp_path / 'file'
     home.touch()

@@ -25,6 +25,8 @@ from anymodal_seg_ros.ros.params import parameter_specs, settings_from_values
 from anymodal_seg_ros.samples import EVENT_DTYPE
 from anymodal_seg_ros.session import Session
 
+pytestmark = pytest.mark.slow
+
 MS = 1_000_000
 START_NS = 1_700_000_000 * 1000 * MS
 SPECS = {spec.name: spec for spec in parameter_specs()}

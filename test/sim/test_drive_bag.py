@@ -96,6 +96,7 @@ def test_the_rig_comes_back(bag):
         assert read.extrinsic(name) == pytest.approx(true.extrinsic(name), abs=1e-9)
 
 
+@pytest.mark.slow
 def test_sqlite3_holds_the_same_bytes(bag, tmp_path):
     write_bag(tmp_path / 'drive', CONFIG, storage='sqlite3')
     assert list((tmp_path / 'drive').glob('*.db3'))
@@ -128,6 +129,7 @@ def test_the_command_line_names_what_is_wrong(arguments, words, capsys, tmp_path
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_the_preview_has_a_row_for_each_condition(tmp_path):
     import cv2
     path = tmp_path / 'street.png'

@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 SLEEPERS = """
 import os, time
@@ -30,6 +32,7 @@ def is_running(pid):
         return False
 
 
+@pytest.mark.slow
 def test_workers_do_not_outlive_a_parent_that_is_killed(tmp_path):
     script = tmp_path / 'sleepers.py'
     script.write_text(SLEEPERS)

@@ -72,6 +72,7 @@ def test_the_description_says_how_it_was_made(root):
         assert MODALITIES[name].build_encoder(settings).settings() == settings
 
 
+@pytest.mark.slow
 def test_a_thermal_camera_is_one_folder_more(root, tmp_path):
     from training.datasets.deliver import DeliverDataset
     from training.run_data import encoder_settings

@@ -130,6 +130,7 @@ def test_a_run_is_of_one_group_whose_frames_come_as_by_itself(case, epochs):
         assert len(come) == whole_runs[group] * run, 'what fills no run comes in the next epoch'
 
 
+@pytest.mark.slow
 @given(grouped(), st.randoms())
 def test_a_place_depends_on_the_seed_alone_whatever_was_asked_before(case, random):
     stream = [GroupedSampler(*case).frame_index(position) for position in range(40)]

@@ -117,6 +117,7 @@ def segmenter():
     return TorchSegmenter(bundle, network.state_dict(), precision='fp32')
 
 
+@pytest.mark.slow
 def test_one_encoding_of_each_sensor_gives_the_scores_of_separate_predictions(
         segmenter, deliver_root, near_ties):
     frames = DeliverDataset(deliver_root, 'val')

@@ -27,6 +27,7 @@ def test_a_number_of_classes_must_be_that_of_the_labels():
         student({'num_classes': 7})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('settings', [
     {'encoder': 'shared'}, {'encoder': 'adapters', 'stem': 'per_modality'},
     {'encoder': 'per_modality', 'stem': 'per_modality'}])

@@ -370,6 +370,7 @@ def test_another_recording_of_the_same_name(data, other, extract):
     assert f"{data} has another recording called 'noise'" in line
 
 
+@pytest.mark.slow
 def test_help_from_any_folder(tmp_path):
     done = subprocess.run([sys.executable, ROOT / 'training' / 'extract_bag.py', '--help'],
                           capture_output=True, text=True, cwd=tmp_path, check=True)

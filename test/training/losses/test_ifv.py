@@ -80,6 +80,7 @@ def test_maps_are_cosines_with_the_centre_feature_map(make_features, make_labels
         torch.testing.assert_close(part, whole[rows])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('distance', ['mse', 'kl_width'])
 @pytest.mark.parametrize('primary', [None, (1, 0, 1), (0, 0, 1), (0, 0, 0)])
 @pytest.mark.parametrize('crossed', [False, True])

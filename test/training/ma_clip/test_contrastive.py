@@ -96,4 +96,4 @@ def test_a_batch_of_one_caption_asks_for_nothing_impossible(vectors, false_negat
     loss.backward()
     assert torch.isfinite(loss) and torch.isfinite(rgb.grad).all()
     if false_negatives == 'mask':
-        assert float(loss) == 0.0
+        assert loss.item() == 0.0

@@ -31,7 +31,7 @@ def terms_of(method, student, batch):
 
 
 @pytest.mark.parametrize('name', METHODS)
-@pytest.mark.parametrize('present', [None, PARTIAL])
+@pytest.mark.parametrize('present', [pytest.param(None, marks=pytest.mark.slow), PARTIAL])
 def test_every_method_gives_named_finite_scalars_that_train_the_student_alone(
         name, present, make_network, make_batch):
     student, teacher = make_network(1), make_network(2)

@@ -65,6 +65,7 @@ def test_data_sets_in_classes_of_their_own_are_compared_one_by_one(
     assert 'Combinations of sensors' in text
 
 
+@pytest.mark.slow
 def test_command_with_several_runs(make_run, tmp_path, capsys):
     runs = [make_run('a'), make_run('b <i>', method='supervised')]
     assert main([str(run) for run in runs]) == 0

@@ -20,6 +20,7 @@ def note(tmp_path, name, needs=(), **changes):
                                           **changes})
 
 
+@pytest.mark.slow
 def test_one_at_a_time_in_the_order_given(tmp_path):
     run_jobs([note(tmp_path, 'a'), note(tmp_path, 'b'), note(tmp_path, 'c')], 1)
     assert (tmp_path / 'notes').read_text() == '+a-a+b-b+c-c'
@@ -33,6 +34,7 @@ def test_what_needs_nothing_does_not_wait(tmp_path):
     assert notes.index('+c') < notes.index('+b')
 
 
+@pytest.mark.slow
 def test_all_commands_of_a_job_run_before_what_needs_it_and_then_it_is_finished(tmp_path):
     finished = []
     first = note(tmp_path, 'a')

@@ -148,6 +148,7 @@ def test_nothing_to_show_is_said(tmp_path, capsys):
     assert 'no row is trained' in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_command_trains_stores_and_prints(tmp_path, trainings, capsys):
     arguments = ['ladder', '--rows', 'teacher', '--seeds', '0', '1', '--processes', '2',
                  '--data', str(tmp_path), '--output', str(tmp_path / 'runs'),

@@ -13,6 +13,8 @@ from training.tables.result import read_result, read_results, write_result
 from training.tables.table import load_table
 from training.tables.training import train_table
 
+pytestmark = pytest.mark.slow
+
 LADDER = load_table('ladder')
 
 
