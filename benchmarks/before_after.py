@@ -70,6 +70,8 @@ def main() -> int:
     parser.add_argument('--allowed', type=float, default=0.03,
                         help='share by which a step may be slower (default 0.03)')
     args = parser.parse_args()
+    if args.rounds < 1:
+        parser.error(f'--rounds is {args.rounds}; allowed: 1 and more')
     with tree_of(args.revision) as earlier:
         rounds = []
         for number in range(args.rounds):

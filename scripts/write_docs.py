@@ -83,6 +83,7 @@ TABLES: Mapping[tuple[str, str], Callable[[], str]] = {
     ('docs/default_bundle.md', 'The default bundle'): score_table,
     ('docs/faults.md', 'Injecting faults'): fault_table,
     ('docs/comparison.md', 'Networks side by side'): lambda: results('networks'),
+    ('docs/ablation.md', 'EQUISeg'): lambda: results('equiseg'),
     ('docs/networks.md', 'One network for two data sets'): lambda: table(joint_rows(
         read_json(RESULTS, 1 << 20))),
 }

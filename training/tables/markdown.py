@@ -35,6 +35,10 @@ def markdown(table: TableConfig, folder: Path) -> str:
     for row, results in found.items():
         if results or not row.extra:
             cells = [_cell(name, row, results, sensors, latency) for name in table.columns]
+            if table.against and row.name != table.against:
+                whole = found[table.row(table.against)]
+                cells = [cell + _gain(name, results, whole)
+                         for name, cell in zip(table.columns, cells, strict=True)]
             rows.append([row.title, str(len(results)), *cells,
                          *([row.paper] if table.paper else [])])
     head, *body = (f'| {" | ".join(cells)} |' for cells in rows)
@@ -81,6 +85,20 @@ def _spread(values: Sequence[float], chosen: Column) -> str:
     if len(values) == 1 or chosen.is_exact:
         return mean
     return f'{mean} ± {stdev(values):.{chosen.digits}f}'
+
+
+def _gain(name: str, results: Sequence[Result], whole: Sequence[Result]) -> str:
+    """How much higher a score is than another row's, in brackets."""
+    if name == LATENCY or (chosen := column(name)).is_exact:
+        return ''
+    others = {result.seed: chosen.figure(result) for result in whole}
+    gains = [value - other for result in results
+             if (value := chosen.figure(result)) is not None
+             and (other := others.get(result.seed)) is not None]
+    if not gains:
+        return ''
+    gain = round(fmean(gains), chosen.digits) + 0.0  # adding 0 makes -0 a 0
+    return f' ({gain:+.{chosen.digits}f})'.replace('-', '−')
 
 
 def _check_comparable(results: Sequence[Result], folder: Path) -> None:

@@ -70,6 +70,9 @@ class TableConfig:
     lidar+event."""
     paper: str = ''
     """Heading of the papers' figures; empty for no such column."""
+    against: str = ''
+    """A row; the scores of the others are followed by how much higher they are, over the seeds
+    that both have. Empty for none."""
     overrides: tuple[str, ...] = ()
     """Of every recipe, so that all rows have the same data, steps and size."""
     benchmark_frames: Annotated[int, Range(0, 10**9)] = 0
@@ -94,6 +97,8 @@ class TableConfig:
                     raise ConfigError(f'row {row.name!r} is trained once, but needs {need!r}, '
                                       'which is trained for each seed')
             above[row.name] = row
+        if self.against:
+            limits.one_of('against', self.against, [row.name for row in self.rows if row.title])
 
     def row(self, name: str) -> RowConfig:
         """The row of that name; raises ConfigError where there is none."""

@@ -38,6 +38,21 @@ def test_the_table_gives_mean_and_sample_standard_deviation(tmp_path, store):
     assert '| 1 | 50.0 | 59.0 | 30.0 | 49.10' in next(line for line in lines if '(HPD)' in line)
 
 
+def test_scores_against_a_row_are_of_the_seeds_that_both_have(tmp_path, store):
+    table = load_table('equiseg')
+    assert table.against == 'equiseg'
+    for seed, emm in enumerate((40.0, 44.0)):
+        store('equiseg', seed, emm, 60.0)
+    store('mean', 1, 43.5, 61.25)
+    store('no_add', 2, 43.5, 61.25)
+    store('cosine', 0, 40.04, 59.96)
+    _, _, whole, mean, _, no_add, *_, cosine, _, _, _ = markdown(table, tmp_path).splitlines()
+    assert '| 2 | 42.0 ± 2.8 | 60.0 ± 0.0 |' in whole
+    assert '| 1 | 43.5 (−0.5) | 61.2 (+1.2) |' in mean
+    assert '| 1 | 43.5 | 61.2 |' in no_add
+    assert '| 1 | 40.0 (+0.0) | 60.0 (+0.0) |' in cosine
+
+
 def test_a_row_without_runs_says_so_and_an_extra_one_is_left_out(tmp_path, store):
     store('teacher')
     lines = markdown(LADDER, tmp_path).splitlines()
