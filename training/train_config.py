@@ -182,6 +182,9 @@ class TrainConfig:
     """Also save every so many steps; 0 goes by the clock alone."""
     log_steps: Annotated[int, Range(1, 10**6)] = 10
     """Steps from one line of metrics.csv to the next."""
+    gradient_steps: Annotated[int, Range(0, 10**9)] = 0
+    """Every so many steps each loss term's pull is measured, for a backward pass each: the norm of
+    its weighted gradient, and its cosine to that of the supervised term; 0 never does."""
     val_epochs: Annotated[int, Range(0, 10**6)] = 0
     """Score the full set and each single sensor every so many epochs; 0 only at the end."""
     val_frames: Annotated[int, Range(1, 10**9)] = 100

@@ -36,6 +36,7 @@ from training.optimizer import build_optimizer, scales_gradients
 from training.output_folder import CHECKPOINT_FILE
 from training.progress import ProgressBar
 from training.teacher_steps import TeacherSteps
+from training.term_gradients import gradient_names, term_gradients
 from training.train_config import TrainConfig
 
 
@@ -207,9 +208,10 @@ class Trainer:
         with self._open_journal() as journal, bar:
             for group in _groups(batches, self.config.optim.accumulate):
                 epoch = self._samples // self._samples_per_epoch
-                values = self._step(group)
+                values, gradients = self._step(group)
                 self._samples = group[-1].end
-                journal.add(self._steps, self._samples, self.elapsed_s(), self._rate(), values)
+                journal.add(self._steps, self._samples, self.elapsed_s(), self._rate(),
+                            {**values, **gradients})
                 bar.update(self._samples, values, self._rate(),
                            self._progress(self._samples), self.elapsed_s())
                 self._report_epoch(epoch, journal)
@@ -230,6 +232,8 @@ class Trainer:
 
     def _open_journal(self) -> Journal:
         names = ('total', *self._method.weights, *self._teacher_steps.names)
+        if self.config.gradient_steps:
+            names += gradient_names(self._method.weights)
         folder = self._run if self.fabric.is_global_zero else None
         journal = Journal(folder, names, self.config.log_steps, self._steps)
         if self._journal_state is not None:
@@ -240,7 +244,8 @@ class Trainer:
         return run_progress(samples, self._total_samples, self.elapsed_s(),
                             self.config.max_minutes)
 
-    def _step(self, group: list[Batch]) -> dict[str, float]:
+    def _step(self, group: list[Batch]) -> tuple[dict[str, float], dict[str, float]]:
+        """Mean loss terms, and the pull of each on the first batch where that is due."""
         # Randomness of a step must not depend on whether the run was resumed before it.
         torch.manual_seed(self.config.seed * 1_000_003 + self._steps * 64
                           + self.fabric.global_rank)
@@ -251,6 +256,7 @@ class Trainer:
             rate_group['lr'] = self.config.optim.lr * factor
         self._optimizer.zero_grad(set_to_none=True)
         values: dict[str, float] = {}
+        gradients: dict[str, float] = {}
         for i, batch in enumerate(group):
             batch = self._on_device(batch)
             with self.fabric.no_backward_sync(self._network, enabled=i < len(group) - 1):
@@ -259,6 +265,8 @@ class Trainer:
                 terms = self._method(logits_BKhw, features, batch)
                 total, batch_values = weighted_total(terms, self._method.weights)
                 self._check(batch_values)
+                if not i and self._measures_gradients():
+                    gradients = term_gradients(terms, self._method.weights, self._learning())
                 self.fabric.backward(total / len(group))
             for name, value in batch_values.items():
                 values[name] = values.get(name, 0.0) + value / len(group)
@@ -274,7 +282,15 @@ class Trainer:
         self._check(teacher_values)
         self._steps += 1
         self._average.update(self._raw_model, self._steps)
-        return {**values, **teacher_values}
+        return {**values, **teacher_values}, gradients
+
+    def _measures_gradients(self) -> bool:
+        """Whether this step does; the first process alone, which writes the figures."""
+        every = self.config.gradient_steps
+        return bool(every) and self.fabric.is_global_zero and self._steps % every == 0
+
+    def _learning(self) -> list[nn.Parameter]:
+        return [p for p in self._raw_model.parameters() if p.requires_grad]
 
     def _on_device(self, batch: Batch) -> Batch:
         to_device = self.fabric.to_device

@@ -402,6 +402,20 @@ def test_logged_losses_are_means_over_the_batches_of_a_step(frames, tmp_path, ac
         assert float(row['ce']) == pytest.approx(math.log(25), abs=1e-4)
 
 
+@pytest.mark.parametrize('accumulate', [1, 2])
+def test_measuring_the_pull_of_the_terms_changes_no_weight(frames, tmp_path, accumulate):
+    changes = {'log_steps': 1, 'optim': {'accumulate': accumulate}}
+    plain = make_trainer(frames, tmp_path / 'a', changes).fit()
+    measured = make_trainer(frames, tmp_path / 'b', {**changes, 'gradient_steps': 2}).fit()
+    assert all(torch.equal(value, measured.state[key]) for key, value in plain.state.items())
+    with (tmp_path / 'b' / METRICS_FILE).open() as file:
+        rows = list(csv.DictReader(file))
+    assert [bool(row['gradient/ce']) for row in rows] == [i % 2 == 0 for i in range(len(rows))]
+    assert all(float(row['gradient/ce'] or 1) > 0 for row in rows)
+    with (tmp_path / 'a' / METRICS_FILE).open() as file:
+        assert 'gradient/ce' not in next(csv.reader(file))
+
+
 def test_a_full_disk_leaves_the_last_checkpoint_and_names_it(frames, tmp_path, full_disk):
     run = tmp_path / 'a'
     trainer = make_trainer(frames, run, {'checkpoint_steps': 2})

@@ -22,6 +22,8 @@ from training.methods.feedback_options import FeedbackOptions
 
 Terms = dict[str, Tensor]
 """Loss term to its unweighted scalar."""
+SUPERVISED = 'ce'
+"""The term that every method has: against the labels."""
 
 
 class StudentNetwork(nn.Module):
