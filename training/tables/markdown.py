@@ -13,7 +13,7 @@ from anymodal_seg_ros.errors import ConfigError
 from training.tables.columns import LATENCY, Column, column
 from training.tables.latency import SENSORS, Latency, read_latency
 from training.tables.result import Result, read_results
-from training.tables.table import RowConfig, TableConfig
+from training.tables.table import NOT_REPORTED, RowConfig, TableConfig
 
 NOTHING = '–'
 
@@ -32,15 +32,14 @@ def markdown(table: TableConfig, folder: Path) -> str:
     everyone = list(chain.from_iterable(found.values()))
     _check_comparable(everyone, folder)
     sensors = max(len(result.sensors) for result in everyone)
+    whole = table.row(table.against) if table.against else None
     for row, results in found.items():
         if results or not row.extra:
-            cells = [_cell(name, row, results, sensors, latency) for name in table.columns]
-            if table.against and row.name != table.against:
-                whole = found[table.row(table.against)]
-                cells = [cell + _gain(name, results, whole)
-                         for name, cell in zip(table.columns, cells, strict=True)]
+            others = found[whole] if whole not in (None, row) else []
+            cells = [_cell(name, row, results, others, sensors, latency)
+                     for name in table.columns]
             rows.append([row.title, str(len(results)), *cells,
-                         *([row.paper] if table.paper else [])])
+                         *([_paper(row, whole)] if table.paper else [])])
     head, *body = (f'| {" | ".join(cells)} |' for cells in rows)
     return '\n'.join([head, '|' + '---|' * len(rows[0]), *body])
 
@@ -70,14 +69,41 @@ def _heading(name: str) -> str:
     return column(name).heading
 
 
-def _cell(name: str, row: RowConfig, results: Sequence[Result], sensors: int,
-          latency: Latency | None) -> str:
+def _cell(name: str, row: RowConfig, results: Sequence[Result], others: Sequence[Result],
+          sensors: int, latency: Latency | None) -> str:
     if name == LATENCY:
         return (latency.cell(row.name) if latency is not None else None) or NOTHING
     chosen = column(name)
-    values = [value for result in results if (value := chosen.figure(result)) is not None
-              and (len(result.sensors) == sensors or not chosen.needs_all)]
-    return _spread(values, chosen) if values else NOTHING
+    values = _figures(results, chosen, sensors)
+    if not values:
+        return NOTHING
+    spread = _spread([*values.values()], chosen)
+    theirs = _figures(others, chosen, sensors)
+    gains = [value - theirs[seed] for seed, value in values.items() if seed in theirs]
+    if chosen.is_exact or not gains:
+        return spread
+    return f'{spread} ({_signed(fmean(gains), chosen.digits)})'
+
+
+def _figures(results: Sequence[Result], chosen: Column, sensors: int) -> dict[int, float]:
+    """By seed, of those that have one to compare."""
+    return {result.seed: value for result in results
+            if (value := chosen.figure(result)) is not None
+            and (len(result.sensors) == sensors or not chosen.needs_all)}
+
+
+def _paper(row: RowConfig, whole: RowConfig | None) -> str:
+    """What the paper reports, each figure against the other row's in its place."""
+    if whole in (None, row) or row.paper == NOT_REPORTED:
+        return row.paper
+    return ' / '.join(
+        f'{mine} ({_signed(float(mine) - float(other), 2)})'
+        if NOT_REPORTED not in (mine, other) else mine
+        for mine, other in zip(row.paper_figures, whole.paper_figures, strict=True))
+
+
+def _signed(value: float, digits: int) -> str:
+    return f'{round(value, digits) + 0.0:+.{digits}f}'.replace('-', '−')  # + 0 makes -0 a 0
 
 
 def _spread(values: Sequence[float], chosen: Column) -> str:
@@ -85,20 +111,6 @@ def _spread(values: Sequence[float], chosen: Column) -> str:
     if len(values) == 1 or chosen.is_exact:
         return mean
     return f'{mean} ± {stdev(values):.{chosen.digits}f}'
-
-
-def _gain(name: str, results: Sequence[Result], whole: Sequence[Result]) -> str:
-    """How much higher a score is than another row's, in brackets."""
-    if name == LATENCY or (chosen := column(name)).is_exact:
-        return ''
-    others = {result.seed: chosen.figure(result) for result in whole}
-    gains = [value - other for result in results
-             if (value := chosen.figure(result)) is not None
-             and (other := others.get(result.seed)) is not None]
-    if not gains:
-        return ''
-    gain = round(fmean(gains), chosen.digits) + 0.0  # adding 0 makes -0 a 0
-    return f' ({gain:+.{chosen.digits}f})'.replace('-', '−')
 
 
 def _check_comparable(results: Sequence[Result], folder: Path) -> None:

@@ -54,6 +54,11 @@ class RowConfig:
                               f'of {self.encoder!r}; allowed: one of them')
 
     @property
+    def paper_figures(self) -> list[str]:
+        """One by one."""
+        return self.paper.split(' / ')
+
+    @property
     def needs(self) -> tuple[str, ...]:
         """The rows that are trained before."""
         return tuple(name for name in (self.init, self.encoder, self.teacher) if name)
@@ -72,7 +77,7 @@ class TableConfig:
     """Heading of the papers' figures; empty for no such column."""
     against: str = ''
     """A row; the scores of the others are followed by how much higher they are, over the seeds
-    that both have. Empty for none."""
+    that both have, and so are the papers' figures. Empty for none."""
     overrides: tuple[str, ...] = ()
     """Of every recipe, so that all rows have the same data, steps and size."""
     benchmark_frames: Annotated[int, Range(0, 10**9)] = 0
@@ -99,6 +104,18 @@ class TableConfig:
             above[row.name] = row
         if self.against:
             limits.one_of('against', self.against, [row.name for row in self.rows if row.title])
+            self._check_paper(len(self.row(self.against).paper_figures))
+
+    def _check_paper(self, count: int) -> None:
+        """What the papers report can be given against a row's figures."""
+        for row in self.rows:
+            if row.paper != NOT_REPORTED and (
+                    len(row.paper_figures) != count
+                    or not all(re.fullmatch(rf'\d+(\.\d+)?|{NOT_REPORTED}', figure)
+                               for figure in row.paper_figures)):
+                raise ConfigError.of(f'paper of row {row.name!r}', row.paper,
+                                     f'figures or {NOT_REPORTED}, as many as of row '
+                                     f'{self.against!r} ({count}), with / between')
 
     def row(self, name: str) -> RowConfig:
         """The row of that name; raises ConfigError where there is none."""

@@ -49,6 +49,9 @@ def test_scores_against_a_row_are_of_the_seeds_that_both_have(tmp_path, store):
     _, _, whole, mean, _, no_add, *_, cosine, _, _, _ = markdown(table, tmp_path).splitlines()
     assert '| 2 | 42.0 ± 2.8 | 60.0 ± 0.0 |' in whole
     assert '| 1 | 43.5 (−0.5) | 61.2 (+1.2) |' in mean
+    assert whole.endswith('| 44.77 / 63.26 |')
+    assert mean.endswith('| 42.83 (−1.94) / 62.57 (−0.69) |')
+    assert cosine.endswith('| 43.11 (−1.66) / – |')
     assert '| 1 | 43.5 | 61.2 |' in no_add
     assert '| 1 | 40.0 (+0.0) | 60.0 (+0.0) |' in cosine
 
@@ -172,3 +175,10 @@ def test_the_command_trains_stores_and_prints(tmp_path, trainings, capsys):
     assert '| 2 | 40.5 ± 0.7 | 60.0 ± 0.0 | 6.0 ± 0.0 |' in capsys.readouterr().out
     assert {path.name for path in (tmp_path / 'results' / 'ladder').iterdir()} == {
         'teacher-0.json', 'teacher-1.json'}
+
+
+def test_a_row_that_has_nothing_to_compare_is_not_put_against_another(tmp_path, store):
+    store('equiseg', 0, 40.0, 60.0)
+    store('mean', 0, 43.5, subsets={'rgb': 41.0, 'rgb+depth': 50.0})
+    _, _, _, mean, *_ = markdown(load_table('equiseg'), tmp_path).splitlines()
+    assert '| 1 | – | – | – | – | – | 42.83' in mean

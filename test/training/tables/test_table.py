@@ -108,6 +108,8 @@ def changed(change):
     (lambda d: d.update(columns=['lidar+lidar']), r"column is 'lidar\+lidar'"),
     (lambda d: d.update(benchmark_frames=-1), 'benchmark_frames is -1'),
     (lambda d: d.update(against='camera'), "against is 'camera'; allowed: teacher"),
+    (lambda d: (d.update(against='teacher'), d['rows'][1].update(paper='about 3')),
+     "paper of row 'teacher' is 'about 3'; allowed: figures or –"),
     (lambda d: d.update(speed_px=100), 'speed_px 100 is no multiple of 32'),
     (lambda d: d['rows'][1].update(once='no'), "once is 'no'; allowed: true, false"),
 ])
